@@ -1,0 +1,42 @@
+"""Finds where a small satellite picture belongs: the image, the pixel, and how sure that is."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# What each public name is imported from, when it is first used: importing matcher loads nothing heavy.
+_HOMES = {
+    "MatcherError": "matcher.errors",
+    "Placements": "matcher.placements",
+    "Settings": "matcher.settings",
+    "Result": "matcher.result",
+    "match": "matcher.match",
+    "open_images": "matcher.formats",
+    "open_patches": "matcher.formats",
+    "read_submission": "matcher.formats.submission",
+    "write_submission": "matcher.formats.submission",
+    "score": "matcher.scoring",
+    "Score": "matcher.scoring",
+    "simulate": "matcher.simulate",
+}
+
+__all__ = list(_HOMES)
+
+if TYPE_CHECKING:
+    from matcher.errors import MatcherError as MatcherError
+    from matcher.formats import open_images as open_images
+    from matcher.formats import open_patches as open_patches
+    from matcher.formats.submission import read_submission as read_submission
+    from matcher.formats.submission import write_submission as write_submission
+    from matcher.placements import Placements as Placements
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'matcher' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

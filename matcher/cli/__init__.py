@@ -1,0 +1,47 @@
+"""The command line: one file a command, loaded when it is called, so that ``--help`` stays quick."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from matcher import __version__
+from matcher.errors import MatcherError
+
+COMMANDS = {
+    "match": "Find the image and the pixel of every patch.",
+    "score": "Score a submission against the answers.",
+    "simulate": "Write a challenge of a synthetic Earth, with answers.",
+    "demo": "Match a small real sample and show the outcome.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in ``matcher.cli.<name>`` as ``command`` and are imported only when run."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"matcher.cli.{name}").command
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except MatcherError as error:
+            click.echo(f"matcher: {error}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="matcher")
+def main() -> None:
+    """Find where small satellite pictures belong: the image, the pixel, and how sure that is."""

@@ -1,0 +1,25 @@
+"""Where patches lie: the plain table that submissions, answers and results have in common."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Placements:
+    """One row a patch: the image and the top-left corner.
+
+    Attributes
+    ----------
+    ids, image, x, y : ndarray of int64, shape (n,)
+        Patch id, image id, column and row of the patch's top-left pixel in that image (origin top left, pixels).
+    """
+
+    ids: NDArray[np.int64]
+    image: NDArray[np.int64]
+    x: NDArray[np.int64]
+    y: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.ids)
