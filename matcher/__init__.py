@@ -11,14 +11,13 @@ _HOMES = {
     "Placements": "matcher.placements",
     "Settings": "matcher.settings",
     "Result": "matcher.result",
-    "match": "matcher.match",
+    "match": "matcher.matching",
     "open_images": "matcher.formats",
     "open_patches": "matcher.formats",
     "read_submission": "matcher.formats.submission",
     "write_submission": "matcher.formats.submission",
     "score": "matcher.scoring",
     "Score": "matcher.scoring",
-    "simulate": "matcher.simulate",
 }
 
 __all__ = list(_HOMES)
