@@ -1,0 +1,189 @@
+"""Patch by patch: is the image right, how far off is the corner, what does the official scorer give."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from matcher.errors import MatcherError, SettingsError
+from matcher.placements import Placements
+
+OFFICIAL_RADIUS = 64.0 * math.sqrt(2.0)
+"""Distance of the corners, in pixels, from which on a right image earns no more than its half."""
+
+WITHIN = (0, 1, 2, 4)
+"""Distances, in pixels, within which a place counts as found."""
+
+METRICS = ("total", "image", "slides", *(f"within_{px}" for px in WITHIN))
+"""The columns of `Judged.table`: each is a mean over patches."""
+
+LABELS = {
+    "total": "official score",
+    "image": "right image (SC_img)",
+    "slides": "slides' score",
+    **{f"within_{px}": f"within {px} px" + (" (SC_loc)" if px == 0 else "") for px in WITHIN},
+}
+"""What a person reads for each of `METRICS`."""
+
+
+class PlacementLike(Protocol):
+    """Whatever has the four arrays of Placements: these themselves, or a Result."""
+
+    @property
+    def ids(self) -> ArrayLike: ...
+    @property
+    def image(self) -> ArrayLike: ...
+    @property
+    def x(self) -> ArrayLike: ...
+    @property
+    def y(self) -> ArrayLike: ...
+
+
+Placed: TypeAlias = PlacementLike | str | PathLike[str]
+"""Placements or what has their arrays, or the path of a submission."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A submission held against the answers, one row an answered patch, by ascending patch id.
+
+    Attributes
+    ----------
+    ids, true_image : ndarray of int64, shape (n,)
+        The answers' patch ids and images; the images are what intervals are resampled by.
+    image, x, y : ndarray of int64, shape (n,)
+        What the submission says; -1 where it says nothing.
+    right : ndarray of bool, shape (n,)
+        Whether the image is right.
+    distance : ndarray of float64, shape (n,)
+        Euclidean distance of the corners in pixels; inf where the image is wrong or missing.
+    points : ndarray of float64, shape (n,)
+        The official score, 0 or 0.5 to 1.
+    missing, extra : ndarray of int64
+        Ids that only the answers have (they earn 0), and that only the submission has (not counted).
+    """
+
+    ids: NDArray[np.int64]
+    true_image: NDArray[np.int64]
+    image: NDArray[np.int64]
+    x: NDArray[np.int64]
+    y: NDArray[np.int64]
+    right: NDArray[np.bool_]
+    distance: NDArray[np.float64]
+    points: NDArray[np.float64]
+    missing: NDArray[np.int64]
+    extra: NDArray[np.int64]
+
+    def table(self) -> NDArray[np.float64]:
+        """Every patch's value of every metric, shape (n, 7), columns as `METRICS`, in [0, 1]."""
+        near = [self.distance <= px for px in WITHIN]
+        slides = (self.right.astype(np.float64) + near[0]) / 2
+        return np.stack([self.points, self.right, slides, *near], axis=1).astype(np.float64)
+
+
+def official_points(distance: ArrayLike) -> NDArray[np.float64]:
+    """Official score of patches whose image is right: 0.5 + 0.5 max(0, 1 - d / R), R = 64 sqrt 2.
+
+    Parameters
+    ----------
+    distance : array_like
+        Euclidean distance of the corners in pixels; inf stands for a wrong image and earns 0.
+    """
+    d = np.asarray(distance, np.float64)
+    return np.where(np.isfinite(d), 0.5 + 0.5 * np.maximum(0.0, 1.0 - d / OFFICIAL_RADIUS), 0.0)
+
+
+def judge(submission: Placements, answers: Placements) -> Judged:
+    """Hold a submission against the answers, in whatever order their rows stand.
+
+    Raises
+    ------
+    MatcherError
+        An id stands twice, there are no answers, or the two have no id in common.
+    """
+    said, truth = _by_id(submission, "the submission"), _by_id(answers, "the answers")
+    if not len(truth):
+        raise MatcherError("the answers have no rows: nothing to score against")
+    row = np.searchsorted(said.ids, truth.ids)
+    there = row < len(said)
+    there[there] = said.ids[row[there]] == truth.ids[there]
+    if not there.any():
+        raise MatcherError(
+            f"no patch id of the {len(truth)} answers is in the submission ({len(said)} rows): "
+            "give the answers that belong to it"
+        )
+    image, x, y = (np.full(len(truth), -1, np.int64) for _ in range(3))
+    for out, column in ((image, said.image), (x, said.x), (y, said.y)):
+        out[there] = column[row[there]]
+    right = there & (image == truth.image)
+    offset = np.hypot(x.astype(np.float64) - truth.x, y.astype(np.float64) - truth.y)
+    distance = np.where(right, offset, np.inf)
+    return Judged(
+        ids=truth.ids,
+        true_image=truth.image,
+        image=image,
+        x=x,
+        y=y,
+        right=right,
+        distance=distance,
+        points=official_points(distance),
+        missing=truth.ids[~there],
+        extra=np.setdiff1d(said.ids, truth.ids),
+    )
+
+
+def load_placements(source: Placed, what: str, xy_order: str = "xy") -> Placements:
+    """Placements from a path, or from anything with the arrays `ids`, `image`, `x` and `y`.
+
+    Parameters
+    ----------
+    what : str
+        What to call it in an error, as "the answers".
+    xy_order : {"xy", "yx"}
+        Which of a result's last two numbers is the column; of arrays, yx swaps them.
+    """
+    if xy_order not in ("xy", "yx"):
+        raise SettingsError(f"xy order {xy_order!r} is not known: give xy or yx")
+    if isinstance(source, str | PathLike):
+        from matcher.formats.submission import read_submission
+
+        return read_submission(source, xy_order=xy_order)
+    names = ("ids", "image", "x", "y")
+    if not all(hasattr(source, name) for name in names):
+        raise MatcherError(f"{what}: a path, Placements or a Result is wanted, not {type(source).__name__}")
+    columns = [_whole(getattr(source, name), what, name) for name in names]
+    if len({len(column) for column in columns}) > 1:
+        lengths = ", ".join(f"{n} {len(c)}" for n, c in zip(names, columns, strict=True))
+        raise MatcherError(f"{what}: arrays of unlike length ({lengths})")
+    ids, image, x, y = columns
+    return Placements(ids, image, x, y) if xy_order == "xy" else Placements(ids, image, y, x)
+
+
+def first_few(ids: Iterable[int], shown: int = 5) -> str:
+    """Ids as "3, 8, 11" or, where there are more than `shown`, "3, 8, 11, ...": for messages."""
+    every = [str(int(i)) for i in ids]
+    return ", ".join(every[:shown]) + (", ..." if len(every) > shown else "")
+
+
+def _whole(values: Any, what: str, name: str) -> NDArray[np.int64]:
+    array = np.asarray(values)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise MatcherError(
+            f"{what}: {name} has shape {array.shape} and dtype {array.dtype}; give one row of integers"
+        )
+    return array.astype(np.int64)
+
+
+def _by_id(placements: Placements, what: str) -> Placements:
+    order = np.argsort(placements.ids, kind="stable")
+    ids = placements.ids[order]
+    double = np.unique(ids[1:][ids[1:] == ids[:-1]])
+    if len(double):
+        raise MatcherError(
+            f"{what}: {len(double)} patch ids stand more than once ({first_few(double)}): keep one row each"
+        )
+    return Placements(ids, placements.image[order], placements.x[order], placements.y[order])
