@@ -1,5 +1,7 @@
 """What every reader offers: images or patches by index, read when asked for."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -37,4 +39,38 @@ class Source(Protocol):
         """
 
     def where(self, index: int) -> str:
-        """The file, the record and its offset or key, for messages: ``"a.tfrecords, record 3 at byte 912"``."""
+        """File, record and its offset or key, for messages: ``"a.tfrecords, record 3 at byte 912"``."""
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    """One record that cannot be used.
+
+    Attributes
+    ----------
+    file : str
+        The path of the file.
+    record : int
+        Its number in the file, from 0; -1 where records have names (`reason` then says which).
+    offset : int
+        Its first byte in the file.
+    id : int or None
+        Its id where one can be read and is nobody else's; of a record whose checksum fails it is read from
+        the damaged bytes, and so is probable, not certain.
+    reason : str
+        What is wrong.
+    """
+
+    file: str
+    record: int
+    offset: int
+    id: int | None
+    reason: str
+
+    def __str__(self) -> str:
+        record = f"record {self.record} " if self.record >= 0 else ""
+        return f"{self.file}, {record}at byte {self.offset}: {self.reason}"
+
+
+OnBad = Callable[[BadRecord], None]
+"""Called with each bad record, where the caller wants to go on without them."""

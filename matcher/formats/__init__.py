@@ -1,0 +1,169 @@
+"""Files in and out: readers of images, patches and training series behind one protocol, and writers."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike, NDArray
+
+from matcher.errors import FormatError, MatcherError
+from matcher.formats.base import BadRecord, OnBad, Source
+
+if TYPE_CHECKING:
+    from matcher.formats.official import OfficialSeries
+
+__all__ = ["BadRecord", "OnBad", "Source", "open_images", "open_patches", "open_series"]
+
+Shape = tuple[int, int, int]
+What = str | os.PathLike[str] | NDArray | Sequence[ArrayLike] | Source
+
+READABLE = "a .tfrecords, .npy or .npz file"
+
+
+def open_images(
+    what: What,
+    *,
+    shape: Shape | None = None,
+    bands: int | None = None,
+    ids: ArrayLike | None = None,
+    on_bad: OnBad | None = None,
+) -> Source:
+    """Open images of any height, width and dtype.
+
+    Parameters
+    ----------
+    what : path, ndarray, sequence of ndarrays, or Source
+        A file (``.tfrecords``, ``.npy``, ``.npz``); a stack (n, height, width, bands) or (n, height, width);
+        one array an image; or what was opened before, which is handed back.
+    shape : (height, width, bands), optional
+        Of every image. TFRecords do not say it: by default each is square.
+    bands : int, optional
+        How many bands every image has; by default what the file says, or 4 in TFRecords.
+    ids : array-like of int, optional
+        Ids of arrays in memory; 0, 1, … by default.
+    on_bad : callable, optional
+        Called with a `BadRecord` for each bad record, which is then left out; without it the first one
+        raises.
+
+    Returns
+    -------
+    Source
+        The images, read when asked for.
+
+    Raises
+    ------
+    FormatError
+        If the file is missing, damaged, empty or of another form, or a record is bad; the message names file,
+        record and offset.
+    MatcherError
+        If `what` is nothing that can be read, or an option does not fit it.
+    """
+    return _open(what, "images", shape, bands, ids, on_bad)
+
+
+def open_patches(
+    what: What,
+    *,
+    shape: Shape | None = None,
+    bands: int | None = None,
+    ids: ArrayLike | None = None,
+    on_bad: OnBad | None = None,
+) -> Source:
+    """Open patches; everything as in `open_images`."""
+    return _open(what, "patches", shape, bands, ids, on_bad)
+
+
+def open_series(
+    what: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    shape: Shape | None = None,
+    dates: int = 12,
+    bands: int = 4,
+    on_bad: OnBad | None = None,
+) -> "OfficialSeries":
+    """Open official training series.
+
+    Parameters
+    ----------
+    what : path, or sequence of paths
+        A TFRecord file, a folder of ``*.tfrecords`` (read in the order of their names), or several files.
+    shape : (height, width, channels), optional
+        Of every record, channels = dates x bands; by default each is square.
+    dates, bands : int
+        Dates of a series, and bands of a date.
+    on_bad : callable, optional
+        As in `open_images`.
+
+    Returns
+    -------
+    OfficialSeries
+        ``series[i]`` is (dates, height, width, bands), float16.
+
+    Raises
+    ------
+    FormatError, MatcherError
+        As `open_images`.
+    """
+    from matcher.formats.official import OfficialSeries
+
+    if isinstance(what, str | os.PathLike):
+        folder = Path(what)
+        paths: list[Any] = sorted(folder.glob("*.tfrecord*")) if folder.is_dir() else [what]
+        if not paths:
+            raise FormatError(f"{folder}: has no file *.tfrecords in it")
+    else:
+        paths = list(what)
+    return OfficialSeries(paths, shape=shape, dates=dates, bands=bands, on_bad=on_bad)
+
+
+def _open(
+    what: Any, noun: str, shape: Shape | None, bands: int | None, ids: ArrayLike | None, on_bad: OnBad | None
+) -> Source:
+    if shape is not None and bands is not None and shape[2] != bands:
+        raise MatcherError(f"the shape {shape} does not have {bands} bands")
+    if isinstance(what, str | os.PathLike):
+        if ids is not None:
+            raise MatcherError(f"{os.fspath(what)}: ids can be given with arrays only; a file has its own")
+        source = _open_path(os.fspath(what), noun, shape, bands, on_bad)
+    elif isinstance(what, Source):
+        source = what
+    elif hasattr(what, "__array__") or isinstance(what, Sequence):
+        from matcher.formats.arrays import ArraySource
+
+        source = ArraySource(what, ids, name=f"array of {noun}")
+    else:
+        raise MatcherError(f"{noun} are {READABLE}, an array or a list of arrays, not {type(what).__name__}")
+    if not len(source):
+        raise FormatError(f"{source.name}: holds no picture")
+    return _agreeing(source, shape, bands)
+
+
+def _open_path(path: str, noun: str, shape: Shape | None, bands: int | None, on_bad: OnBad | None) -> Source:
+    """The reader of a file or folder: each kind is one line here and one module beside."""
+    from matcher.formats import arrays, official
+
+    if os.path.isdir(path):
+        raise FormatError(f"{path}: is a folder; {noun} are read from {READABLE}")
+    if not os.path.exists(path):
+        raise FormatError(f"{path}: there is no such file")
+    kind = official.IMAGES if noun == "images" else official.PATCHES
+    suffix = Path(path).suffix.lower()
+    if suffix in (".tfrecords", ".tfrecord"):
+        given = shape[2] if shape else official.BANDS if bands is None else bands
+        return official.OfficialSource(path, kind, shape=shape, bands=given, on_bad=on_bad)
+    if suffix == ".npy":
+        return arrays.StackSource(path)
+    if suffix == ".npz":
+        return arrays.open_npz(path, noun, on_bad)
+    raise FormatError(f"{path}: {noun} are read from {READABLE}; this name ends in none of these")
+
+
+def _agreeing(source: Source, shape: Shape | None, bands: int | None) -> Source:
+    """The source, or an error where a picture is not what the caller said."""
+    for k in range(len(source)):
+        has = source.shape(k)
+        if (shape is not None and has != tuple(shape)) or (bands is not None and has[2] != bands):
+            wanted = f"the shape {tuple(shape)}" if shape is not None else f"{bands} bands"
+            raise FormatError(f"{source.where(k)}: has the shape {has}; {wanted} was asked for")
+    return source

@@ -1,0 +1,178 @@
+"""Files read by offset and written whole: the only places that touch the disk.
+
+Reading is by plain positioned reads, never by memory maps: mapped pages count as memory of the process.
+"""
+
+import contextlib
+import os
+import stat
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from matcher.errors import FormatError, MatcherError
+
+CHUNK = 4 << 20
+"""Bytes read at once where a file is read through: bounded, whatever a length field says."""
+
+# What the first bytes of a file give away, longest first.
+_MAGICS = (
+    (b"\x93NUMPY", "a NumPy .npy file"),
+    (b"\x89HDF\r\n", "an HDF5 file"),
+    (b"\x89PNG", "a PNG picture"),
+    (b"PK\x03\x04", "a zip archive (.npz?)"),
+    (b"II*\x00", "a TIFF picture"),
+    (b"MM\x00*", "a TIFF picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"%PDF", "a PDF document"),
+    (b"\x1f\x8b", "compressed with gzip"),
+)
+
+
+def describe_magic(head: bytes) -> str | None:
+    """What a file that starts with `head` is, in words, where its first bytes say so; otherwise None."""
+    return next((what for magic, what in _MAGICS if head.startswith(magic)), None)
+
+
+def problem(error: OSError) -> str:
+    """The cause of a failed file operation in the system's words, without its number."""
+    return error.strerror or str(error)
+
+
+class FileBytes:
+    """One file, read by offset from any thread; it may be pickled, and is opened again on the other side.
+
+    Parameters
+    ----------
+    path : path
+        A regular file.
+
+    Raises
+    ------
+    FormatError
+        If it is missing, a folder, unreadable, or not the file that was pickled.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        try:
+            self._fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except FileNotFoundError:
+            raise FormatError(f"{self.path}: there is no such file") from None
+        except (OSError, ValueError) as error:
+            what = problem(error) if isinstance(error, OSError) else str(error)
+            raise FormatError(f"{self.path}: cannot be opened: {what}") from None
+        self._close = weakref.finalize(self, os.close, self._fd)
+        status = os.fstat(self._fd)
+        if stat.S_ISDIR(status.st_mode):
+            raise FormatError(f"{self.path}: is a folder, not a file")
+        self._lock = threading.Lock()
+        self.size = status.st_size
+        self.stamp = (status.st_size, status.st_mtime_ns)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (os.path.abspath(self.path), self.stamp)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """`size` bytes from `offset`, or a FormatError where the file ends before or cannot be read."""
+        parts = []
+        while size > 0:
+            try:
+                part = self._read_some(offset, min(size, CHUNK))
+            except OSError as error:
+                raise FormatError(f"{self.path}: cannot be read at byte {offset}: {problem(error)}") from None
+            if not part:
+                raise FormatError(f"{self.path}: ends at byte {offset}, {size} bytes too early")
+            parts.append(part)
+            offset += len(part)
+            size -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def chunks(self, offset: int, size: int) -> Iterator[bytes]:
+        """The same bytes in pieces of at most `CHUNK`."""
+        for start in range(offset, offset + size, CHUNK):
+            yield self.read(start, min(CHUNK, offset + size - start))
+
+    def _read_some(self, offset: int, size: int) -> bytes:
+        if hasattr(os, "pread"):
+            return os.pread(self._fd, size, offset)
+        with self._lock:
+            os.lseek(self._fd, offset, os.SEEK_SET)
+            return os.read(self._fd, size)
+
+
+def _reopen(path: str, stamp: tuple[int, int]) -> FileBytes:
+    file = FileBytes(path)
+    if file.stamp != stamp:
+        raise FormatError(f"{path}: has changed since it was first opened; run again")
+    return file
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
+    """A file that appears under its name only when it is whole.
+
+    It is written under a temporary name in the same folder, brought to the disk, then renamed; where the body
+    raises, nothing is left and what was there before stays. A path that is not a regular file (a terminal, a
+    pipe) is written to directly.
+
+    Parameters
+    ----------
+    path : path
+    mode : {"wb", "w"}
+        Text is UTF-8 with its line ends as written.
+
+    Raises
+    ------
+    MatcherError
+        If the folder is missing or the file cannot be written.
+    """
+    target = os.path.realpath(path)
+    text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    try:
+        if os.path.isdir(target):
+            raise MatcherError(f"{os.fspath(path)}: is a folder; name a file to write")
+        if os.path.exists(target) and not os.path.isfile(target):
+            with open(target, mode, **text) as file:
+                yield file
+            return
+        fd, temporary = tempfile.mkstemp(
+            prefix=f".{Path(target).name[:100]}.", suffix=".tmp", dir=Path(target).parent
+        )
+        try:
+            with open(fd, mode, **text) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, _default_mode(target))
+            os.replace(temporary, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+    except FileNotFoundError:
+        raise MatcherError(
+            f"{os.fspath(path)}: cannot be written: its folder does not exist; make it first"
+        ) from None
+    except OSError as error:
+        raise MatcherError(f"{os.fspath(path)}: cannot be written: {problem(error)}") from None
+
+
+def _default_mode(target: str) -> int:
+    """The permissions of a file that is there, or of a new one (temporary files are made private)."""
+    try:
+        return stat.S_IMODE(os.stat(target).st_mode)
+    except OSError:
+        return 0o666 & ~_umask()
+
+
+def _umask() -> int:
+    # The mask can only be read by setting it, which other threads would notice; Linux shows it in /proc.
+    with contextlib.suppress(OSError, ValueError), open("/proc/self/status") as status:
+        for line in status:
+            if line.startswith("Umask:"):
+                return int(line.split()[1], 8)
+    return 0o022

@@ -1,0 +1,256 @@
+"""CSV in and out, one row a patch: submissions and answers, details, groups.
+
+The official form has the header ``Patch ID,Result`` and rows such as ``17,192 219 143``: the patch, then
+image, x and y with single spaces. The slides also write ``17,192,219,143``; both are read, the first is
+written.
+"""
+
+import csv
+import os
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from matcher.errors import FormatError, MatcherError
+from matcher.formats.files import atomic_write, problem
+from matcher.placements import Placements
+from matcher.result import Result
+
+Path = str | os.PathLike[str]
+HEADER = "Patch ID,Result"
+DETAILS = (
+    "patch_id", "image_id", "x", "y", "score",
+    "runner_up_image_id", "runner_up_score", "confidence", "reason",
+)  # fmt: skip
+_NUMBER = re.compile(r"[+-]?[0-9]{1,19}")
+_INT64 = np.iinfo(np.int64)
+
+
+def write_submission(path: Path, placements: Placements, *, xy_order: str = "xy") -> None:
+    """Write placements in the official form, in the order they have; the file appears when it is whole.
+
+    Parameters
+    ----------
+    path : path
+    placements : Placements
+    xy_order : {"xy", "yx"}
+        Which of column and row is written first; the official order is "xy".
+
+    Raises
+    ------
+    MatcherError
+        If the file cannot be written, or `xy_order` is neither.
+    """
+    first, second = (placements.x, placements.y) if _is_xy(xy_order) else (placements.y, placements.x)
+    columns = (np.asarray(c).tolist() for c in (placements.ids, placements.image, first, second))
+    with atomic_write(path, "w") as file:
+        file.write(f"{HEADER}\n")
+        file.writelines(f"{i},{image} {a} {b}\n" for i, image, a, b in zip(*columns, strict=True))
+
+
+def read_submission(path: Path, *, xy_order: str = "xy") -> Placements:
+    """Read a submission or the answers, in either spelling.
+
+    Quotes, a byte-order mark, blank lines, blanks around numbers, and line ends of any system are let pass.
+
+    Parameters
+    ----------
+    path : path
+    xy_order : {"xy", "yx"}
+        Which of column and row comes first; "yx" for files whose answers are swapped.
+
+    Returns
+    -------
+    Placements
+        In the order of the file.
+
+    Raises
+    ------
+    FormatError
+        If the file is missing, is not text, has no row, has another header, or a row is malformed, has a
+        negative patch id, or one that stands in an earlier row; the message names the line.
+    """
+    swap = not _is_xy(xy_order)
+    values: list[tuple[int, ...]] = []
+    lines: dict[int, int] = {}
+    for line, cells in _data_rows(path):
+        row = _numbers(path, line, cells)
+        if row[0] < 0:
+            raise FormatError(f"{os.fspath(path)}, line {line}: the patch id {row[0]} is negative")
+        if row[0] in lines:
+            raise FormatError(
+                f"{os.fspath(path)}, line {line}: patch {row[0]} was answered in line {lines[row[0]]} already"
+            )
+        lines[row[0]] = line
+        values.append(row)
+    if not values:
+        raise FormatError(f"{os.fspath(path)}: has no row below its header")
+    ids, image, x, y = np.array(values, np.int64).T.copy()
+    return Placements(ids, image, y, x) if swap else Placements(ids, image, x, y)
+
+
+def write_details(path: Path, result: Result) -> None:
+    """Write a result with every column as CSV; missing scores and runners-up are empty cells.
+
+    Raises
+    ------
+    MatcherError
+        If the file cannot be written.
+    """
+    columns = (
+        result.ids.tolist(),
+        result.image.tolist(),
+        result.x.tolist(),
+        result.y.tolist(),
+        map(_float_text, np.asarray(result.score, np.float32)),
+        ("" if image == -1 else image for image in result.runner_up_image.tolist()),
+        map(_float_text, np.asarray(result.runner_up_score, np.float32)),
+        map(_float_text, np.asarray(result.confidence, np.float32)),
+        result.reason,
+    )
+    with atomic_write(path, "w") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(DETAILS)
+        writer.writerows(zip(*columns, strict=True))
+
+
+def read_details(path: Path) -> Result:
+    """Read what `write_details` wrote; every value comes back as it was.
+
+    Raises
+    ------
+    FormatError
+        If the file is missing, has another header, or a malformed row; the message names the line.
+    """
+    rows = read_rows(path)
+    line, header = next(rows, (1, []))
+    if tuple(header) != DETAILS:
+        raise FormatError(f"{os.fspath(path)}, line {line}: expected the header {','.join(DETAILS)!r}")
+    whole: list[tuple[int, ...]] = []
+    real: list[tuple[float, ...]] = []
+    reasons: list[str] = []
+    for line, cells in rows:
+        try:
+            ids, image, x, y, score, second, second_score, confidence, reason = cells
+            whole.append((int(ids), int(image), int(x), int(y), int(second or -1)))
+            real.append(tuple(float(cell or "nan") for cell in (score, second_score, confidence)))
+        except ValueError as error:
+            raise FormatError(f"{os.fspath(path)}, line {line}: is not a row of details: {error}") from None
+        reasons.append(reason)
+    try:
+        ids_, image_, x_, y_, second_ = np.array(whole, np.int64).reshape(-1, 5).T.copy()
+    except OverflowError:
+        raise FormatError(f"{os.fspath(path)}: a whole number is beyond int64") from None
+    score_, second_score_, confidence_ = np.array(real, np.float64).reshape(-1, 3).T.astype(np.float32)
+    return Result(ids_, image_, x_, y_, score_, second_, second_score_, confidence_, tuple(reasons))
+
+
+def read_groups(path: Path, column: str | None = None) -> dict[int, str]:
+    """Read which group every patch belongs to.
+
+    Parameters
+    ----------
+    path : path
+        CSV with a header; the first column holds patch ids, the others name groups.
+    column : str, optional
+        The column to read; by default the one called ``group``, or else the first after the id.
+
+    Raises
+    ------
+    FormatError
+        If the file is missing, has no such column or no row, or a row is malformed or doubled; the message
+        names the line.
+    """
+    name = os.fspath(path)
+    rows = read_rows(path)
+    _, header = next(rows, (1, []))
+    names = [cell.strip() for cell in header]
+    if len(names) < 2 or to_int64(names[0]) is not None:
+        raise FormatError(f"{name}, line 1: expected a header such as 'Patch ID,group'")
+    if column is None:
+        column = "group" if "group" in names[1:] else names[1]
+    if column not in names[1:]:
+        raise FormatError(f"{name}: has no column {column!r}; it has {', '.join(names[1:])}")
+    at = names.index(column, 1)
+    groups: dict[int, str] = {}
+    for line, cells in rows:
+        patch = to_int64(cells[0])
+        if patch is None or len(cells) != len(names):
+            raise FormatError(f"{name}, line {line}: expected a patch id and {len(names) - 1} more cells")
+        if patch in groups:
+            raise FormatError(f"{name}, line {line}: patch {patch} stands in an earlier row already")
+        groups[patch] = cells[at].strip()
+    if not groups:
+        raise FormatError(f"{name}: has no row below its header")
+    return groups
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """(line number from 1, cells) of a CSV file's rows that are not blank.
+
+    Raises
+    ------
+    FormatError
+        If the file is missing, a folder, not UTF-8 text, or not CSV.
+    """
+    name = os.fspath(path)
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            rows = csv.reader(file, strict=True)
+            for cells in rows:
+                if any(cell.strip() for cell in cells):
+                    yield rows.line_num, cells
+    except FileNotFoundError:
+        raise FormatError(f"{name}: there is no such file") from None
+    except OSError as error:
+        raise FormatError(f"{name}: cannot be read: {problem(error)}") from None
+    except (UnicodeDecodeError, ValueError):
+        raise FormatError(f"{name}: is not a text file in UTF-8; a CSV file was expected") from None
+    except csv.Error as error:
+        raise FormatError(f"{name}, line {rows.line_num}: is not CSV: {error}") from None
+
+
+def to_int64(text: str) -> int | None:
+    """The whole number that `text` spells, or None where it spells none or one beyond int64."""
+    text = text.strip()
+    if not _NUMBER.fullmatch(text):
+        return None
+    value = int(text)
+    return value if _INT64.min <= value <= _INT64.max else None
+
+
+def _float_text(value: np.float32) -> str:
+    """The shortest text that reads back as the same float32; empty for nan."""
+    return "" if np.isnan(value) else str(value)
+
+
+def _is_xy(xy_order: str) -> bool:
+    if xy_order not in ("xy", "yx"):
+        raise MatcherError(f"the order of x and y is 'xy' or 'yx', not {xy_order!r}")
+    return xy_order == "xy"
+
+
+def _data_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows below the header, which must be there."""
+    rows = read_rows(path)
+    line, cells = next(rows, (1, []))
+    found = [re.sub(r"[\s_]+", "", cell).lower() for cell in cells]
+    if found != ["patchid", "result"]:
+        shown = ",".join(cells)[:60]
+        raise FormatError(f"{os.fspath(path)}, line {line}: expected the header {HEADER!r}, found {shown!r}")
+    yield from rows
+
+
+def _numbers(path: Path, line: int, cells: list[str]) -> tuple[int, ...]:
+    words = [cells[0], *cells[1].split()] if len(cells) == 2 else cells
+    if len(cells) == 2 and len(words) != 4:  # "17","192,219,143"
+        words = [cells[0], *cells[1].split(",")]
+    values = [to_int64(word) for word in words]
+    if len(values) != 4 or None in values:
+        shown = ",".join(cells)[:60]
+        raise FormatError(
+            f"{os.fspath(path)}, line {line}: expected a patch id and three whole numbers such as "
+            f"'17,192 219 143', found {shown!r}"
+        )
+    return tuple(v for v in values if v is not None)

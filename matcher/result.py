@@ -1,0 +1,46 @@
+"""What matching hands back: one answer a patch, how sure it is, and what came second."""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.placements import Placements
+
+
+@dataclass(frozen=True)
+class Result(Placements):
+    """One row a patch, in the order of the patches; `image`, `x` and `y` are the answer.
+
+    Attributes
+    ----------
+    score : ndarray of float32, shape (n,)
+        The answer's score; nan where there was nothing to compare.
+    runner_up_image : ndarray of int64, shape (n,)
+        Id of the best other image; -1 where there is none.
+    runner_up_score : ndarray of float32, shape (n,)
+        Its score; nan where there is none.
+    confidence : ndarray of float32, shape (n,)
+        From 0 to 1: how probable it is that the image is right.
+    reason : tuple of str, length n
+        Why the answer is in doubt or a placeholder; empty where it is neither.
+    """
+
+    score: NDArray[np.float32]
+    runner_up_image: NDArray[np.int64]
+    runner_up_score: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    reason: tuple[str, ...]
+
+    def to_submission(self, path: str | os.PathLike[str], *, xy_order: str = "xy") -> None:
+        """Write the answers in the official form; see `matcher.formats.submission.write_submission`."""
+        from matcher.formats.submission import write_submission
+
+        write_submission(path, self, xy_order=xy_order)
+
+    def to_details(self, path: str | os.PathLike[str]) -> None:
+        """Write every column as CSV; see `matcher.formats.submission.write_details`."""
+        from matcher.formats.submission import write_details
+
+        write_details(path, self)
