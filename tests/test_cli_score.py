@@ -94,3 +94,13 @@ def test_missing_file_and_folder_that_is_not_there(files):
     assert result.exit_code == 1
     assert result.stdout == ""
     assert "score.json" in result.stderr
+
+
+def test_group_by_chooses_the_column(files):
+    (files / "groups.csv").write_text("Patch ID,group,season\n1,city,wet\n2,city,dry\n3,sea,\n4,sea,dry\n")
+    arguments = (files / "submission.csv", files / "answers.csv", "--json", "-", "--group-by", "season")
+    result = run(*arguments, "--groups", files / "groups.csv")
+    assert list(json.loads(result.stdout)["groups"]) == ["(no group)", "dry", "wet"]
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert "--groups" in result.stderr

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from matcher.errors import SettingsError
 from matcher.formats.files import atomic_write
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -15,6 +16,37 @@ def json_option(function: F) -> F:
     """Add ``--json FILE``; "-" is standard output."""
     return click.option(
         "--json", "json_to", metavar="FILE", help='Write JSON to FILE; "-" prints it instead of the table.'
+    )(function)
+
+
+def groups_options(function: F) -> F:
+    """Add ``--groups`` and ``--group-by``."""
+    column = click.option(
+        "--group-by", metavar="COLUMN", help="Column of the groups file.  [default: group, or else the first]"
+    )
+    file = click.option("--groups", type=click.Path(), help="CSV of patch ids and groups: score each apart.")
+    return file(column(function))
+
+
+def load_groups(path: str | None, column: str | None) -> dict[int, str] | None:
+    """The group of every patch id; None where no file is given."""
+    if path is None:
+        if column is not None:
+            raise SettingsError(f"--group-by {column} names a column of a groups file: give it with --groups")
+        return None
+    from matcher.formats.submission import read_groups
+
+    return read_groups(path, column)
+
+
+def xy_order_option(function: F) -> F:
+    """Add ``--xy-order`` of the answers."""
+    return click.option(
+        "--xy-order",
+        type=click.Choice(["xy", "yx"]),
+        default="xy",
+        show_default=True,
+        help="Order of the answers' last two numbers: yx where they come swapped.",
     )(function)
 
 

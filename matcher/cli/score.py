@@ -2,26 +2,28 @@
 
 import click
 
-from matcher.cli.output import emit, json_option, resample_options
+from matcher.cli.output import (
+    emit,
+    groups_options,
+    json_option,
+    load_groups,
+    resample_options,
+    xy_order_option,
+)
 
 
 @click.command("score")
 @click.argument("submission", type=click.Path())
 @click.argument("answers", type=click.Path())
-@click.option("--groups", type=click.Path(), help="CSV of patch id and group: score each group apart.")
-@click.option(
-    "--xy-order",
-    type=click.Choice(["xy", "yx"]),
-    default="xy",
-    show_default=True,
-    help="Order of the answers' last two numbers: yx where they come swapped.",
-)
+@groups_options
+@xy_order_option
 @resample_options
 @json_option
 def command(
     submission: str,
     answers: str,
     groups: str | None,
+    group_by: str | None,
     xy_order: str,
     resamples: int,
     seed: int,
@@ -33,5 +35,6 @@ def command(
     """
     from matcher.scoring import score
 
-    result = score(submission, answers, groups, xy_order=xy_order, resamples=resamples, seed=seed)
+    labels = load_groups(groups, group_by)
+    result = score(submission, answers, labels, xy_order=xy_order, resamples=resamples, seed=seed)
     emit(str(result), result.to_dict(), json_to, result.notes())
