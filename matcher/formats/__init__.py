@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from matcher.errors import FormatError, MatcherError
@@ -120,8 +121,9 @@ def open_series(
 def _open(
     what: Any, noun: str, shape: Shape | None, bands: int | None, ids: ArrayLike | None, on_bad: OnBad | None
 ) -> Source:
-    if shape is not None and bands is not None and shape[2] != bands:
-        raise MatcherError(f"the shape {shape} does not have {bands} bands")
+    if shape is not None and (len(shape) != 3 or bands not in (None, shape[2])):
+        wanted = "" if bands is None else f" of {bands} bands"
+        raise MatcherError(f"the shape {tuple(shape)} is not (height, width, bands){wanted}")
     if isinstance(what, str | os.PathLike):
         if ids is not None:
             raise MatcherError(f"{os.fspath(what)}: ids can be given with arrays only; a file has its own")
@@ -131,7 +133,8 @@ def _open(
     elif hasattr(what, "__array__") or isinstance(what, Sequence):
         from matcher.formats.arrays import ArraySource
 
-        source = ArraySource(what, ids, name=f"array of {noun}")
+        arrays = np.asarray(what) if hasattr(what, "__array__") else what
+        source = ArraySource(arrays, ids, name=f"array of {noun}")
     else:
         raise MatcherError(f"{noun} are {READABLE}, an array or a list of arrays, not {type(what).__name__}")
     if not len(source):
@@ -147,16 +150,37 @@ def _open_path(path: str, noun: str, shape: Shape | None, bands: int | None, on_
         raise FormatError(f"{path}: is a folder; {noun} are read from {READABLE}")
     if not os.path.exists(path):
         raise FormatError(f"{path}: there is no such file")
-    kind = official.IMAGES if noun == "images" else official.PATCHES
-    suffix = Path(path).suffix.lower()
-    if suffix in (".tfrecords", ".tfrecord"):
+    form = _form(path)
+    if form == ".tfrecords":
+        kind = official.IMAGES if noun == "images" else official.PATCHES
         given = shape[2] if shape else official.BANDS if bands is None else bands
         return official.OfficialSource(path, kind, shape=shape, bands=given, on_bad=on_bad)
-    if suffix == ".npy":
+    if form == ".npy":
         return arrays.StackSource(path)
-    if suffix == ".npz":
+    if form == ".npz":
         return arrays.open_npz(path, noun, on_bad)
-    raise FormatError(f"{path}: {noun} are read from {READABLE}; this name ends in none of these")
+    raise FormatError(f"{path}: is {form}; {noun} are read from {READABLE}")
+
+
+def _form(path: str) -> str:
+    """A file's form by its name, or else by its first bytes: an extension, or words for what is not read."""
+    suffix = Path(path).suffix.lower()
+    if suffix in (".npy", ".npz", ".tfrecords"):
+        return suffix
+    if suffix == ".tfrecord":
+        return ".tfrecords"
+    from matcher.formats.files import FileBytes, describe_magic
+    from matcher.formats.tfrecord import HEADER, header_holds
+
+    file = FileBytes(path)
+    head = file.read(0, min(HEADER, file.size))
+    if header_holds(head):
+        return ".tfrecords"
+    if head.startswith(b"\x93NUMPY"):
+        return ".npy"
+    if head.startswith(b"PK\x03\x04"):
+        return ".npz"
+    return describe_magic(head) or "of no form that is known"
 
 
 def _agreeing(source: Source, shape: Shape | None, bands: int | None) -> Source:

@@ -47,7 +47,10 @@ class ArraySource:
             _check_pixels(name, arrays.dtype, arrays.shape, stack=True)
             self._arrays = list(arrays)
         else:
-            self._arrays = [np.asarray(a) for a in arrays]
+            try:
+                self._arrays = [np.asarray(a) for a in arrays]
+            except ValueError as error:
+                raise FormatError(f"{name}: is not a list of arrays: {error}") from None
             for k, a in enumerate(self._arrays):
                 _check_pixels(f"{name}, picture {k}", a.dtype, a.shape)
         self._arrays = [a[..., None] if a.ndim == 2 else a for a in self._arrays]

@@ -28,7 +28,7 @@ _MAGICS = (
     (b"MM\x00*", "a TIFF picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"%PDF", "a PDF document"),
-    (b"\x1f\x8b", "compressed with gzip"),
+    (b"\x1f\x8b", "compressed with gzip (unpack it first)"),
 )
 
 

@@ -5,41 +5,23 @@ series, one int64 id. The records carry no shape: it follows from the byte count
 is given.
 """
 
-import math
 import os
-from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import FormatError, MatcherError
-from matcher.formats.base import BadRecord, OnBad
-from matcher.formats.example import Feature, encode_example, find_int64, parse_example
+from matcher.formats.base import OnBad
+from matcher.formats.example import encode_example
 from matcher.formats.files import FileBytes
-from matcher.formats.tfrecord import Record, read_record, scan, write_records
+from matcher.formats.records import IMAGES, PATCHES, SERIES, Kind, RecordIndex, Shapes
+from matcher.formats.tfrecord import write_records
 
 Path = str | os.PathLike[str]
 DATES = 12
 BANDS = 4
-SALVAGE = 64 << 20
-"""Bytes of a damaged record that are searched for its id, at most."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What the records of a kind of file hold: the features' names, and in words what one is."""
-
-    noun: str
-    pixels: str
-    id: str | None
-
-
-IMAGES = Kind("image", "image_raw", "image_id")
-PATCHES = Kind("patch", "patch_raw", "patch_id")
-SERIES = Kind("series", "time_series_raw", None)
 
 
 class OfficialSource:
@@ -81,7 +63,7 @@ class OfficialSource:
         self.name = os.fspath(path)
         self._kind = kind
         self._file = FileBytes(path)
-        self._index = _Index(self._file, kind, _Shapes(shape, bands))
+        self._index = RecordIndex(self._file, kind, Shapes(shape, bands))
         self._index.fill(on_bad)
         self.ids: NDArray[np.int64] = np.array(self._index.ids, np.int64)
 
@@ -132,9 +114,9 @@ class OfficialSeries:
         if shape is not None and shape[2] != dates * bands:
             raise MatcherError(f"a shape of {shape[2]} channels does not hold {dates} dates of {bands} bands")
         self._dates, self._bands = dates, bands
-        self._parts: list[_Index] = []
+        self._parts: list[RecordIndex] = []
         for path in paths:
-            self._parts.append(_Index(FileBytes(path), SERIES, _Shapes(shape, dates * bands)))
+            self._parts.append(RecordIndex(FileBytes(path), SERIES, Shapes(shape, dates * bands)))
             self._parts[-1].fill(on_bad)
         if not self._parts:
             raise FormatError("no file of training series was given")
@@ -164,7 +146,7 @@ class OfficialSeries:
         channels = part.pixels(k).reshape(height, width, dates, bands)
         return np.ascontiguousarray(channels.transpose(2, 0, 1, 3))
 
-    def _find(self, index: int) -> "tuple[_Index, int]":
+    def _find(self, index: int) -> tuple[RecordIndex, int]:
         index = range(len(self))[index]
         part = int(np.searchsorted(self._ends, index, side="right"))
         return self._parts[part], index - (int(self._ends[part - 1]) if part else 0)
@@ -193,124 +175,6 @@ def write_series(path: Path, series: Iterable[NDArray]) -> int:
     """Write training series, each (dates, height, width, bands), as an official file; returns how many."""
     channels = (np.moveaxis(s, 0, 2).reshape(*s.shape[1:3], -1) for s in map(np.asarray, series))
     return write_records(path, (encode_example({SERIES.pixels: _to_bytes(c)}) for c in channels))
-
-
-@dataclass(frozen=True)
-class _Shapes:
-    """Byte counts to shapes."""
-
-    given: tuple[int, int, int] | None
-    bands: int
-
-    def of(self, size: int) -> tuple[int, int, int]:
-        """(height, width, bands) of `size` bytes of float16, or a FormatError without the place."""
-        if self.given is not None:
-            height, width, bands = self.given
-            if height * width * bands * 2 != size:
-                raise FormatError(
-                    f"holds {size} bytes of pixels; {height} x {width} x {bands} of float16 are "
-                    f"{height * width * bands * 2}"
-                )
-            return self.given
-        side = math.isqrt(size // (2 * self.bands))
-        if side == 0 or side * side * self.bands * 2 != size:
-            raise FormatError(
-                f"holds {size} bytes of pixels, which is no square of {self.bands} bands of float16; give "
-                "its shape or the number of bands"
-            )
-        return side, side, self.bands
-
-
-class _Index:
-    """Where the usable records of one file are, with their ids and byte counts."""
-
-    def __init__(self, file: FileBytes, kind: Kind, shapes: _Shapes) -> None:
-        self.file, self.kind, self.shapes = file, kind, shapes
-        self.numbers, self.offsets, self.lengths = array("q"), array("q"), array("q")
-        self.ids, self.sizes = array("q"), array("q")
-
-    def fill(self, on_bad: OnBad | None) -> None:
-        """Read the file through; bad records go to `on_bad` once all is read, or the first one raises."""
-        taken: dict[int, int] = {}
-        bad: list[BadRecord] = []
-        for record in scan(self.file):
-            reason = record.damage
-            if reason is None:
-                try:
-                    self._add(record, taken)
-                    continue
-                except FormatError as error:
-                    reason = str(error)
-            bad.append(
-                BadRecord(self.file.path, record.number, record.offset, self._salvage_id(record), reason)
-            )
-            if on_bad is None:
-                raise FormatError(str(bad[0]))
-        if not self.offsets:
-            # Where everything is bad, the form is the likelier fault: say so once.
-            raise FormatError(
-                f"{self.file.path}: holds no usable {self.kind.noun}; the first fault: {bad[0]}"
-            )
-        for one in bad:
-            if one.id in taken:
-                one = replace(one, id=None)
-            elif one.id is not None:
-                taken[one.id] = one.record
-            assert on_bad is not None
-            on_bad(one)
-
-    def where(self, index: int) -> str:
-        return f"{self.file.path}, record {self.numbers[index]} at byte {self.offsets[index]}"
-
-    def pixels(self, index: int) -> NDArray:
-        """The float16 values of one record, flat."""
-        try:
-            data = read_record(self.file, self.offsets[index], self.lengths[index])
-            content = self._pixels(parse_example(data))
-        except FormatError as error:
-            raise FormatError(f"{self.where(index)}: {error}") from None
-        return np.frombuffer(content, "<f2").astype(np.float16)
-
-    def _add(self, record: Record, taken: dict[int, int]) -> None:
-        features = parse_example(record.data())
-        size = len(self._pixels(features))
-        self.shapes.of(size)
-        if self.kind.id is not None:
-            identifier = self._id(features, self.kind.id)
-            if identifier in taken:
-                raise FormatError(f"{self.kind.id} {identifier} is taken by record {taken[identifier]}")
-            taken[identifier] = record.number
-            self.ids.append(identifier)
-        self.numbers.append(record.number)
-        self.offsets.append(record.offset)
-        self.lengths.append(record.length)
-        self.sizes.append(size)
-
-    def _pixels(self, features: dict[str, Feature]) -> memoryview:
-        value = self._feature(features, self.kind.pixels)
-        if not isinstance(value, list) or len(value) != 1:
-            raise FormatError(f"its feature {self.kind.pixels!r} is not one string of bytes")
-        return value[0]
-
-    def _id(self, features: dict[str, Feature], name: str) -> int:
-        value = self._feature(features, name)
-        if isinstance(value, list) or value.dtype != np.int64 or len(value) != 1:
-            raise FormatError(f"its feature {name!r} is not one whole number")
-        if value[0] < 0:
-            raise FormatError(f"its {name} is negative: {value[0]}")
-        return int(value[0])
-
-    def _feature(self, features: dict[str, Feature], name: str) -> Feature:
-        if name not in features:
-            has = ", ".join(repr(k)[:40] for k in sorted(features)[:5]) or "none"
-            raise FormatError(f"lacks the feature {name!r} of a {self.kind.noun} (its features: {has})")
-        return features[name]
-
-    def _salvage_id(self, record: Record) -> int | None:
-        if self.kind.id is None or record.length > SALVAGE:
-            return None
-        value = find_int64(record.data(), self.kind.id)
-        return value if value is not None and value >= 0 else None
 
 
 def _examples(pictures: Iterable[NDArray], ids: Iterable[int] | None, kind: Kind) -> Iterator[bytes]:

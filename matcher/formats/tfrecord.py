@@ -125,13 +125,13 @@ def _refuse_other_forms(file: FileBytes) -> None:
         raise FormatError(f"{file.path}: is empty; a TFRecord file was expected")
     head = file.read(0, min(HEADER, file.size))
     what = describe_magic(head)
-    if what is None or _header_holds(head):
+    if what is None or header_holds(head):
         return
-    hint = "; unpack it first (gunzip)" if "gzip" in what else "; a TFRecord file was expected"
-    raise FormatError(f"{file.path}: is {what}{hint}")
+    raise FormatError(f"{file.path}: is {what}; a TFRecord file was expected")
 
 
-def _header_holds(head: bytes) -> bool:
+def header_holds(head: bytes) -> bool:
+    """Whether these are the first twelve bytes of a record, by their checksum."""
     return len(head) == HEADER and _crc_bytes(head[:8]) == head[8:]
 
 
@@ -142,7 +142,7 @@ def _check(file: FileBytes, offset: int, number: int) -> tuple[Record, int | Non
         damage = f"the file ends in its header, {HEADER - left} bytes too early (truncated?)"
         return Record(file, number, offset, 0, damage), file.size
     head = file.read(offset, HEADER)
-    if not _header_holds(head):
+    if not header_holds(head):
         damage = "the checksum of its length does not hold (corrupt, or not a TFRecord file)"
         return Record(file, number, offset, 0, damage), None
     length = int.from_bytes(head[:8], "little")
@@ -157,7 +157,7 @@ def _check(file: FileBytes, offset: int, number: int) -> tuple[Record, int | Non
     if _data_crc(file, offset + HEADER, length) == file.read(end - FOOTER, FOOTER):
         return Record(file, number, offset, length, None), end
     # Bytes that were changed leave the next header where it should be; bytes that are missing do not.
-    intact = end == file.size or (end + HEADER <= file.size and _header_holds(file.read(end, HEADER)))
+    intact = end == file.size or (end + HEADER <= file.size and header_holds(file.read(end, HEADER)))
     record = Record(file, number, offset, length, "the checksum of its data does not hold (corrupt)")
     return record, end if intact else None
 
@@ -174,7 +174,7 @@ def _next_sound(file: FileBytes, start: int) -> int:
     while start + HEADER + FOOTER <= file.size:
         piece = file.read(start, min(CHUNK, file.size - start))
         for k in _plausible_headers(piece, file.size - start):
-            if _header_holds(piece[k : k + HEADER]) and _check(file, start + k, 0)[0].damage is None:
+            if header_holds(piece[k : k + HEADER]) and _check(file, start + k, 0)[0].damage is None:
                 return start + k
         start += len(piece) - HEADER + 1
     return file.size
