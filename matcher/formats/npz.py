@@ -183,6 +183,10 @@ def open_archive(path: str | os.PathLike[str]) -> dict[str, Member]:
     try:
         with zipfile.ZipFile(file.path) as archive:
             infos = archive.infolist()
+        # zipfile takes a damaged directory for a shorter one; the count stands at the end of the file.
+        end = file.read(file.size - 22, 22)
+        if end[:4] != b"PK\x05\x06" or int.from_bytes(end[10:12], "little") != len(infos) & 0xFFFF:
+            raise zipfile.BadZipFile
     except Exception:  # zipfile lets errors of many kinds through on damaged directories
         raise FormatError(f"{file.path}: is not a .npz archive, or is damaged (truncated?)") from None
     members: dict[str, Member] = {}
@@ -204,18 +208,19 @@ def _member(file: FileBytes, info: zipfile.ZipInfo) -> Member:
     if not 0 <= info.header_offset <= file.size - 30:
         raise FormatError(f"{file.path}: its directory is damaged")
     local = file.read(info.header_offset, 30)
-    start = (
-        info.header_offset
-        + 30
-        + int.from_bytes(local[26:28], "little")
-        + int.from_bytes(local[28:30], "little")
-    )
-    fits = (
-        info.file_size <= info.compress_size * _DEFLATE_RATIO + 64
-        if deflated
-        else info.file_size == info.compress_size
-    )
-    if local[:4] != b"PK\x03\x04" or start + info.compress_size > file.size or not fits:
+    named = int.from_bytes(local[26:28], "little")
+    start = info.header_offset + 30 + named + int.from_bytes(local[28:30], "little")
+    whole = local[:4] == b"PK\x03\x04" and start + info.compress_size <= file.size
+    if deflated:
+        whole = whole and info.file_size <= info.compress_size * _DEFLATE_RATIO + 64
+    else:
+        whole = whole and info.file_size == info.compress_size
+    # The directory has no checksum; each name stands twice, so one that has changed shows.
+    encoding = "utf-8" if info.flag_bits & 0x800 else "cp437"
+    if (
+        not whole
+        or file.read(info.header_offset + 30, named).decode(encoding, "replace") != info.orig_filename
+    ):
         raise FormatError(f"{name}: is damaged, or its archive is truncated")
     key = info.filename[: -len(".npy")]
     return Member(file, key, start, info.compress_size, info.file_size, info.CRC, deflated)

@@ -173,7 +173,7 @@ def write_patches(path: Path, patches: Iterable[NDArray], ids: Iterable[int] | N
 
 def write_series(path: Path, series: Iterable[NDArray]) -> int:
     """Write training series, each (dates, height, width, bands), as an official file; returns how many."""
-    channels = (np.moveaxis(s, 0, 2).reshape(*s.shape[1:3], -1) for s in map(np.asarray, series))
+    channels = map(_to_channels, map(np.asarray, series))
     return write_records(path, (encode_example({SERIES.pixels: _to_bytes(c)}) for c in channels))
 
 
@@ -189,6 +189,12 @@ def _examples(pictures: Iterable[NDArray], ids: Iterable[int] | None, kind: Kind
             yield encode_example({kind.pixels: _to_bytes(np.asarray(picture)), kind.id: int(identifier)})
     except ValueError as error:
         raise MatcherError(f"cannot write {kind.noun} {len(seen)}: {error}") from None
+
+
+def _to_channels(series: NDArray) -> NDArray:
+    if series.ndim != 4:
+        raise MatcherError(f"a series has (dates, height, width, bands), not the shape {series.shape}")
+    return np.moveaxis(series, 0, 2).reshape(*series.shape[1:3], -1)
 
 
 def _to_bytes(picture: NDArray) -> bytes:

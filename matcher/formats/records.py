@@ -145,7 +145,7 @@ class RecordIndex:
     def _feature(self, features: dict[str, Feature], name: str) -> Feature:
         if name not in features:
             has = ", ".join(repr(k)[:40] for k in sorted(features)[:5]) or "none"
-            raise FormatError(f"lacks the feature {name!r} of a {self.kind.noun} (its features: {has})")
+            raise FormatError(f"lacks the feature {name!r} (its features: {has})")
         return features[name]
 
     def _salvage_id(self, record: Record) -> int | None:

@@ -243,9 +243,9 @@ def _data_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _numbers(path: Path, line: int, cells: list[str]) -> tuple[int, ...]:
-    words = [cells[0], *cells[1].split()] if len(cells) == 2 else cells
-    if len(cells) == 2 and len(words) != 4:  # "17","192,219,143"
-        words = [cells[0], *cells[1].split(",")]
+    words = cells
+    if len(cells) == 2:  # 17,192 219 143 or "17","192,219,143"
+        words = [cells[0], *cells[1].split("," if "," in cells[1] else None)]
     values = [to_int64(word) for word in words]
     if len(values) != 4 or None in values:
         shown = ",".join(cells)[:60]
