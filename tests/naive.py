@@ -39,3 +39,17 @@ def naive_percentile(values, share):
     below = int(place)
     above = min(below + 1, len(values) - 1)
     return values[below] + (place - below) * (values[above] - values[below])
+
+
+def naive_mcnemar(only_first, only_second):
+    """Exact and mid-p two-sided values: the probability of every split no more likely than the one seen."""
+    n = only_first + only_second
+    if n == 0:
+        return 1.0, 1.0
+    ways = [1]
+    for k in range(1, n + 1):
+        ways.append(ways[-1] * (n - k + 1) // k)
+    seen = ways[only_first]
+    exact = sum(w for w in ways if w <= seen) / 2**n
+    mid = sum(w if w < seen else w / 2 for w in ways if w <= seen) / 2**n
+    return exact, mid

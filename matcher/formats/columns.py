@@ -22,8 +22,8 @@ def read_columns(path: str | os.PathLike[str]) -> dict[str, dict[int, str]]:
     Raises
     ------
     FormatError
-        If the file is missing, has no header, no row or a doubled column, or a row is malformed or doubled; the
-        message names the line.
+        If the file is missing, has no header, no row or a doubled column, or a row is malformed or doubled;
+        the message names the line.
     """
     name = os.fspath(path)
     rows = read_rows(path)

@@ -1,6 +1,18 @@
-"""The official score and the slides' reading of it, with intervals, by group."""
+"""The official score and the slides' reading of it, with intervals, by group; and submissions compared."""
 
+from matcher.scoring.comparison import Comparison, compare
 from matcher.scoring.judge import OFFICIAL_RADIUS, Judged, judge, official_points
+from matcher.scoring.pair import Pair
 from matcher.scoring.summary import Score, score
 
-__all__ = ["OFFICIAL_RADIUS", "Judged", "Score", "judge", "official_points", "score"]
+__all__ = [
+    "OFFICIAL_RADIUS",
+    "Comparison",
+    "Judged",
+    "Pair",
+    "Score",
+    "compare",
+    "judge",
+    "official_points",
+    "score",
+]

@@ -84,6 +84,22 @@ class Judged:
         slides = (self.right.astype(np.float64) + near[0]) / 2
         return np.stack([self.points, self.right, slides, *near], axis=1).astype(np.float64)
 
+    def part(self, mask: NDArray[np.bool_]) -> "Judged":
+        """The patches under a mask, shape (n,); extra ids belong to no part."""
+        ids = self.ids[mask]
+        return Judged(
+            ids=ids,
+            true_image=self.true_image[mask],
+            image=self.image[mask],
+            x=self.x[mask],
+            y=self.y[mask],
+            right=self.right[mask],
+            distance=self.distance[mask],
+            points=self.points[mask],
+            missing=np.intersect1d(self.missing, ids),
+            extra=self.extra[:0],
+        )
+
 
 def official_points(distance: ArrayLike) -> NDArray[np.float64]:
     """Official score of patches whose image is right: 0.5 + 0.5 max(0, 1 - d / R), R = 64 sqrt 2.

@@ -18,6 +18,8 @@ Groups: TypeAlias = Mapping[int, str] | str | PathLike[str]
 """A label for every patch id, or the path of a groups file."""
 
 NO_GROUP = "(no group)"
+SCORE_ROWS = ("patches", "images", *(LABELS[metric] for metric in METRICS))
+"""What stands beside `score_column`."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Score:
         """Plain dicts, lists and numbers, fit for JSON."""
         return {
             "metrics": {
-                metric: {"value": self.value(metric), "interval": _listed(self.intervals[metric])}
+                metric: {"value": self.value(metric), "interval": listed(self.intervals[metric])}
                 for metric in METRICS
             },
             "n_patches": self.n_patches,
@@ -101,9 +103,10 @@ class Score:
         return notes
 
     def __str__(self) -> str:
-        columns = {"all": _column(self)} | {name: _column(group) for name, group in self.groups.items()}
-        rows = ["patches", "images", *(LABELS[metric] for metric in METRICS)]
-        return "\n".join([*columns_of(rows, columns), *self.notes()])
+        columns = {"all": score_column(self)} | {
+            name: score_column(group) for name, group in self.groups.items()
+        }
+        return "\n".join([*columns_of(SCORE_ROWS, columns), *self.notes()])
 
 
 def score(
@@ -169,7 +172,7 @@ def summarise(judged: Judged, labels: NDArray[np.str_] | None, resamples: int, s
         resampled_means(values, judged.true_image, resamples, seed),
         missing=tuple(int(i) for i in judged.missing),
         extra=tuple(int(i) for i in judged.extra),
-        groups={name: summarise(_part(judged, mask), None, resamples, seed) for name, mask in parts},
+        groups={name: summarise(judged.part(mask), None, resamples, seed) for name, mask in parts},
         seed=seed,
     )
 
@@ -214,28 +217,13 @@ def labels_of(ids: NDArray[np.int64], groups: Mapping[int, str]) -> NDArray[np.s
     return np.array([str(label) if label not in (None, "") else NO_GROUP for label in labels])
 
 
-def _part(judged: Judged, mask: NDArray[np.bool_]) -> Judged:
-    """The patches under a mask; extra ids belong to no group."""
-    ids = judged.ids[mask]
-    return Judged(
-        ids=ids,
-        true_image=judged.true_image[mask],
-        image=judged.image[mask],
-        x=judged.x[mask],
-        y=judged.y[mask],
-        right=judged.right[mask],
-        distance=judged.distance[mask],
-        points=judged.points[mask],
-        missing=np.intersect1d(judged.missing, ids),
-        extra=judged.extra[:0],
-    )
-
-
-def _column(score: Score) -> list[str]:
+def score_column(score: Score) -> list[str]:
+    """The cells of one score under one another: patches, images, then `METRICS`."""
     few = " (few images)" if score.few_images else ""
     metrics = [interval_cell(score.value(metric), score.intervals[metric]) for metric in METRICS]
     return [str(score.n_patches), f"{score.n_images}{few}", *metrics]
 
 
-def _listed(interval: Interval) -> list[float] | None:
+def listed(interval: Interval) -> list[float] | None:
+    """An interval as JSON has it."""
     return None if interval is None else list(interval)

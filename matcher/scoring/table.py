@@ -2,24 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 
-PER_BLOCK = 4
-
 
 def interval_cell(value: float, interval: tuple[float, float] | None, *, signed: bool = False) -> str:
     """A value and its interval as "0.967 [0.951, 0.980]", with signs where it is a difference."""
     form = "+.3f" if signed else ".3f"
-    if interval is None:
-        return f"{value:{form}} [no interval]"
-    return f"{value:{form}} [{interval[0]:{form}}, {interval[1]:{form}}]"
+    # Rounded first, and 0 added, so that nothing reads -0.000.
+    said = [f"{round(number, 3) + 0.0:{form}}" for number in (value, *(interval or ()))]
+    return f"{said[0]} [no interval]" if interval is None else f"{said[0]} [{said[1]}, {said[2]}]"
 
 
-def columns_of(rows: Sequence[str], columns: Mapping[str, Sequence[str]]) -> list[str]:
-    """Lines of a table, columns left-aligned and wrapped into blocks of four, a blank line between blocks."""
+def columns_of(rows: Sequence[str], columns: Mapping[str, Sequence[str]], per_block: int = 4) -> list[str]:
+    """Lines of a table, columns left-aligned and wrapped into blocks with a blank line between."""
     names = list(columns)
     lines: list[str] = []
     side = max(len(row) for row in rows)
-    for start in range(0, len(names), PER_BLOCK):
-        block = names[start : start + PER_BLOCK]
+    for start in range(0, len(names), per_block):
+        block = names[start : start + per_block]
         widths = [max(len(cell) for cell in (name, *columns[name])) for name in block]
         if lines:
             lines.append("")

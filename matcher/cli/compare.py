@@ -1,0 +1,64 @@
+"""``matcher compare``: submissions side by side."""
+
+from pathlib import Path
+
+import click
+
+from matcher.cli.output import (
+    emit,
+    groups_options,
+    json_option,
+    load_groups,
+    resample_options,
+    xy_order_option,
+)
+from matcher.errors import MatcherError
+
+
+@click.command("compare")
+@click.argument("submissions", type=click.Path(), nargs=-1, required=True)
+@click.option("--answers", type=click.Path(), required=True, help="The answers, of any part of the patches.")
+@groups_options
+@click.option(
+    "--difficulty",
+    type=click.Path(),
+    help="CSV of patch ids and columns such as texture, cloud, season gap: numbers are cut into thirds.",
+)
+@xy_order_option
+@resample_options
+@json_option
+@click.option("--picture", type=click.Path(), help="Draw the comparison to a PNG, SVG or PDF (extra plot).")
+def command(
+    submissions: tuple[str, ...],
+    answers: str,
+    groups: str | None,
+    group_by: str | None,
+    difficulty: str | None,
+    picture: str | None,
+    json_to: str | None,
+    **options: str | int,
+) -> None:
+    """Compare two or more SUBMISSIONS on the same answers.
+
+    Scores side by side with 95 % intervals, the paired differences (intervals by resampling images, McNemar's
+    test for hits), by group and by difficulty, agreement, and what the best choice among them would reach.
+    """
+    from matcher.scoring import compare
+
+    result = compare(named(submissions), answers, load_groups(groups, group_by), difficulty, **options)  # type: ignore[arg-type]
+    if picture is not None:
+        from matcher.report.comparison import draw_comparison
+
+        draw_comparison(result, picture)
+    emit(str(result), result.to_dict(), json_to, result.notes())
+
+
+def named(paths: tuple[str, ...]) -> dict[str, str]:
+    """A name for every file: its stem, or where two have the same the whole path."""
+    stems = [Path(path).stem for path in paths]
+    names = [stem if stems.count(stem) == 1 else path for path, stem in zip(paths, stems, strict=True)]
+    if len(set(names)) < len(names):
+        raise MatcherError(
+            f"{next(n for n in names if names.count(n) > 1)}: given twice; give each file once"
+        )
+    return dict(zip(names, paths, strict=True))

@@ -1,0 +1,1 @@
+"""Pictures and pages of what came out; nothing here searches."""

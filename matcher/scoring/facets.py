@@ -1,0 +1,88 @@
+"""What patches are told apart by: text as it stands, numbers in thirds."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.errors import MatcherError
+
+MOST_LABELS = 20
+"""A column of more labels than this tells little about each, and is left out."""
+
+FEWEST_NUMBERS = 7
+"""Fewer distinct numbers than this are labels (months, counts of dates); more are cut into thirds."""
+
+UNKNOWN = "(unknown)"
+
+Values: TypeAlias = Mapping[int, str] | Mapping[int, float] | Mapping[int, str | float]
+"""What a column says of every patch id."""
+
+
+@dataclass(frozen=True)
+class Facet:
+    """One way to tell patches apart.
+
+    Attributes
+    ----------
+    name : str
+    labels : ndarray of str, shape (n,)
+        One label a patch.
+    order : tuple of str
+        The labels, in the order to show them.
+    """
+
+    name: str
+    labels: NDArray[np.str_]
+    order: tuple[str, ...]
+
+
+def facet_of(name: str, ids: NDArray[np.int64], values: Values) -> Facet | None:
+    """Label the patches `ids` by a column; None where it has more than 20 labels.
+
+    Numbers, where there are more than a few, are cut into thirds at their quantiles over `ids`; ids without a
+    value, blanks and numbers that are not finite make "(unknown)".
+
+    Raises
+    ------
+    MatcherError
+        If no id has a value.
+    """
+    texts = [str(values.get(int(i), "")).strip() for i in ids]
+    if not any(texts):
+        raise MatcherError(f"{name}: none of its {len(values)} patch ids with a value is in the answers")
+    numbers = [_number(text) for text in texts]
+    distinct = {number for number in numbers if number is not None and math.isfinite(number)}
+    if (
+        all(n is not None for n, t in zip(numbers, texts, strict=True) if t)
+        and len(distinct) >= FEWEST_NUMBERS
+    ):
+        return _thirds(name, np.array([math.nan if n is None else n for n in numbers]))
+    labels = np.array([text or UNKNOWN for text in texts])
+    order = np.unique(labels).tolist()
+    if None not in [_number(label) for label in order if label != UNKNOWN]:
+        order.sort(key=lambda label: math.inf if label == UNKNOWN else float(label))
+    return Facet(name, labels, tuple(order)) if len(order) <= MOST_LABELS else None
+
+
+def _thirds(name: str, numbers: NDArray[np.float64]) -> Facet:
+    known = np.isfinite(numbers)
+    low, high = np.quantile(numbers[known], [1 / 3, 2 / 3])
+    names = (
+        f"lowest third (to {low:.4g})",
+        f"middle third (to {high:.4g})",
+        f"highest third (above {high:.4g})",
+        UNKNOWN,
+    )
+    third = np.where(known, (numbers > low).astype(int) + (numbers > high), 3)
+    return Facet(name, np.array(names)[third], tuple(names[k] for k in range(4) if (third == k).any()))
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
