@@ -1,0 +1,62 @@
+"""What every search hands to the decision: the likeliest places of each patch."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The likeliest places of each patch, one a target, best first.
+
+    Attributes
+    ----------
+    target : ndarray of int64, (n, m)
+        Index of the target; -1 where there are fewer.
+    place : ndarray of int64, (n, m, 2)
+        (y, x) of the patch's top-left pixel.
+    score : ndarray of float32, (n, m)
+        Sum of weighted squares of positive z-scores, twice a log-likelihood ratio; -1 where there is none.
+    """
+
+    target: NDArray[np.int64]
+    place: NDArray[np.int64]
+    score: NDArray[np.float32]
+
+    @classmethod
+    def empty(cls, patches: int, keep: int) -> "Candidates":
+        """No candidate yet."""
+        return cls(
+            np.full((patches, keep), -1, np.int64),
+            np.zeros((patches, keep, 2), np.int64),
+            np.full((patches, keep), -1, np.float32),
+        )
+
+    def take(self, rows: NDArray[np.integer]) -> "Candidates":
+        """Those of some patches."""
+        return Candidates(self.target[rows], self.place[rows], self.score[rows])
+
+    def put(self, rows: NDArray[np.integer], other: "Candidates") -> None:
+        """Replace those of some patches."""
+        self.target[rows], self.place[rows], self.score[rows] = other.target, other.place, other.score
+
+
+def best_by_target(
+    target: NDArray[np.int64], place: NDArray[np.int64], score: NDArray[np.float32], keep: int
+) -> Candidates:
+    """The best place in each of the `keep` best targets of every patch; ties to the lower target, y and x.
+
+    target, score (n, m), place (n, m, 2) as in `Candidates`, in any order and with several places a target.
+    """
+    rows = np.arange(len(target))[:, np.newaxis]
+    order = np.lexsort((place[..., 1], place[..., 0], target, -score), axis=-1)
+    target, score, place = target[rows, order], score[rows, order], place[rows, order]
+    out = Candidates.empty(len(target), keep)
+    for n in range(len(target)):
+        _, first = np.unique(target[n], return_index=True)
+        first = np.sort(first[target[n, first] >= 0])[:keep]
+        out.target[n, : len(first)] = target[n, first]
+        out.place[n, : len(first)] = place[n, first]
+        out.score[n, : len(first)] = score[n, first]
+    return out

@@ -1,0 +1,163 @@
+"""The exact engine: normalised correlation of a patch at every pixel of a target, by FFT.
+
+Spectra of a target are made once for all patches, spectra of a patch once for all targets of one shape; each pair
+then costs one product and one inverse transform a stack of fields. The reference of everything faster.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from matcher.evidence.channel import Channel
+from matcher.kernels.spectra import cross_spectra
+
+_BATCH = 8  # targets an inverse transform: more leave the cache and run slower
+_FLAT = 1e-6  # of a stack's energy a pixel and field: below, a window carries no evidence
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """Targets of one shape, ready for patches of one size.
+
+    Attributes
+    ----------
+    shape, side : (int, int)
+        Height and width of the targets and of the patches, pixels.
+    values : tuple, a channel, of tuples, a stack, of ndarray (targets, fields, rows, columns), complex
+        Half spectra at the transform's shape.
+    norms : tuple, a channel, of tuples, a stack, of ndarray (targets, places y, places x), float32
+        1 / sqrt(energy of the window), 0 where it is flat.
+    """
+
+    shape: tuple[int, int]
+    side: tuple[int, int]
+    values: tuple[tuple[NDArray, ...], ...]
+    norms: tuple[tuple[NDArray[np.float32], ...], ...]
+
+    def __len__(self) -> int:
+        return len(self.values[0][0])
+
+
+def transform_shape(height: int, width: int) -> tuple[int, int]:
+    """The shape of the transforms for a target: only places that lie inside are read, so no padding is needed."""
+    return scipy.fft.next_fast_len(height, real=True), scipy.fft.next_fast_len(width, real=True)
+
+
+def target_bytes(channels: Sequence[Channel], height: int, width: int) -> int:
+    """Bytes that `Spectra` holds for each target of a shape, given the channels of any picture like it."""
+    rows, columns = transform_shape(height, width)
+    total = 0
+    for channel in channels:
+        for stack in channel.stacks:
+            total += len(stack) * rows * (columns // 2 + 1) * (16 if channel.centred else 8)
+            total += height * width * 4
+    return total
+
+
+def target_spectra(targets: Sequence[Sequence[Channel]], side: tuple[int, int]) -> Spectra:
+    """Spectra and window norms of targets of one shape, each given by its channels, for patches of one size."""
+    height, width = targets[0][0].shape
+    shape = transform_shape(height, width)
+    values, norms = [], []
+    for c, channel in enumerate(targets[0]):
+        stacks = [
+            [_centre(channel.centred, t[c].stacks[s]) for t in targets] for s in range(len(channel.stacks))
+        ]
+        values.append(tuple(np.stack([_forward(fields, shape) for fields in stack]) for stack in stacks))
+        norms.append(
+            tuple(
+                np.stack([_window_norm(fields, side, channel.centred) for fields in stack])
+                for stack in stacks
+            )
+        )
+    return Spectra((height, width), side, tuple(values), tuple(norms))
+
+
+def score_maps(patch: Sequence[Channel], targets: Spectra) -> Iterator[NDArray[np.float32]]:
+    """Score maps of one patch over targets of one shape.
+
+    Yields
+    ------
+    ndarray (targets, channels, places y, places x), float32
+        For at most 8 targets at a time, in order; each value lies in [-1, 1], and place (y, x) is the patch's
+        top-left pixel.
+    """
+    shape = transform_shape(*targets.shape)
+    rows, columns = (of - own + 1 for of, own in zip(targets.shape, targets.side, strict=True))
+    units = [[_unit(stack, channel.centred) for stack in channel.stacks] for channel in patch]
+    spectra = [[None if unit is None else _forward(unit, shape) for unit in stacks] for stacks in units]
+    for start in range(0, len(targets), _BATCH):
+        part = slice(start, min(start + _BATCH, len(targets)))
+        out = np.zeros((part.stop - start, len(patch), rows, columns), np.float32)
+        for c, stacks in enumerate(spectra):
+            for s, spectrum in enumerate(stacks):
+                if spectrum is not None:
+                    maps = _inverse(spectrum, targets.values[c][s][part], shape, (rows, columns))
+                    out[:, c] += maps * targets.norms[c][s][part]
+            if len(stacks) > 1:
+                out[:, c] /= len(stacks)
+        yield np.clip(out, -1, 1, out=out)
+
+
+def _inverse(
+    patch: NDArray, targets: NDArray, shape: tuple[int, int], places: tuple[int, int]
+) -> NDArray[np.floating]:
+    """Correlations of a patch with some targets: the inverse transform, of the rows that are read only."""
+    product = np.empty((len(targets), *patch.shape[1:]), patch.dtype)
+    cross_spectra(patch, targets, product)
+    half = scipy.fft.ifft(product, axis=1, overwrite_x=True)[:, : places[0]]
+    return scipy.fft.irfft(half, n=shape[1], axis=2)[:, :, : places[1]]
+
+
+def _forward(fields: NDArray, shape: tuple[int, int]) -> NDArray:
+    """Half spectra of zero-padded fields: rows first, so that padding rows cost nothing."""
+    half = scipy.fft.rfft(fields, n=shape[1], axis=2)
+    return scipy.fft.fft(half, n=shape[0], axis=1)
+
+
+def _centre(centred: bool, stack: NDArray[np.float32]) -> NDArray:
+    """A target's fields as they are correlated: double precision where bright and dark must not drown each other."""
+    if not centred:
+        return stack
+    fields = stack.astype(np.float64)
+    return fields - fields.mean((1, 2), keepdims=True)
+
+
+def _unit(stack: NDArray[np.float32], centred: bool) -> NDArray | None:
+    """A patch's fields with energy 1, or None where it is flat."""
+    fields = stack.astype(np.float64)
+    if centred:
+        fields -= fields.mean((1, 2), keepdims=True)
+    energy = float((fields**2).sum())
+    if energy <= _FLAT * fields.size:
+        return None
+    fields /= np.sqrt(energy)
+    return fields if centred else fields.astype(np.float32)
+
+
+def _window_norm(fields: NDArray, side: tuple[int, int], centred: bool) -> NDArray[np.float32]:
+    """1 / sqrt(energy) of every window, 0 where flat: sums in float64, of fields near zero mean."""
+    height, width = side
+    wide = fields.astype(np.float64)
+    energy = _box_sums((wide**2).sum(0), height, width)
+    if centred:
+        for field in wide:
+            energy -= _box_sums(field, height, width) ** 2 / (height * width)
+    flat = energy <= _FLAT * height * width * len(fields)
+    return np.where(flat, 0, 1 / np.sqrt(np.where(flat, 1, energy))).astype(np.float32)
+
+
+def _box_sums(values: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
+    """Sums over every height x width window, by sums along each axis in turn."""
+    down = _running(values, height)
+    return _running(down.T, width).T
+
+
+def _running(values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Sums of `size` successive rows: differences of cumulative sums, taken from blocks so that they stay small."""
+    sums = np.zeros((len(values) + 1, values.shape[1]))
+    np.cumsum(values, axis=0, out=sums[1:])
+    return sums[size:] - sums[:-size]

@@ -1,0 +1,75 @@
+"""Gradient phase, signed and sign-blind, and gradient magnitude.
+
+Signed: the unit gradient of every band; its correlation is the sum of cosines of the angles between gradients
+(orientation correlation, Fitch et al., "Orientation correlation", BMVC 2002). Sign-blind: the same with the angle
+doubled, so that an edge whose sides swap dark and bright keeps its value.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.evidence.channel import Channel
+from matcher.imagery import Roles
+from matcher.kernels.fields import doubled_gradient, log_magnitude, unit_gradient
+
+SIGMA = 0.7  # px, of the Gaussian derivative of the sign-blind phase
+REACH = 3  # px
+MAGNITUDE_FLOOR = 10.0  # DN
+MAGNITUDE_HALF = 7  # px; the local mean is over 15
+
+
+def signed_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Unit gradients: dn (H, W, B) to (2 B, H, W), the B row components first; 0 where invalid or flat."""
+    out = np.empty((2 * dn.shape[2], *dn.shape[:2]), np.float32)
+    unit_gradient(dn, out)
+    return _masked(out, valid)
+
+
+def blind_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Unit vectors of the doubled gradient angle: dn (H, W, B) to (2 B, H, W), sines first."""
+    offsets = np.arange(REACH + 1)
+    smooth = np.exp(-0.5 * (offsets / SIGMA) ** 2)
+    smooth /= smooth[0] + 2 * smooth[1:].sum()
+    slope = offsets[1:] * smooth[1:] / SIGMA**2
+    out = np.empty((2 * dn.shape[2], *dn.shape[:2]), np.float32)
+    doubled_gradient(dn, smooth.astype(np.float32), slope.astype(np.float32), out)
+    return _masked(out, valid)
+
+
+def magnitude_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Log of gradient magnitude plus 10 DN less its mean over 15 px: dn (H, W, B) to (B, H, W)."""
+    out = np.empty((dn.shape[2], *dn.shape[:2]), np.float32)
+    log_magnitude(dn, MAGNITUDE_FLOOR, MAGNITUDE_HALF, out)
+    return _masked(out, valid)
+
+
+def phase(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles) -> list[Channel]:
+    """Signed phase: visible bands and near infrared apart, since from date to date only one may keep its sign."""
+    fields = signed_fields(dn, valid)
+    bands = dn.shape[2]
+    channels = [Channel("phase", (_pick(fields, roles.visible, bands),), centred=False, weight=1.0)]
+    if roles.nir is not None:
+        channels.append(
+            Channel("phase-nir", (_pick(fields, (roles.nir,), bands),), centred=False, weight=1.0)
+        )
+    return channels
+
+
+def phase2(dn: NDArray[np.float32], valid: NDArray[np.bool_], _roles: Roles) -> list[Channel]:
+    """Sign-blind phase of all bands."""
+    return [Channel("phase2", (blind_fields(dn, valid),), centred=False, weight=1.0)]
+
+
+def magnitude(dn: NDArray[np.float32], valid: NDArray[np.bool_], _roles: Roles) -> list[Channel]:
+    """Gradient magnitude of all bands."""
+    return [Channel("magnitude", (magnitude_fields(dn, valid),), centred=False, weight=0.5)]
+
+
+def _pick(fields: NDArray[np.float32], which: tuple[int, ...], bands: int) -> NDArray[np.float32]:
+    return np.ascontiguousarray(fields[[*which, *(bands + k for k in which)]])
+
+
+def _masked(fields: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    if not valid.all():
+        fields[:, ~valid] = 0
+    return fields

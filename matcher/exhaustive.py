@@ -1,0 +1,94 @@
+"""The exhaustive search: every pixel of every target, by the exact engine."""
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.candidates import Candidates, best_by_target
+from matcher.correlate import Spectra, score_maps, target_bytes, target_spectra
+from matcher.evidence import Channel, channels
+from matcher.imagery import Pictures, Roles
+from matcher.kernels.spectra import combine_peaks
+
+APART = 6  # px between the best and the second place in one target
+PRIOR_PLACES = 50.0  # the prior noise of a map counts as so many places; only tiny maps feel it
+Report = Callable[[int], None]
+
+
+def search_everywhere(
+    targets: Pictures,
+    patches: Pictures,
+    which: Sequence[int],
+    roles: Roles,
+    evidence: tuple[str, ...],
+    keep: int,
+    memory: int,
+    report: Report,
+) -> Candidates:
+    """The best places of some patches of one shape.
+
+    Parameters
+    ----------
+    targets, patches : Pictures
+    which : sequence of int
+        Indices of the patches, all of one shape.
+    roles : Roles
+    evidence : tuple of str
+        Keys of `matcher.evidence.KINDS`.
+    keep : int
+        Targets kept a patch.
+    memory : int
+        Bytes that the targets' spectra may take.
+    report : callable
+        Called with the number of pairs done since the last call.
+    """
+    side = patches.shape(which[0])[:2]
+    found = Candidates.empty(len(which), keep)
+    fitting = [k for k in range(len(targets)) if fits(side, targets.shape(k))]
+    by_shape = sorted(fitting, key=lambda k: (targets.shape(k)[:2], k))
+    for _, group in groupby(by_shape, key=lambda k: targets.shape(k)[:2]):
+        for block in _blocks(list(group), targets, roles, evidence, memory):
+            spectra = target_spectra([channels(targets[k], roles, evidence) for k in block], side)
+            numbers = np.array(block)
+            for n, index in enumerate(which):
+                own = channels(patches[index], roles, evidence)
+                score, place = patch_peaks(own, spectra)
+                merged = best_by_target(
+                    np.concatenate([found.target[n], numbers])[np.newaxis],
+                    np.concatenate([found.place[n], place[:, 0]])[np.newaxis],
+                    np.concatenate([found.score[n], score[:, 0]])[np.newaxis],
+                    keep,
+                )
+                found.put(np.array([n]), merged)
+                report(len(block))
+    return found
+
+
+def fits(side: tuple[int, int], shape: tuple[int, ...]) -> bool:
+    """Whether a patch of `side` (height, width) lies inside a picture of `shape` somewhere."""
+    return side[0] <= shape[0] and side[1] <= shape[1]
+
+
+def patch_peaks(patch: Sequence[Channel], targets: Spectra) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Best and second place of one patch in targets of one shape: scores (targets, 2), places (targets, 2, 2)."""
+    score = np.empty((len(targets), 2), np.float32)
+    place = np.empty((len(targets), 2, 2), np.int64)
+    weights = np.array([channel.weight for channel in patch])
+    prior = np.full(len(patch), 1.0 / (patch[0].shape[0] * patch[0].shape[1]))
+    start = 0
+    for maps in score_maps(patch, targets):
+        part = slice(start, start + len(maps))
+        combine_peaks(maps, weights, prior, PRIOR_PLACES, APART, score[part], place[part])
+        start = part.stop
+    return score, place
+
+
+def _blocks(
+    numbers: list[int], targets: Pictures, roles: Roles, evidence: tuple[str, ...], memory: int
+) -> list[list[int]]:
+    """Targets of one shape in blocks whose spectra fit the memory."""
+    first = channels(targets[numbers[0]], roles, evidence)
+    size = max(1, memory // target_bytes(first, *first[0].shape))
+    return [numbers[k : k + size] for k in range(0, len(numbers), size)]

@@ -1,0 +1,102 @@
+"""The exact engine's inner loops: products of spectra, and scores from correlation maps."""
+
+import numpy as np
+from numba import prange
+from numpy.typing import NDArray
+
+from matcher.kernels.jit import REORDER, kernel
+
+
+@kernel(parallel=True, fastmath=REORDER)
+def cross_spectra(patch: NDArray, targets: NDArray, out: NDArray) -> None:
+    """Sum over fields of conj(patch) target: (F, H, W), (N, F, H, W) to (N, H, W), complex."""
+    count, fields, height, width = targets.shape
+    for k in prange(count * height):
+        i = k // height
+        y = k % height
+        for x in range(width):
+            out[i, y, x] = patch[0, y, x].conjugate() * targets[i, 0, y, x]
+        for f in range(1, fields):
+            for x in range(width):
+                out[i, y, x] += patch[f, y, x].conjugate() * targets[i, f, y, x]
+
+
+@kernel(fastmath=REORDER)
+def moments(score: NDArray) -> tuple[float, float]:
+    """Mean and variance of a map (H, W), summed in float64 row by row."""
+    height, width = score.shape
+    total = 0.0
+    square = 0.0
+    for y in range(height):
+        row_total = 0.0
+        row_square = 0.0
+        for x in range(width):
+            v = np.float64(score[y, x])
+            row_total += v
+            row_square += v * v
+        total += row_total
+        square += row_square
+    count = height * width
+    mean = total / count
+    return mean, max(square / count - mean * mean, 0.0)
+
+
+@kernel(parallel=True, fastmath=REORDER)
+def combine_peaks(
+    maps: NDArray,
+    weights: NDArray,
+    prior: NDArray,
+    prior_count: float,
+    apart: int,
+    out_score: NDArray,
+    out_place: NDArray,
+) -> None:
+    """Best and second place of each target by the sum of weighted squares of positive z-scores.
+
+    maps (N, C, H, W); weights, prior (C,): the prior variance of a channel's noise counts as `prior_count` places.
+    The second place lies more than `apart` px from the best in y or x. out_score (N, 2), -1 where there is none;
+    out_place (N, 2, 2) as (y, x). Ties go to the lower y, then the lower x.
+    """
+    count, channels, height, width = maps.shape
+    places = height * width
+    for i in prange(count):
+        mean = np.empty(channels)
+        scale = np.empty(channels)
+        for c in range(channels):
+            m, v = moments(maps[i, c])
+            share = places / (places + prior_count)
+            mean[c] = m * share
+            spread = share * (v + m * m) - mean[c] * mean[c] + (1.0 - share) * prior[c]
+            scale[c] = np.sqrt(weights[c] / max(spread, 1e-12))
+        total = np.zeros((height, width), np.float32)
+        for c in range(channels):
+            low = np.float32(mean[c])
+            gain = np.float32(scale[c])
+            for y in range(height):
+                for x in range(width):
+                    z = max((maps[i, c, y, x] - low) * gain, np.float32(0))
+                    total[y, x] += z * z
+        best_y = 0
+        best_x = 0
+        best = np.float32(-1)
+        for y in range(height):
+            for x in range(width):
+                if total[y, x] > best:
+                    best = total[y, x]
+                    best_y = y
+                    best_x = x
+        second_y = 0
+        second_x = 0
+        second = np.float32(-1)
+        for y in range(height):
+            for x in range(width):
+                if total[y, x] > second and (abs(y - best_y) > apart or abs(x - best_x) > apart):
+                    second = total[y, x]
+                    second_y = y
+                    second_x = x
+        out_score[i, 0] = best
+        out_score[i, 1] = second
+        out_place[i, 0, 0] = best_y
+        out_place[i, 0, 1] = best_x
+        out_place[i, 1, 0] = second_y
+        out_place[i, 1, 1] = second_x

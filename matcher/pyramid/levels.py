@@ -1,0 +1,109 @@
+"""Effort by doubt: every patch gets the cheap search, the doubtful ones more."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.candidates import Candidates
+from matcher.evidence import channels
+from matcher.exhaustive import fits, patch_peaks
+from matcher.correlate import target_spectra
+from matcher.imagery import Pictures, Roles
+from matcher.pyramid.codes import Plan
+from matcher.pyramid.index import Index, build_index, code_patches
+from matcher.pyramid.search import coarse_keys, search
+
+BLOCK = 1024  # patches coded and searched together
+DEPTH = 256  # chunks refined for every patch
+DEEP = 4096  # chunks refined for a doubtful one
+FINAL = 8  # targets that the exact engine judges for a patch still in doubt
+CONVINCING = 60.0  # a score that no wrong place reaches
+Report = Callable[[int], None]
+
+
+def search_pyramid(
+    targets: Pictures,
+    patches: Pictures,
+    which: Sequence[int],
+    roles: Roles,
+    evidence: tuple[str, ...],
+    keep: int,
+    exact: bool,
+    effort: float,
+    report: Report,
+) -> Candidates:
+    """The best places of some patches of one shape, coarse to fine.
+
+    Parameters
+    ----------
+    targets, patches : Pictures
+    which : sequence of int
+        Indices of the patches, all of one shape.
+    roles : Roles
+    evidence : tuple of str
+        What the exact engine compares.
+    keep : int
+        Targets kept a patch.
+    exact : bool
+        Whether the exact engine judges every patch, not the doubtful ones only.
+    effort : float
+        Multiplies how many candidates are refined.
+    report : callable
+        Called with the number of pairs done since the last call.
+    """
+    side = patches.shape(which[0])[:2]
+    plan = Plan.of(*side)
+    fitting = np.array([k for k in range(len(targets)) if fits(side, targets.shape(k))])
+    index = build_index((targets[k] for k in fitting.tolist()), roles, plan)
+    found = Candidates.empty(len(which), keep)
+    for start in range(0, len(which), BLOCK):
+        rows = np.arange(start, min(start + BLOCK, len(which)))
+        block = [patches[which[k]] for k in rows.tolist()]
+        best = _search_block(index, block, roles, max(keep, FINAL), effort)
+        best = _to_targets(best, fitting, plan, side, targets)
+        doubtful = np.arange(len(rows)) if exact else np.flatnonzero(best.score[:, 0] < CONVINCING)
+        for n in doubtful.tolist():
+            best.put(
+                np.array([n]), _judge_exactly(targets, block[n], best.take(np.array([n])), roles, evidence)
+            )
+        found.put(rows, Candidates(best.target[:, :keep], best.place[:, :keep], best.score[:, :keep]))
+        report(len(rows) * len(fitting))
+    return found
+
+
+def _search_block(
+    index: Index, block: list[NDArray[np.float32]], roles: Roles, keep: int, effort: float
+) -> Candidates:
+    codes = code_patches(block, roles, index.plan)
+    keys = coarse_keys(index, codes)
+    best = search(index, codes, keys, round(DEPTH * effort), keep)
+    doubtful = np.flatnonzero(best.score[:, 0] < CONVINCING)
+    if len(doubtful):
+        best.put(doubtful, search(index, codes.take(doubtful), keys[doubtful], round(DEEP * effort), keep))
+    return best
+
+
+def _to_targets(
+    best: Candidates, numbers: NDArray[np.int64], plan: Plan, side: tuple[int, int], targets: Pictures
+) -> Candidates:
+    """Candidates of an index as candidates of the targets: their numbers, and the whole patch's corner."""
+    target = np.where(best.target >= 0, numbers[best.target], -1)
+    limits = np.array([targets.shape(k)[:2] for k in numbers.tolist()])[best.target] - np.array(side)
+    place = np.clip(best.place - np.array(plan.margin), 0, limits)
+    return Candidates(target, place, best.score)
+
+
+def _judge_exactly(
+    targets: Pictures, patch: NDArray[np.float32], best: Candidates, roles: Roles, evidence: tuple[str, ...]
+) -> Candidates:
+    """One patch's candidate targets, each searched at every pixel by the exact engine."""
+    own = channels(patch, roles, evidence)
+    out = Candidates.empty(1, best.target.shape[1])
+    for m in np.flatnonzero(best.target[0] >= 0).tolist():
+        number = int(best.target[0, m])
+        spectra = target_spectra([channels(targets[number], roles, evidence)], own[0].shape)
+        score, place = patch_peaks(own, spectra)
+        out.target[0, m], out.place[0, m], out.score[0, m] = number, place[0, 0], score[0, 0]
+    order = np.lexsort((out.target[0], -out.score[0]))
+    return Candidates(out.target[:, order], out.place[:, order], out.score[:, order])

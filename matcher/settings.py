@@ -1,0 +1,97 @@
+"""Every option of a match, by the names and defaults that the command line and the Python API share."""
+
+import math
+from dataclasses import dataclass
+
+from matcher.errors import SettingsError
+
+BANDS_BY_COUNT = {
+    1: ("gray",),
+    2: ("red", "nir"),
+    3: ("red", "green", "blue"),
+    4: ("red", "green", "blue", "nir"),
+}
+RANGES = ("auto", "dn", "signed", "reflectance", "8bit", "16bit")
+SEARCHES = ("pyramid", "exhaustive")
+EVIDENCE = ("bands", "ndvi", "phase", "phase2", "magnitude")
+DEFAULT_EVIDENCE = ("phase", "phase2", "magnitude")
+MIN_SIDE = 12
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a match is asked to do.
+
+    Attributes
+    ----------
+    bands : tuple of str, optional
+        Names of the bands in order; by default red, green, blue, nir for four, red, green, blue for three, gray
+        for one.
+    value_range : str
+        What the numbers mean: ``auto`` (told from dtype and values), ``dn`` (reflectance x 10,000), ``signed``
+        (the challenge's [-1, 1]), ``reflectance`` (0..1), ``8bit`` or ``16bit``.
+    evidence : tuple of str
+        What is compared: ``bands`` (ZNCC of the bands), ``ndvi`` (ZNCC of NDVI), ``phase`` (signed gradient
+        phase), ``phase2`` (sign-blind), ``magnitude`` (gradient magnitude). Several are added as
+        log-likelihood ratios.
+    search : str
+        ``pyramid``: coarse to fine, exact where there is doubt. ``exhaustive``: every pixel of every image.
+    effort : float
+        How much the pyramid searches: 1 is the default; more finds more, slower. From 0.1 to 100.
+    threads : int, optional
+        Cores to use; by default all that this process may use. Answers do not depend on it.
+    memory : int
+        Bytes the match may hold beside the interpreter; work is cut to fit. Answers do not depend on it.
+    """
+
+    bands: tuple[str, ...] | None = None
+    value_range: str = "auto"
+    evidence: tuple[str, ...] = DEFAULT_EVIDENCE
+    search: str = "pyramid"
+    effort: float = 1.0
+    threads: int | None = None
+    memory: int = 2 << 30
+
+    def __post_init__(self) -> None:
+        _check(
+            self.value_range in RANGES, f"value range {self.value_range!r}: choose from {', '.join(RANGES)}"
+        )
+        _check(self.search in SEARCHES, f"search {self.search!r}: choose from {', '.join(SEARCHES)}")
+        _check(bool(self.evidence), f"no evidence: name one or more of {', '.join(EVIDENCE)}")
+        for name in self.evidence:
+            _check(name in EVIDENCE, f"evidence {name!r}: choose from {', '.join(EVIDENCE)}")
+        _check(
+            len(set(self.evidence)) == len(self.evidence),
+            f"evidence named twice in {', '.join(self.evidence)}",
+        )
+        if self.bands is not None:
+            _check(bool(self.bands) and all(self.bands), "band names are empty: give one name a band")
+            _check(
+                len(set(self.bands)) == len(self.bands), f"a band is named twice in {', '.join(self.bands)}"
+            )
+        _check(math.isfinite(self.effort) and 0.1 <= self.effort <= 100, "effort goes from 0.1 to 100")
+        _check(self.threads is None or self.threads >= 1, "threads: give 1 or more")
+        _check(self.memory >= 256 << 20, "memory: give 256 MiB or more")
+
+    def band_names(self, count: int) -> tuple[str, ...]:
+        """The names of so many bands.
+
+        Raises
+        ------
+        SettingsError
+            If `bands` names another number of bands, or there is no default for so many.
+        """
+        if self.bands is not None:
+            _check(
+                len(self.bands) == count,
+                f"the pictures have {count} bands, and {len(self.bands)} are named ({', '.join(self.bands)}): "
+                f"name every band in order, --bands {','.join(BANDS_BY_COUNT.get(count, ('first', 'second', '…')))}",
+            )
+            return self.bands
+        _check(count in BANDS_BY_COUNT, f"the pictures have {count} bands: name them in order with --bands")
+        return BANDS_BY_COUNT[count]
+
+
+def _check(fine: bool, message: str) -> None:
+    if not fine:
+        raise SettingsError(message)
