@@ -27,7 +27,8 @@ BANDS = 4
 CLIP = 4095
 SERIES_A_FILE = 100
 GROUP_HEADER = (
-    "Patch ID", "group", "season", "cloud", "snow", "place", "target date", "patch date", "target cloud", "patch cloud",
+    "Patch ID", "group", "season", "cloud", "snow", "place",
+    "target date", "patch date", "target cloud", "patch cloud",
 )  # fmt: skip
 TEST, TRAINING = 0, 1  # streams of places
 
@@ -47,7 +48,7 @@ class Simulated:
 
 @dataclass(frozen=True)
 class Cut:
-    """One test place: the target image, the patches, their corners (n, 2) as (y, x), and a row of groups each."""
+    """One test place: target image, patches, their corners (n, 2) as (y, x), and a row of groups each."""
 
     image: NDArray[np.float16]
     patches: NDArray[np.float16]
@@ -146,7 +147,8 @@ def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise MatcherError(
-            f"{folder}: {needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free; make room, or write less"
+            f"{folder}: {needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free;"
+            " make room, or write less"
         )
 
 
@@ -236,19 +238,10 @@ def _write_test(work: Path, cuts: Iterator[Cut], order: NDArray, per_image: int,
     store = np.memmap(scratch, np.float16, "w+", shape=shape)
     answers = np.empty((len(order), 3), np.int64)  # image, y, x
     groups: list[tuple[str, ...]] = [()] * len(order)
-
-    def take() -> Iterator[NDArray]:
-        for number, cut in enumerate(cuts):
-            ids = order[number * per_image : (number + 1) * per_image]
-            store[ids] = cut.patches
-            answers[ids, 0], answers[ids, 1:] = number, cut.corners
-            for identifier, group in zip(ids.tolist(), cut.groups, strict=True):
-                groups[identifier] = group
-            yield cut.image
-
-    write_images(work / "test_images.tfrecords", take())
+    images = _take(cuts, order, per_image, (store, answers, groups))
+    write_images(work / "test_images.tfrecords", images)
     write_patches(work / "test_patches.tfrecords", store)
-    del store
+    del store, images  # closes the file
     scratch.unlink()
     ids = np.arange(len(order))
     write_submission(work / "answers.csv", Placements(ids, answers[:, 0], answers[:, 2], answers[:, 1]))
@@ -256,6 +249,20 @@ def _write_test(work: Path, cuts: Iterator[Cut], order: NDArray, per_image: int,
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(GROUP_HEADER)
         rows.writerows((k, *group) for k, group in enumerate(groups))
+
+
+def _take(
+    cuts: Iterable[Cut], order: NDArray, per_image: int, into: tuple[NDArray, NDArray, list[tuple[str, ...]]]
+) -> Iterator[NDArray]:
+    """The images one by one; their patches, answers and groups go where their ids say."""
+    store, answers, groups = into
+    for number, cut in enumerate(cuts):
+        ids = order[number * per_image : (number + 1) * per_image]
+        store[ids] = cut.patches
+        answers[ids, 0], answers[ids, 1:] = number, cut.corners
+        for identifier, group in zip(ids.tolist(), cut.groups, strict=True):
+            groups[identifier] = group
+        yield cut.image
 
 
 def _write_training(folder: Path, series: Iterator[NDArray]) -> None:

@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from matcher.simulate.covers import COVERS, Cover, Span
 from matcher.simulate.noise import Field, fractal, smooth, threshold, white
 from matcher.simulate.parcels import PARCELS, Blocks, Parcels, blocks, divide
-from matcher.simulate.towns import Town, build_town
+from matcher.simulate.towns import Town, add_farms, build_town
 
 PIXEL = 10.0  # metres
 FIELD, WOOD, WILD, TOWN = range(4)
 LABELS = 4 * PARCELS
+LEVELS = 256  # of woods and wild ground, see build_ground
 FAR = 60.0  # distances to water are cut off here, pixels
 
 
@@ -27,6 +28,7 @@ class Ground:
     height, slope : heights in metres, and (down, right) slopes in metres a metre, (2, height, width).
     water : signed distance to the shore in pixels, negative in water, at the usual level.
     sea : whether the water is the sea.
+    trees : cover of single trees and copses, 0..1.
     line, road : cover of hedges, ditches and tracks between parcels, and of paved roads, 0..1.
     across : coordinate across the parcels' rows, pixels.
     soil, fine, canopy : lasting textures of deviation 1: coarse, fine, and slopes of tree crowns (2, ...).
@@ -39,13 +41,14 @@ class Ground:
     slope: Field
     water: Field
     sea: bool
+    trees: Field
     line: Field
     road: Field
     across: Field
     soil: Field
     fine: Field
     canopy: Field
-    town: Town | None
+    town: Town
     latitude: float
     arid: float
     palette: int
@@ -56,15 +59,17 @@ def _draw(rng: np.random.Generator, span: Span) -> float:
 
 
 def _slopes(field: Field) -> Field:
-    return np.stack(np.gradient(field)).astype(np.float32)
+    down, right = np.gradient(field)
+    return np.stack([down, right]).astype(np.float32)
 
 
 def _relief(rng: np.random.Generator, shape: tuple[int, int], cover: Cover, arid: float) -> Field:
     deviation = _draw(rng, cover.relief)
-    steep = deviation > 60
-    height = fractal(rng, shape, (280, 140, 70, 35, 17) if steep else (280, 140, 70), 1.15)
-    if steep:  # ridges and valleys
-        height = 0.5 * height - 1.2 * np.abs(fractal(rng, shape, (160, 80, 40, 20), 1.0))
+    height = fractal(rng, shape, (280, 140, 70, 35, 17), 1.3)
+    if deviation > 30:  # ridges and the valleys that run down from them, to the gullies
+        ridges = 1 - np.abs(fractal(rng, shape, (170, 90, 45, 24, 12, 6), 1.0))
+        height *= np.float32(0.6)
+        height += np.float32(1.1) * ridges
     height *= np.float32(deviation)
     if arid > 0.85 and rng.random() < 0.6:  # dunes: steep on the lee side
         angle, length = rng.uniform(0, np.pi), rng.uniform(8, 30)
@@ -91,7 +96,7 @@ def _water(rng: np.random.Generator, shape: tuple[int, int], cover: Cover) -> tu
     water = np.full(shape, FAR, np.float32)
     sea = not cover.lakes and share > 0.15
     if share > 0.003:
-        bed = fractal(rng, shape, (70, 35, 18, 9) if cover.lakes else (260, 110, 50, 25, 12), 1.0)
+        bed = fractal(rng, shape, (70, 35, 18, 9, 5) if cover.lakes else (260, 110, 50, 25, 12, 6), 0.9)
         water = _shore(threshold(bed, share) - bed)
     if cover.arid[1] < 0.85 and rng.random() < 0.35:
         course = fractal(rng, shape, (300, 120, 50), 1.3)
@@ -117,7 +122,7 @@ def _roads(rng: np.random.Generator, shape: tuple[int, int], cells: Blocks, y: F
 def _kinds(
     rng: np.random.Generator, cover: Cover, parcels: Parcels, town: Field, height: Field
 ) -> NDArray[np.intp]:
-    """FIELD, WOOD, WILD or TOWN for every pixel; woods follow the parcels where they are few, else the hills."""
+    """FIELD, WOOD, WILD or TOWN for every pixel; woods follow the parcels where they are few."""
     shape = height.shape
     wood_share = _draw(rng, cover.wood)
     chance = rng.standard_normal((2, PARCELS), dtype=np.float32)
@@ -129,7 +134,7 @@ def _kinds(
         wild += height / (np.std(height) + 1)
     kind[wild > threshold(wild, _draw(rng, cover.wild))] = WILD
     kind[wood > threshold(wood, wood_share)] = WOOD
-    kind[town > 0] = TOWN
+    kind[(town > 0) & (chance[1][parcels.number] < 1.5)] = TOWN  # the rest are parks and plots
     return kind
 
 
@@ -172,23 +177,50 @@ def build_ground(cover_name: str, shape: tuple[int, int], rng: np.random.Generat
     units, angles = _layout(rng, cover, cells.count, streets)
     parcels = divide(rng, warped_y, warped_x, cells, units, angles)
     kind = _kinds(rng, cover, parcels, mask, height)
-    label = kind * PARCELS + parcels.number
+    # What is not tilled has no parcels: its number is a level of a random field, neighbours differ little.
+    levels = fractal(rng, shape, (90, 40, 18, 9), 0.6) * np.float32(LEVELS / 8) + np.float32(LEVELS / 2)
+    natural = np.clip(levels, 0, LEVELS - 1).astype(np.intp)
+    label = kind * PARCELS + np.where((kind == WOOD) | (kind == WILD), natural, parcels.number)
     road = _roads(rng, shape, cells, warped_y, warped_x)
-    town = build_town(rng, parcels, cells, kind == TOWN, arid) if (kind == TOWN).any() else None
+    # Few roads where nobody tills or builds.
+    road *= np.where((kind == WOOD) | (kind == WILD), np.clip(3 * smooth(rng, shape, 80) - 1, 0, 1), 1)
+    town = build_town(rng, parcels, cells, kind == TOWN, arid)
+    add_farms(rng, town, (kind == FIELD) & (water > 3), parcels.edge)
     marked = rng.uniform(-1.2, 1, PARCELS).clip(0, 1).astype(np.float32)
     line = np.clip(0.9 - parcels.edge, 0, 1) * marked[parcels.number] * (kind == FIELD)
+    leafy = (
+        np.repeat(np.array((0.5, 0.0, 1.0, 1.0), np.float32), PARCELS)
+        * (1 - 0.9 * arid)
+        * rng.uniform(0.3, 1)
+    )
+    clump = np.float32(0.75) * smooth(rng, shape, 2.2) + np.float32(0.65) * smooth(rng, shape, 18)
+    trees = np.clip((clump + leafy.astype(np.float32)[label] - np.float32(2.0)) * 2, 0, 1)
     fine = np.float32(0.8) * white(rng, shape) + np.float32(0.6) * smooth(rng, shape, 2.5)
     crowns = _slopes(white(rng, shape) + 1.4 * smooth(rng, shape, 3) + 1.5 * smooth(rng, shape, 7))
     return Ground(
-        cover=cover_name, label=label, height=height, slope=_slopes(height) / np.float32(PIXEL), water=water,
-        sea=sea, line=line, road=road, across=parcels.across, soil=fractal(rng, shape, (60, 25, 11, 5), 0.35),
-        fine=fine, canopy=crowns, town=town, latitude=latitude, arid=arid, palette=int(rng.integers(2**31)),
-    )  # fmt: skip
+        cover=cover_name,
+        label=label,
+        height=height,
+        slope=_slopes(height) / np.float32(PIXEL),
+        water=water,
+        sea=sea,
+        trees=trees,
+        line=line,
+        road=road,
+        across=parcels.across,
+        soil=fractal(rng, shape, (60, 25, 11, 5), 0.35),
+        fine=fine,
+        canopy=crowns,
+        town=town,
+        latitude=latitude,
+        arid=arid,
+        palette=int(rng.integers(2**31)),
+    )
 
 
 def _layout(
     rng: np.random.Generator, cover: Cover, count: int, streets: NDArray[np.bool_]
-) -> tuple[tuple[Field, Field], Field]:
+) -> tuple[tuple[NDArray, NDArray], NDArray]:
     """Mean width and length of the parcels of every block (px), and their direction (radians)."""
     width = np.exp(rng.uniform(np.log(cover.width[0]), np.log(cover.width[1]), count))
     length = width * rng.uniform(*cover.length, count)

@@ -10,7 +10,7 @@ AMBIENT = 0.18  # part of the light that comes from the sky
 
 
 def shading(slope: Field, sun: Sun) -> Field:
-    """Light on sloping ground relative to flat ground, (height, width); ``slope`` (2, height, width), m per m."""
+    """Light on slopes (2, height, width), m per m, relative to flat ground: (height, width)."""
     light = slope[0] * np.float32(-sun[0]) + slope[1] * np.float32(-sun[1])
     light += np.float32(sun[2])
     light /= np.sqrt(1 + slope[0] ** 2 + slope[1] ** 2)

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 Field = NDArray[np.float32]
 
-# Root of the mean of a cubic B-spline's squared weights, along one axis squared: the deviation of the raw sum.
+# The mean of the sum of a cubic B-spline's squared weights along one axis: in two, the sum's deviation.
 _SPLINE_DEVIATION = 151.0 / 315.0
 
 
 @lru_cache(maxsize=64)
 def _basis(length: int, spacing: float, offset: float) -> Field:
-    """Cubic B-spline weights, (length, knots), at pixels ``offset .. offset + length - 1`` of a knot lattice."""
+    """Cubic B-spline weights, (length, knots), at ``length`` pixels from ``offset`` on a knot lattice."""
     position = (np.arange(length) + offset) / spacing
     knot = np.floor(position).astype(int)
     t = position - knot
@@ -43,8 +43,8 @@ def read_knots(
 ) -> Field:
     """The field of ``knots`` moved by ``shift`` (dy, dx) pixels, (height, width), mean 0 and deviation 1.
 
-    The field is known ``reach`` pixels beyond the borders, so shifts of up to that many pixels read new ground
-    instead of wrapping round.
+    The field is known ``reach`` pixels beyond the borders: shifts of up to that many pixels read new ground
+    and do not wrap round.
     """
     out = values
     for axis in (0, 1):
@@ -81,7 +81,7 @@ def white(rng: np.random.Generator, shape: tuple[int, ...]) -> Field:
 
 
 def threshold(field: Field, share: float) -> float:
-    """The value that ``share`` of the field lies above (of every fourth row and column: quick and good enough)."""
+    """The value that ``share`` of the field lies above, by every fourth row and column."""
     if share <= 0:
         return float("inf")
     if share >= 1:

@@ -87,7 +87,7 @@ def _cuts(rng: np.random.Generator, spread: float) -> tuple[Field, NDArray[np.in
 def _cut(
     along: Field, cuts: tuple[Field, NDArray[np.intp]], unit: Field
 ) -> tuple[NDArray[np.intp], Field, Field, Field]:
-    """The piece each coordinate lies in, its distance (px) to the nearer end, place in it 0..1, length (px)."""
+    """The piece each coordinate lies in, distance to the nearer end (px), place in it (0..1), length (px)."""
     edges, table = cuts
     along = np.mod(along, np.float32(_TABLE_UNITS - 1))
     piece = table[(along * _TABLE_STEP).astype(np.intp)]
@@ -102,7 +102,12 @@ def _cut(
 
 
 def divide(
-    rng: np.random.Generator, y: Field, x: Field, cells: Blocks, units: tuple[Field, Field], angles: Field
+    rng: np.random.Generator,
+    y: Field,
+    x: Field,
+    cells: Blocks,
+    units: tuple[NDArray, NDArray],
+    angles: NDArray,
 ) -> Parcels:
     """Divide every block into strips and these into parcels, along the block's own axes.
 
@@ -113,7 +118,7 @@ def divide(
     """
     number = cells.number
     tables = (np.cos(angles), np.sin(angles), *units, rng.uniform(0, 400, cells.count))
-    cos, sin, unit_u, unit_v, start = (np.asarray(t, np.float32)[number] for t in tables)
+    cos, sin, unit_u, unit_v, start = (t.astype(np.float32)[number] for t in tables)
     u = cos * x + sin * y
     v = cos * y - sin * x
     cuts = _cuts(rng, 0.45)
@@ -126,7 +131,7 @@ def divide(
 
 
 def lots(parcels: Parcels, unit: Field) -> tuple[NDArray[np.intp], Field]:
-    """Lots of about ``unit`` (height, width) px within the parcels: number below LOTS, distance to the edge, px."""
+    """Lots of about ``unit`` (height, width) px within parcels: number below LOTS, px to the edge."""
     part_u, part_v, size_u, size_v = parcels.place
     number = parcels.number * 37
     nearest = np.full(part_u.shape, np.inf, np.float32)

@@ -9,7 +9,8 @@ from matcher.simulate.covers import COVERS
 from matcher.simulate.ground import PARCELS, TOWN, Ground
 from matcher.simulate.light import cast_shadow, relief_light
 from matcher.simulate.noise import Field, fractal, smooth, white
-from matcher.simulate.seasons import BANDS, LEAVES, Look, Moment, look
+from matcher.simulate.plants import BANDS, LEAVES, Look, look
+from matcher.simulate.seasons import Moment
 from matcher.simulate.sensor import draw_shift, expose
 from matcher.simulate.sky import HAZE, draw_sky
 
@@ -23,7 +24,10 @@ SHADE = np.array((0.72, 0.68, 0.6, 0.78), np.float32)  # light that a cast shado
 
 @dataclass(frozen=True)
 class Scene:
-    """One date: ``dn`` (height, width, 4) uint16, raw (clouds and snow lie above 4095), and shares 0..1 a pixel of cloud and of snow."""
+    """One date: ``dn`` (height, width, 4) uint16, raw (clouds and snow lie above 4095).
+
+    ``cloud`` and ``snow`` are shares 0..1 a pixel, None where there is none; ``shift`` (dy, dx) px.
+    """
 
     dn: NDArray[np.uint16]
     cloud: Field | None
@@ -36,6 +40,9 @@ def render(ground: Ground, moment: Moment, rng: np.random.Generator) -> Scene:
     shape = ground.height.shape
     seen = look(ground, moment, rng)
     fresh = np.float32(0.75) * white(rng, shape) + np.float32(0.65) * smooth(rng, shape, 2.2)
+    # Change comes in spots: much of the ground is as it was, some of it is not; and dates differ in it.
+    spots = np.float32(1.3) * smooth(rng, shape, 9) + np.float32(rng.normal(-0.65, 0.8))
+    fresh *= np.exp(np.minimum(spots, 0.8))
     patches = fractal(rng, shape, (30, 12, 5), 0.3)
     surface = _plants(ground, seen, fresh, patches)
     _lines(ground, moment, surface)
@@ -62,11 +69,10 @@ def _plants(ground: Ground, seen: Look, fresh: Field, patches: Field) -> Field:
     """Soil and leaves of every parcel, with their texture, (4, height, width)."""
     label = ground.label
     green = seen.green[label]
-    if ground.town is not None:
-        town = label >= TOWN * PARCELS
-        green = np.where(town, green * ground.town.green, green)
+    built_up = label >= TOWN * PARCELS
+    green = np.where(built_up, green * ground.town.green, green)
     patchy = seen.patchy[label]
-    vary = patchy * ground.soil
+    vary = patchy * (ground.soil + np.float32(0.6) * ground.fine)
     vary += np.float32(0.35) * np.abs(patchy) * patches
     if (seen.rows > 0).any():
         rows = seen.rows[label]
@@ -76,7 +82,7 @@ def _plants(ground: Ground, seen: Look, fresh: Field, patches: Field) -> Field:
     np.clip(green, 0, 1, out=green)
     bright = seen.rough[label] * ground.fine
     bright += seen.fresh[label] * fresh
-    bright += np.float32(0.02) * patches
+    bright += np.float32(0.035) * patches
     bright -= np.float32(0.4) * vary
     bright += 1
     surface = np.empty((BANDS, *label.shape), np.float32)
@@ -95,37 +101,33 @@ def _lines(ground: Ground, moment: Moment, surface: Field) -> None:
     hedge = lasting.random() < 0.6 - 0.5 * ground.arid
     leafy = 0.4 + 0.6 * (0.3 < moment.phase < 0.85)
     track = surface[:, ::16, ::16].mean((1, 2)) * lasting.uniform(0.9, 1.6)
-    colour = (
-        np.array(LEAVES["broad"]) * leafy + np.array((600, 550, 420, 1200)) * (1 - leafy) if hedge else track
-    )
-    _blend(surface, ground.line * np.float32(0.8), colour)
+    tree = np.array(LEAVES["broad"]) * leafy + np.array((600, 550, 420, 1200)) * (1 - leafy)
+    _blend(surface, ground.trees * np.float32(0.85), tree)
+    _blend(surface, ground.line * np.float32(0.8), tree if hedge else track)
     _blend(surface, ground.road, ASPHALT * lasting.uniform(0.85, 1.5))
 
 
 def _buildings(ground: Ground, moment: Moment, surface: Field, fresh: Field) -> None:
     """Streets and the roofs that stand at the moment; bare bright ground where one is being built."""
     town = ground.town
-    if town is None:
-        return
     lasting = np.random.default_rng([ground.palette, 4])
     _blend(surface, town.street * np.float32(0.85), ASPHALT * lasting.uniform(0.9, 1.3))
     year = moment.date.year + moment.date.timetuple().tm_yday / 365.25
     stands = (town.built <= year) & (town.gone > year)
     site = (town.built > year) & (town.built < year + 1.2)
     # The slope of a roof meets the sun differently each date.
-    glance = np.exp(
-        np.random.default_rng([ground.palette, 5, int(year * 100)]).normal(0, 0.05, len(town.heights))
-    )
+    dated = np.random.default_rng([ground.palette, 5, moment.date.toordinal()])
+    glance = np.exp(dated.normal(0, dated.uniform(0.05, 0.42), len(town.heights)))
     colours = np.where(site, np.array((2600, 2150, 1700, 3000))[:, None], town.colours * glance)
     cover = town.roof * (stands | site).astype(np.float32)[town.lot]
-    texture = 1 + np.float32(0.03) * fresh + np.float32(0.06) * ground.fine
+    texture = 1 + np.float32(0.07) * fresh + np.float32(0.06) * ground.fine
     for band in range(BANDS):
         surface[band] += cover * (colours[band].astype(np.float32)[town.lot] * texture - surface[band])
 
 
 def _snow(ground: Ground, moment: Moment, rng: np.random.Generator, surface: Field) -> Field | None:
     """Snow by season, latitude and height; less under trees and on roads."""
-    cold = abs(ground.latitude) / 10 - 4.6 + 2.4 * np.cos(2 * np.pi * (moment.phase - 0.04))
+    cold = abs(ground.latitude) / 10 - 6.3 + 2.4 * np.cos(2 * np.pi * (moment.phase - 0.04))
     cold += rng.normal(0, 0.5)
     # 650 m up are as cold as 4 degrees further north, say.
     level = ground.height / np.float32(400)
@@ -135,9 +137,10 @@ def _snow(ground: Ground, moment: Moment, rng: np.random.Generator, surface: Fie
     depth += np.float32(0.35) * fractal(rng, ground.height.shape, (30, 12, 5), 0.5)
     depth += np.float32(0.15) * ground.soil + np.float32(0.2) * ground.fine
     kind_factor = np.repeat(np.array((1.0, 0.35, 1.0, 0.75), np.float32), PARCELS)
-    cover = np.clip(depth * 2, 0, 1) * kind_factor[ground.label] * (1 - np.float32(0.6) * ground.road)
-    if ground.town is not None:
-        cover *= 1 - np.float32(0.6) * ground.town.street
+    cover = np.clip(depth * 2, 0, 1) * kind_factor[ground.label]
+    cover *= (1 - np.float32(0.6) * ground.road) * (1 - np.float32(0.7) * ground.trees)
+    cover *= 1 - np.float32(0.5) * ground.line
+    cover *= 1 - np.float32(0.6) * ground.town.street
     _blend(surface, cover, SNOW * rng.uniform(0.75, 1.0))
     return cover
 
@@ -157,12 +160,9 @@ def _shadows(ground: Ground, moment: Moment, surface: Field) -> None:
     """Shadows of houses and of the edges of woods."""
     kind_height = np.repeat(np.array((0.0, 1.4, 0.0, 0.0), np.float32), PARCELS)
     height = kind_height[ground.label]
-    reach = 3.0
-    if ground.town is not None:
-        town = ground.town
-        height = np.maximum(height, np.where(town.roof > 0.5, town.heights[town.lot], 0))
-        reach = 10.0
-    reach = min(reach * np.hypot(moment.sun[0], moment.sun[1]) / moment.sun[2], 12.0)
+    town = ground.town
+    height = np.maximum(height, np.where(town.roof > 0.5, town.heights[town.lot], 0))
+    reach = min(float(height.max()) * np.hypot(moment.sun[0], moment.sun[1]) / moment.sun[2], 12.0)
     if reach < 1:
         return
     shadow = cast_shadow(height, moment.sun, reach)

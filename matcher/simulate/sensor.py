@@ -6,14 +6,14 @@ from scipy import ndimage
 
 from matcher.simulate.noise import Field, white
 
-SPREAD = 0.62  # deviation of the point spread, pixels
+SPREAD = 0.43  # deviation of the point spread, pixels
 LARGEST_SHIFT = 0.7  # of one date against the true grid, pixels: two dates lie at most 1.4 apart
 BRIGHTEST = 20_000  # saturation, reflectance x 10,000
 
 
 def draw_shift(rng: np.random.Generator) -> tuple[float, float]:
     """A date's misregistration (dy, dx) in pixels, at most LARGEST_SHIFT long."""
-    length = min(abs(rng.normal(0, 0.32)), LARGEST_SHIFT)
+    length = min(abs(rng.normal(0, 0.4)), LARGEST_SHIFT)
     angle = rng.uniform(0, 2 * np.pi)
     return float(length * np.sin(angle)), float(length * np.cos(angle))
 

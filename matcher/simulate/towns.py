@@ -6,23 +6,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.simulate.noise import Field
-from matcher.simulate.parcels import LOTS, Blocks, Parcels, lots
+from matcher.simulate.parcels import LOTS, PARCELS, Blocks, Parcels, lots
 
-# Lot (px), part of the lots built on, margin round a roof (px), height (px of 10 m), green between the houses.
+# Lot (px), part of the lots built on, margin round a roof (px), height (px of 10 m), green between.
 DISTRICTS = {
-    "old": (2.6, 0.9, 0.1, 1.3, 0.1),
-    "suburb": (3.0, 0.7, 0.6, 0.7, 0.5),
-    "towers": (6.0, 0.6, 1.5, 4.5, 0.35),
-    "works": (11.0, 0.75, 1.0, 1.0, 0.12),
+    "old": (2.6, 0.9, 0.1, 1.3, 0.2),
+    "suburb": (3.0, 0.7, 0.6, 0.7, 0.75),
+    "towers": (6.0, 0.6, 1.5, 4.5, 0.5),
+    "works": (11.0, 0.75, 1.0, 1.0, 0.2),
 }
 
 # Red, green, blue, near infrared of roofs: surface reflectance x 10,000, and their odds by district.
 ROOFS = np.array(
     [
-        (1700, 1150, 900, 2300),  # tiles
-        (1250, 1230, 1200, 1450),  # grey
-        (750, 760, 800, 950),  # dark
-        (2300, 2250, 2150, 2500),  # concrete
+        (1450, 980, 760, 2000),  # tiles
+        (1000, 980, 960, 1200),  # grey
+        (600, 610, 650, 800),  # dark
+        (1900, 1850, 1780, 2100),  # concrete
         (4300, 4300, 4200, 4400),  # white
         (1100, 1500, 2500, 2300),  # blue metal
         (3000, 2500, 2000, 3300),  # sand
@@ -94,14 +94,18 @@ def build_town(
     style = [kinds[k] for k in rng.integers(0, len(kinds), cells.count)]
     table = np.array([DISTRICTS[name] for name in style], np.float32)
     table[:, 0] *= np.exp(rng.normal(0, 0.2, cells.count))
-    size, fill, margin, tall, green = (column[cells.number] for column in table.T)
+    size, fill, margin, green = (table[:, k][cells.number] for k in (0, 1, 2, 4))
     lot, distance = lots(parcels, size)
     odds = rng.random(LOTS, dtype=np.float32)
     width = np.clip(rng.normal(0.75, 0.3, cells.count), 0.3, 1.8).astype(np.float32)[cells.number]
+    avenue = rng.choice([0.0, 1.0, 1.6], p=[0.5, 0.3, 0.2])
     street = np.clip(width + 0.5 - parcels.edge, 0, 1)
+    np.maximum(street, np.clip(avenue + 0.5 - cells.edge, 0, 1), out=street)
+    # Some city blocks are built up closely, some hardly: parks, yards, car parks.
+    dense = np.clip(rng.normal(1.0, 0.3, PARCELS), 0, 1.4).astype(np.float32)[parcels.number]
     roof = np.clip(distance - margin + 0.5, 0, 1)
     roof *= 1 - street
-    roof *= (odds[lot] < fill) & inside
+    roof *= (odds[lot] < fill * dense) & inside
     street *= inside
     # Lots share numbers between districts: the last district that has a number says how such lots look.
     home = np.zeros(LOTS, np.intp)
@@ -112,7 +116,23 @@ def build_town(
     restless = rng.uniform(0.01, 0.08)
     built = np.where(rng.random(LOTS) < restless, years[0], 0)
     gone = np.where(rng.random(LOTS) < restless / 3, years[1], 9999)
-    return Town(
-        lot, roof, street, green * np.float32(1 - 0.8 * arid), np.ascontiguousarray(colours.T, np.float32),
-        heights.astype(np.float32), built.astype(np.float32), gone.astype(np.float32),
-    )  # fmt: skip
+    green = np.clip(green * (1.7 - 0.7 * dense) * np.float32(1 - 0.8 * arid), 0, 1)
+    tables = (np.ascontiguousarray(colours.T), heights, built, gone)
+    return Town(lot, roof, street, green, *(t.astype(np.float32) for t in tables))
+
+
+def add_farms(rng: np.random.Generator, town: Town, open_land: NDArray[np.bool_], edge: Field) -> None:
+    """Put up single houses, one to three roofs each, near the borders of parcels in open land (in place)."""
+    height, width = edge.shape
+    density = np.exp(rng.uniform(np.log(0.1), np.log(1.0)))
+    for _ in range(int(density * height * width / 1500)):
+        y, x = int(rng.integers(2, height - 6)), int(rng.integers(2, width - 6))
+        if not open_land[y, x] or edge[y, x] > 4:
+            continue
+        for _ in range(rng.integers(1, 4)):
+            top, left = y + int(rng.integers(-2, 3)), x + int(rng.integers(-2, 3))
+            here = np.s_[
+                max(top, 0) : top + int(rng.integers(1, 4)), max(left, 0) : left + int(rng.integers(1, 4))
+            ]
+            town.roof[here] = rng.uniform(0.5, 1)
+            town.lot[here] = rng.integers(LOTS)
