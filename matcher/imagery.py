@@ -11,7 +11,9 @@ from matcher.formats.base import Source
 from matcher.settings import Settings
 
 DN_CLIP = 4095.0  # the official loader clips reflectance x 10,000 here
+_LARGEST = 1e9  # DN; far beyond any sensor, and its square still has room in single precision
 _SAMPLE = 8  # pictures looked at to tell the value range
+_SIGNED = -0.25  # below it no reflectance lies, noise and atmospheric correction counted in
 _TO_DN = {
     "dn": (1.0, 0.0),
     "signed": (2047.5, 2047.5),
@@ -67,26 +69,32 @@ class Pictures:
         """(height, width, bands)."""
         return self.source.shape(index)
 
-    def raw(self, index: int) -> NDArray:
-        """The stored values of one picture.
+    def __getitem__(self, index: int) -> NDArray[np.float32]:
+        """The DN of one picture.
 
         Raises
         ------
         MatcherError
-            If a value is NaN or infinite, or the dtype is not a real number's.
+            If a value is NaN, infinite or absurdly large, or the dtype is not a real number's.
         """
         array = self.source[index]
         if array.dtype.kind not in "uif":
             raise MatcherError(f"{self.source.where(index)}: holds {array.dtype} values, not real numbers")
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+        with np.errstate(over="ignore", invalid="ignore"):
+            dn = to_dn(array, self.value_range)
+            largest = max(float(dn.max()), -float(dn.min()))  # NaN where there is one
+        if not largest <= _LARGEST:
+            where = self.source.where(index)
+            if not np.isfinite(array).all():
+                raise MatcherError(
+                    f"{where}: has NaN or infinite values; set such pixels to 0 in all bands, which is read as "
+                    "no data"
+                )
             raise MatcherError(
-                f"{self.source.where(index)}: has NaN or infinite values; set such pixels to 0 in all bands, "
-                "which is read as no data"
+                f"{where}: has values up to {largest:.3g} DN, which no sensor gives: check its dtype and the "
+                "value range (--range)"
             )
-        return array
-
-    def __getitem__(self, index: int) -> NDArray[np.float32]:
-        return to_dn(self.raw(index), self.value_range)
+        return dn
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         return (self[k] for k in range(len(self)))
@@ -105,22 +113,46 @@ def to_dn(array: NDArray, value_range: str) -> NDArray[np.float32]:
 
 def tell_range(source: Source) -> str:
     """What a source's numbers mean, by dtype and by the extremes of a few pictures spread over it."""
+    low, high = _extremes(source)
+    dtype = source[0].dtype
+    if dtype == np.uint8:
+        return "8bit"
+    if dtype.kind == "f" and -1.01 <= low < _SIGNED and high <= 1.01:
+        return "signed"
+    if dtype.kind == "f" and low >= _SIGNED and 0 < high <= 2.0:
+        return "reflectance"
+    return "16bit" if high > 20000 else "dn"
+
+
+def open_pictures(images: Source, patches: Source, value_range: str) -> tuple[Pictures, Pictures]:
+    """Images and patches as DN, the value range of both told together where it is ``auto``.
+
+    A few patches show less of the range than the images do: all bright, they look like reflectance where they are
+    signed; all dark, like DN where they are 16 bit. Where both can mean the same, they do.
+    """
+    if value_range != "auto":
+        return Pictures(images, value_range), Pictures(patches, value_range)
+    told = [tell_range(images), tell_range(patches)]
+    within = all(low >= -1.01 and high <= 1.01 for low, high in map(_extremes, (images, patches)))
+    if set(told) == {"signed", "reflectance"} and within:
+        told = ["signed", "signed"]
+    elif set(told) == {"16bit", "dn"} and images[0].dtype == patches[0].dtype:
+        told = ["16bit", "16bit"]
+    return Pictures(images, told[0]), Pictures(patches, told[1])
+
+
+def _extremes(source: Source) -> tuple[float, float]:
+    """Least and largest finite value of a few pictures spread over a source; (inf, -inf) where there is none."""
     count = len(source)
     low, high = np.inf, -np.inf
     for k in sorted({round(j * (count - 1) / max(_SAMPLE - 1, 1)) for j in range(_SAMPLE)}):
         array = source[k]
-        if array.dtype == np.uint8:
-            return "8bit"
-        if array.dtype.kind not in "uif" or not array.size:
+        if array.dtype.kind not in "uif":
             continue
         finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array
         if finite.size:
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-    if low < 0 and low >= -1.01 and high <= 1.01:
-        return "signed"
-    if 0 <= low and 0 < high <= 2.0:
-        return "reflectance"
-    return "16bit" if high > 20000 else "dn"
+    return low, high
 
 
 def resolve_bands(images: Pictures, patches: Pictures, settings: Settings) -> tuple[str, ...]:

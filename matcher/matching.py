@@ -1,6 +1,7 @@
 """The match itself: from opened pictures to a `Result`."""
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,12 +16,15 @@ from matcher.exhaustive import fits, search_everywhere
 from matcher.formats import open_images, open_patches
 from matcher.imagery import Pictures, Roles, resolve_bands
 from matcher.kernels.fields import FLAT
-from matcher.pyramid.levels import search_pyramid
+from matcher.pyramid.index import Index
+from matcher.pyramid.levels import index_targets, search_pyramid
 from matcher.result import Result
 from matcher.settings import DEFAULT_EVIDENCE, MIN_SIDE, Settings
 from matcher.threads import limited
 
+log = logging.getLogger("matcher")
 Progress = Callable[[int, int], None]
+Indexes = Mapping[tuple[int, int], Index]
 _KEEP = 2  # the answer and the runner-up
 _REHEARSAL = 64  # px a side of the picture on which evidence is tried before anything is read
 
@@ -54,8 +58,14 @@ def match(
     Raises
     ------
     MatcherError
-        If an input cannot be read, the bands do not fit, or a patch is larger than every image; the message names
-        the file and the record.
+        If an input cannot be read, the bands do not fit, a patch is larger than every image, a value is NaN, infinite
+        or absurd, or every patch is constant; the message names the file and the record. All of it is looked at
+        before the search starts.
+
+    Notes
+    -----
+    A constant patch among others is answered with a placeholder: reason ``flat``, confidence near 0, and a warning
+    in the log ``matcher``, where the value ranges that were told are noted too.
 
     Examples
     --------
@@ -65,16 +75,84 @@ def match(
     >>> int(result.image[0]), int(result.x[0]), int(result.y[0])
     (0, 10, 20)
     """
+    job = prepare(images, patches, settings, **options)
+    return match_rows(job, progress=progress)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A match made ready: pictures opened and checked, what was left open resolved from the whole input.
+
+    Any cut of its patches into blocks gives the same answers.
+
+    Attributes
+    ----------
+    targets, patches : Pictures
+    roles : Roles
+    settings : Settings
+        With the bands named.
+    """
+
+    targets: Pictures
+    patches: Pictures
+    roles: Roles
+    settings: Settings
+
+
+def prepare(images: Any, patches: Any, settings: Settings | None = None, **options: Any) -> Job:
+    """Open and check everything of a match but the pixels; takes and raises what `match` does."""
     settings = _with_options(settings or Settings(), options)
     targets = Pictures(open_images(images), settings.value_range)
     queries = Pictures(open_patches(patches), settings.value_range)
-    roles = Roles.of(resolve_bands(targets, queries, settings))
+    names = resolve_bands(targets, queries, settings)
+    roles = Roles.of(names)
     channels(np.zeros((_REHEARSAL, _REHEARSAL, targets.shape(0)[2]), np.float32), roles, settings.evidence)
     _check_sizes(targets, queries)
-    with limited(settings.threads):
-        found = _search(targets, queries, roles, settings, progress or (lambda _done, _all: None))
-        flat = np.array([flat_share(dn) for dn in queries])
-    return _result(targets, queries, found, flat)
+    return Job(targets, queries, roles, replace(settings, bands=names))
+
+
+def build_indexes(job: Job) -> Indexes:
+    """What the search makes of the images alone, by patch size: made once, it serves every block of patches."""
+    if job.settings.search != "pyramid":
+        return {}
+    sides = sorted({job.patches.shape(k)[:2] for k in range(len(job.patches))})
+    with limited(job.settings.threads):
+        return {side: index_targets(job.targets, side, job.roles) for side in sides}
+
+
+def match_rows(
+    job: Job,
+    rows: NDArray[np.integer] | None = None,
+    progress: Progress | None = None,
+    indexes: Indexes | None = None,
+) -> Result:
+    """Match some patches of a job against all its images.
+
+    Parameters
+    ----------
+    job : Job
+    rows : ndarray of int, optional
+        Which patches, by their numbers in the source; by default all.
+    progress : callable, optional
+        Called with (pairs done, pairs in all) of these patches.
+    indexes : dict, optional
+        What `build_indexes` gave for this job; by default it is made here.
+
+    Returns
+    -------
+    Result
+        One row a patch, in the order of `rows`.
+
+    Raises
+    ------
+    MatcherError
+        If a picture cannot be read.
+    """
+    rows = np.arange(len(job.patches)) if rows is None else np.asarray(rows, np.int64)
+    with limited(job.settings.threads):
+        found = _search(job, rows, progress or (lambda _done, _all: None), indexes or {})
+        flat = np.array([flat_share(job.patches[k]) for k in rows.tolist()])
+    return _result(job, rows, found, flat)
 
 
 def _with_options(settings: Settings, options: dict[str, Any]) -> Settings:
@@ -102,10 +180,9 @@ def _check_sizes(targets: Pictures, patches: Pictures) -> None:
             )
 
 
-def _search(
-    targets: Pictures, patches: Pictures, roles: Roles, settings: Settings, progress: Progress
-) -> Candidates:
-    pairs = len(targets) * len(patches)
+def _search(job: Job, rows: NDArray[np.int64], progress: Progress, indexes: Indexes) -> Candidates:
+    targets, patches, roles, settings = job.targets, job.patches, job.roles, job.settings
+    pairs = len(targets) * len(rows)
     done = 0
 
     def report(more: int) -> None:
@@ -113,28 +190,39 @@ def _search(
         done += more
         progress(done, pairs)
 
-    found = Candidates.empty(len(patches), _KEEP)
-    for which in _by_shape(patches):
+    found = Candidates.empty(len(rows), _KEEP)
+    for side, at in _by_side(patches, rows).items():
+        which = rows[at].tolist()
         if settings.search == "exhaustive":
             part = search_everywhere(
                 targets, patches, which, roles, settings.evidence, _KEEP, settings.memory // 2, report
             )
         else:
             exact = settings.evidence != DEFAULT_EVIDENCE
+            index = indexes.get(side)
             part = search_pyramid(
-                targets, patches, which, roles, settings.evidence, _KEEP, exact, settings.effort, report
+                targets,
+                patches,
+                which,
+                roles,
+                settings.evidence,
+                _KEEP,
+                exact,
+                settings.effort,
+                report,
+                index,
             )
-        found.put(np.array(which), part)
+        found.put(at, part)
     progress(pairs, pairs)
     return found
 
 
-def _by_shape(patches: Pictures) -> Iterable[list[int]]:
-    """Indices of the patches of each shape."""
-    groups: dict[tuple[int, int, int], list[int]] = {}
-    for k in range(len(patches)):
-        groups.setdefault(patches.shape(k), []).append(k)
-    return groups.values()
+def _by_side(patches: Pictures, rows: NDArray[np.int64]) -> dict[tuple[int, int], NDArray[np.int64]]:
+    """Positions in `rows` of the patches of each height and width."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for at, k in enumerate(rows.tolist()):
+        groups.setdefault(patches.shape(k)[:2], []).append(at)
+    return {side: np.array(group) for side, group in groups.items()}
 
 
 def flat_share(dn: NDArray[np.float32]) -> float:
@@ -143,13 +231,16 @@ def flat_share(dn: NDArray[np.float32]) -> float:
     return float((step.max(-1) <= FLAT).mean())
 
 
-def _result(targets: Pictures, patches: Pictures, found: Candidates, flat: NDArray[np.floating]) -> Result:
+def _result(job: Job, rows: NDArray[np.int64], found: Candidates, flat: NDArray[np.floating]) -> Result:
+    targets = job.targets
     likelihood = log_likelihood(found)
     sure = confidence(found.score[:, 0], found.score[:, 1])
     runner_up = np.where(found.target[:, 1] >= 0, targets.ids[found.target[:, 1]], -1)
     return Result(
-        ids=patches.ids,
-        image=targets.ids[found.target[:, 0]],
+        ids=job.patches.ids[rows],
+        image=targets.ids[
+            np.maximum(found.target[:, 0], 0)
+        ],  # every patch is answered, be it by the first image
         x=found.place[:, 0, 1],
         y=found.place[:, 0, 0],
         score=likelihood[:, 0],

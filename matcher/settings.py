@@ -16,6 +16,7 @@ SEARCHES = ("pyramid", "exhaustive")
 EVIDENCE = ("bands", "ndvi", "phase", "phase2", "magnitude")
 DEFAULT_EVIDENCE = ("phase", "phase2", "magnitude")
 MIN_SIDE = 12
+LEAST_MEMORY = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Settings:
             )
         _check(math.isfinite(self.effort) and 0.1 <= self.effort <= 100, "effort goes from 0.1 to 100")
         _check(self.threads is None or self.threads >= 1, "threads: give 1 or more")
-        _check(self.memory >= 256 << 20, "memory: give 256 MiB or more")
+        _check(self.memory >= LEAST_MEMORY, "memory: give 256 MiB or more")
 
     def band_names(self, count: int) -> tuple[str, ...]:
         """The names of so many bands.

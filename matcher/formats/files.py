@@ -9,7 +9,7 @@ import stat
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -159,6 +159,36 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
         ) from None
     except OSError as error:
         raise MatcherError(f"{os.fspath(path)}: cannot be written: {problem(error)}") from None
+
+
+def check_outputs(
+    outputs: Sequence[str | os.PathLike[str] | None], inputs: Sequence[str | os.PathLike[str]] = ()
+) -> None:
+    """Refuse, before any work is done, outputs that could not be written when it is.
+
+    Raises
+    ------
+    MatcherError
+        If an output (None is passed over) is a folder, lies in a folder that does not exist or cannot be
+        written to, is given twice, or is one of the inputs.
+    """
+    taken = {os.path.realpath(path): "an input" for path in inputs}
+    for output in outputs:
+        if output is None:
+            continue
+        name, target = os.fspath(output), os.path.realpath(output)
+        folder = os.path.dirname(target)
+        if not name or os.path.isdir(target):
+            raise MatcherError(f"{name or repr(name)}: is a folder; name a file to write")
+        if target in taken:
+            raise MatcherError(f"{name}: is {taken[target]} too; write to another file")
+        if os.path.exists(target) and not os.path.isfile(target):
+            continue  # a terminal or a pipe, which may well be given twice
+        taken[target] = "another output"
+        if not os.path.isdir(folder):
+            raise MatcherError(f"{name}: cannot be written: its folder does not exist; make it first")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise MatcherError(f"{name}: cannot be written: its folder cannot be written to")
 
 
 def _default_mode(target: str) -> int:

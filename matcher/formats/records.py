@@ -57,10 +57,21 @@ class Shapes:
         side = math.isqrt(size // (2 * self.bands))
         if side == 0 or side * side * self.bands * 2 != size:
             raise FormatError(
-                f"holds {size} bytes of pixels, which is no square of {self.bands} bands of float16; give "
-                "its shape or the number of bands"
+                f"holds {size} bytes of pixels, which is no square of {self.bands} bands of float16"
+                f"{_squares(size)}; name its bands (--bands), or open it with its shape (matcher.open_images "
+                "or open_patches, shape=(height, width, bands))"
             )
         return side, side, self.bands
+
+
+def _squares(size: int) -> str:
+    """With how many bands `size` bytes of float16 are a square, in words; empty where with none."""
+    fitting = [
+        str(bands)
+        for bands in range(1, 17)
+        if size % (2 * bands) == 0 and 0 < math.isqrt(size // (2 * bands)) ** 2 == size // (2 * bands)
+    ]
+    return f", though it is one of {' or '.join(fitting)}" if fitting else ""
 
 
 class RecordIndex:

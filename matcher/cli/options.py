@@ -1,0 +1,131 @@
+"""Options that several commands share: those of a match, with the names and defaults of `Settings`."""
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from matcher.settings import EVIDENCE, LEAST_MEMORY, RANGES, SEARCHES, Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+_UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
+_BINARY = {"ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}
+
+
+class Names(click.ParamType):
+    """Names with commas between, as a tuple; of a fixed list where one is given."""
+
+    name = "names"
+
+    def __init__(self, choices: tuple[str, ...] = ()) -> None:
+        self.choices = choices
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        names = tuple(name.strip() for name in value.split(","))
+        if not all(names):
+            self.fail(f"{value!r} has an empty name in it", param, ctx)
+        for name in names:
+            if self.choices and name not in self.choices:
+                self.fail(f"{name!r} is not one of {', '.join(self.choices)}", param, ctx)
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            self.fail(f"{twice!r} is named twice", param, ctx)
+        return names
+
+
+class Size(click.ParamType):
+    """A number of bytes: ``2GiB``, ``500MB``, ``1.5G`` (a bare K, M or G counts in thousands)."""
+
+    name = "size"
+
+    def __init__(self, least: int = 1) -> None:
+        self.least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?)\s*([kmgt]?i?)b?", value.strip().lower())
+        if found is None or found[2] not in _UNITS | _BINARY:
+            self.fail(f"{value!r} is not a size such as 2GiB or 500MB", param, ctx)
+        size = int(float(found[1]) * (_UNITS | _BINARY)[found[2]])
+        if size < self.least:
+            self.fail(f"{value!r} is too little: give {spell_size(self.least)} or more", param, ctx)
+        return size
+
+
+def spell_size(size: int) -> str:
+    """Bytes in the largest binary unit that divides them: 2147483648 is ``2GiB``."""
+    for unit, factor in reversed(_BINARY.items()):
+        if size % factor == 0:
+            return f"{size // factor}{unit.capitalize()}B"
+    return str(size)
+
+
+_MATCH_OPTIONS = (
+    click.option(
+        "--bands",
+        type=Names(),
+        metavar="A,B,…",
+        help="Names of the bands in order.  [default: red,green,blue,nir for four, red,green,blue for three]",
+    ),
+    click.option(
+        "--range",
+        "value_range",
+        type=click.Choice(RANGES),
+        default=Settings.value_range,
+        show_default=True,
+        help="What the numbers are: dn is reflectance x 10,000, signed the challenge's [-1, 1], auto looks.",
+    ),
+    click.option(
+        "--evidence",
+        type=Names(EVIDENCE),
+        metavar="A,B,…",
+        default=",".join(Settings.evidence),
+        show_default=True,
+        help=f"What is compared, of {', '.join(EVIDENCE)}.",
+    ),
+    click.option(
+        "--search",
+        type=click.Choice(SEARCHES),
+        default=Settings.search,
+        show_default=True,
+        help="Coarse to fine, or every pixel of every image (slow, exact).",
+    ),
+    click.option(
+        "--effort",
+        type=click.FloatRange(0.1, 100),
+        default=Settings.effort,
+        show_default=True,
+        help="How much the pyramid searches: more finds more, slower.",
+    ),
+    click.option(
+        "--threads", type=click.IntRange(1), help="Cores to use.  [default: all that the process may use]"
+    ),
+    click.option(
+        "--memory",
+        type=Size(LEAST_MEMORY),
+        metavar="SIZE",
+        default=spell_size(Settings.memory),
+        show_default=True,
+        help="What the match may hold at once; answers do not depend on it.",
+    ),
+)
+
+
+def match_options(function: F) -> F:
+    """Add the options of a match; the command gets them by the names of `Settings`' fields."""
+    for option in reversed(_MATCH_OPTIONS):
+        function = option(function)
+    return function
+
+
+def quiet_option(function: F) -> F:
+    """Add ``-q/--quiet``."""
+    return click.option("-q", "--quiet", is_flag=True, help="No progress and no notes, errors only.")(
+        function
+    )
