@@ -1,8 +1,9 @@
 """The match itself: from opened pictures to a `Result`."""
 
 import logging
-from collections.abc import Callable
-from dataclasses import replace
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from matcher.decide import confidence, log_likelihood, reasons
 from matcher.errors import MatcherError
 from matcher.evidence import channels
 from matcher.exhaustive import fits, search_everywhere
-from matcher.formats import open_images, open_patches
-from matcher.imagery import Pictures, Roles, resolve_bands
+from matcher.formats import Source, open_images, open_patches
+from matcher.imagery import Pictures, Roles, open_pictures, resolve_bands
 from matcher.kernels.fields import FLAT
 from matcher.pyramid.index import Index
 from matcher.pyramid.levels import index_targets, search_pyramid
@@ -91,24 +92,75 @@ class Job:
     roles : Roles
     settings : Settings
         With the bands named.
+    flat : ndarray of float, (patches,)
+        `flat_share` of every patch.
     """
 
     targets: Pictures
     patches: Pictures
     roles: Roles
     settings: Settings
+    flat: NDArray[np.floating]
 
 
 def prepare(images: Any, patches: Any, settings: Settings | None = None, **options: Any) -> Job:
-    """Open and check everything of a match but the pixels; takes and raises what `match` does."""
+    """Open and check everything that a match needs; takes and raises what `match` does."""
     settings = _with_options(settings or Settings(), options)
-    targets = Pictures(open_images(images), settings.value_range)
-    queries = Pictures(open_patches(patches), settings.value_range)
+    bands = None if settings.bands is None else len(settings.bands)
+    targets, queries = open_pictures(
+        _opened(open_images, images, bands), _opened(open_patches, patches, bands), settings.value_range
+    )
     names = resolve_bands(targets, queries, settings)
     roles = Roles.of(names)
-    channels(np.zeros((_REHEARSAL, _REHEARSAL, targets.shape(0)[2]), np.float32), roles, settings.evidence)
+    channels(np.zeros((_REHEARSAL, _REHEARSAL, len(names)), np.float32), roles, settings.evidence)
     _check_sizes(targets, queries)
-    return Job(targets, queries, roles, replace(settings, bands=names))
+    for what, pictures in (("images", targets), ("patches", queries)):
+        log.info("%s", describe(what, pictures, names, settings.value_range == "auto"))
+    flat = _flat_shares(queries)
+    if settings.search == "exhaustive":
+        for _ in targets:  # read through, so that a bad value ends the run before hours of work
+            pass
+    return Job(targets, queries, roles, replace(settings, bands=names), flat)
+
+
+def describe(what: str, pictures: Pictures, names: Sequence[str], detected: bool) -> str:
+    """A line on some pictures: how many, of what sizes, bands and value range."""
+    sizes = sorted({pictures.shape(k)[:2] for k in range(len(pictures))})
+    spelled = [f"{height} x {width}" for height, width in (sizes[0], sizes[-1])]
+    size = spelled[0] if len(sizes) == 1 else f"{spelled[0]} to {spelled[1]}"
+    return (
+        f"{pictures.name}: {len(pictures)} {what} of {size} px, bands {','.join(names)}, "
+        f"values {pictures.value_range}{' (detected)' if detected else ''}"
+    )
+
+
+def _opened(opener: Callable[..., Source], what: Any, bands: int | None) -> Source:
+    """Opened; so many bands are asked for only where the file does not say how many it has."""
+    named = isinstance(what, str | os.PathLike) and not os.fspath(what).lower().endswith((".npy", ".npz"))
+    return opener(what, bands=bands) if named else opener(what)
+
+
+def _flat_shares(patches: Pictures) -> NDArray[np.floating]:
+    """`flat_share` of every patch, (n,); constant ones are warned of, and an error where all are."""
+    shares = np.empty(len(patches))
+    constant = []
+    for k, dn in enumerate(patches):
+        shares[k] = flat_share(dn)
+        if (dn == dn[:1, :1]).all():
+            constant.append(k)
+    if len(constant) == len(patches):
+        raise MatcherError(
+            f"{patches.source.where(0)}: is constant, and so is every other patch: there is nothing to match; "
+            "check the file and the value range (--range)"
+        )
+    if constant:
+        more = f" and {len(constant) - 1} more" if len(constant) > 1 else ""
+        log.warning(
+            "%s%s: constant in every band, so nothing can place it: answered with a placeholder, reason flat",
+            patches.source.where(constant[0]),
+            more,
+        )
+    return shares
 
 
 def build_indexes(job: Job) -> Indexes:
@@ -151,8 +203,7 @@ def match_rows(
     rows = np.arange(len(job.patches)) if rows is None else np.asarray(rows, np.int64)
     with limited(job.settings.threads):
         found = _search(job, rows, progress or (lambda _done, _all: None), indexes or {})
-        flat = np.array([flat_share(job.patches[k]) for k in rows.tolist()])
-    return _result(job, rows, found, flat)
+    return _result(job, rows, found)
 
 
 def _with_options(settings: Settings, options: dict[str, Any]) -> Settings:
@@ -231,21 +282,20 @@ def flat_share(dn: NDArray[np.float32]) -> float:
     return float((step.max(-1) <= FLAT).mean())
 
 
-def _result(job: Job, rows: NDArray[np.int64], found: Candidates, flat: NDArray[np.floating]) -> Result:
+def _result(job: Job, rows: NDArray[np.int64], found: Candidates) -> Result:
     targets = job.targets
     likelihood = log_likelihood(found)
     sure = confidence(found.score[:, 0], found.score[:, 1])
     runner_up = np.where(found.target[:, 1] >= 0, targets.ids[found.target[:, 1]], -1)
     return Result(
         ids=job.patches.ids[rows],
-        image=targets.ids[
-            np.maximum(found.target[:, 0], 0)
-        ],  # every patch is answered, be it by the first image
+        # Every patch is answered, be it by the first image.
+        image=targets.ids[np.maximum(found.target[:, 0], 0)],
         x=found.place[:, 0, 1],
         y=found.place[:, 0, 0],
         score=likelihood[:, 0],
         runner_up_image=runner_up,
         runner_up_score=likelihood[:, 1],
         confidence=sure,
-        reason=reasons(found.score[:, 0], sure, flat),
+        reason=reasons(found.score[:, 0], sure, job.flat[rows]),
     )

@@ -32,6 +32,7 @@ def search_pyramid(
     exact: bool,
     effort: float,
     report: Report,
+    index: Index | None = None,
 ) -> Candidates:
     """The best places of some patches of one shape, coarse to fine.
 
@@ -51,11 +52,13 @@ def search_pyramid(
         Multiplies how many candidates are refined.
     report : callable
         Called with the number of pairs done since the last call.
+    index : Index, optional
+        What `index_targets` gave for these targets and this size of patches; by default it is made here.
     """
     side = patches.shape(which[0])[:2]
     plan = Plan.of(*side)
-    fitting = np.array([k for k in range(len(targets)) if fits(side, targets.shape(k))])
-    index = build_index((targets[k] for k in fitting.tolist()), roles, plan)
+    fitting = np.array(_fitting(targets, side))
+    index = index or index_targets(targets, side, roles)
     found = Candidates.empty(len(which), keep)
     for start in range(0, len(which), BLOCK):
         rows = np.arange(start, min(start + BLOCK, len(which)))
@@ -70,6 +73,15 @@ def search_pyramid(
         found.put(rows, Candidates(best.target[:, :keep], best.place[:, :keep], best.score[:, :keep]))
         report(len(rows) * len(fitting))
     return found
+
+
+def index_targets(targets: Pictures, side: tuple[int, int], roles: Roles) -> Index:
+    """The codes of all targets that a patch of `side` (height, width) fits into."""
+    return build_index((targets[k] for k in _fitting(targets, side)), roles, Plan.of(*side))
+
+
+def _fitting(targets: Pictures, side: tuple[int, int]) -> list[int]:
+    return [k for k in range(len(targets)) if fits(side, targets.shape(k))]
 
 
 def _search_block(
