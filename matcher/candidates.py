@@ -41,6 +41,12 @@ class Candidates:
         """Replace those of some patches."""
         self.target[rows], self.place[rows], self.score[rows] = other.target, other.place, other.score
 
+    def ranked(self, score: NDArray[np.float32]) -> "Candidates":
+        """With new scores (n, m), best first again; ties to the lower target."""
+        order = np.lexsort((self.target, -score), axis=-1)
+        rows = np.arange(len(order))[:, np.newaxis]
+        return Candidates(self.target[rows, order], self.place[rows, order], score[rows, order])
+
 
 def best_by_target(
     target: NDArray[np.int64], place: NDArray[np.int64], score: NDArray[np.float32], keep: int

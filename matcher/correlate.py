@@ -15,7 +15,9 @@ from matcher.evidence.channel import Channel
 from matcher.kernels.spectra import cross_spectra
 
 _BATCH = 8  # targets an inverse transform: more leave the cache and run slower
-_FLAT = 1e-6  # of a stack's energy a pixel and field: below, a window carries no evidence
+# Of a stack's energy a pixel and field: below, a window carries no evidence. Fields that are correlated in single
+# precision (unit vectors, log magnitude) need more: their transforms' rounding, over the root of less, passes 1e-5.
+_FLAT_CENTRED, _FLAT_PLAIN = 1e-6, 3e-4
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def _unit(stack: NDArray[np.float32], centred: bool) -> NDArray | None:
     if centred:
         fields -= fields.mean((1, 2), keepdims=True)
     energy = float((fields**2).sum())
-    if energy <= _FLAT * fields.size:
+    if energy <= _flat_energy(fields.size, centred):
         return None
     fields /= np.sqrt(energy)
     return fields if centred else fields.astype(np.float32)
@@ -146,8 +148,13 @@ def _window_norm(fields: NDArray, side: tuple[int, int], centred: bool) -> NDArr
     if centred:
         for field in wide:
             energy -= _box_sums(field, height, width) ** 2 / (height * width)
-    flat = energy <= _FLAT * height * width * len(fields)
+    flat = energy <= _flat_energy(height * width * len(fields), centred)
     return np.where(flat, 0, 1 / np.sqrt(np.where(flat, 1, energy))).astype(np.float32)
+
+
+def _flat_energy(size: int, centred: bool) -> float:
+    """The energy of so many numbers below which they are flat."""
+    return (_FLAT_CENTRED if centred else _FLAT_PLAIN) * size
 
 
 def _box_sums(values: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:

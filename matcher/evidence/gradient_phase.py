@@ -18,6 +18,14 @@ MAGNITUDE_FLOOR = 10.0  # DN
 MAGNITUDE_HALF = 7  # px; the local mean is over 15
 
 
+def gaussian_weights() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weights of the smoothing at 0 .. 3 px, and of the differences 1 .. 3 px away, of the Gaussian derivative."""
+    offsets = np.arange(REACH + 1)
+    smooth = np.exp(-0.5 * (offsets / SIGMA) ** 2)
+    smooth /= smooth[0] + 2 * smooth[1:].sum()
+    return smooth.astype(np.float32), (offsets[1:] * smooth[1:] / SIGMA**2).astype(np.float32)
+
+
 def signed_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Unit gradients: dn (H, W, B) to (2 B, H, W), the B row components first; 0 where invalid or flat."""
     out = np.empty((2 * dn.shape[2], *dn.shape[:2]), np.float32)
@@ -27,12 +35,8 @@ def signed_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[
 
 def blind_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Unit vectors of the doubled gradient angle: dn (H, W, B) to (2 B, H, W), sines first."""
-    offsets = np.arange(REACH + 1)
-    smooth = np.exp(-0.5 * (offsets / SIGMA) ** 2)
-    smooth /= smooth[0] + 2 * smooth[1:].sum()
-    slope = offsets[1:] * smooth[1:] / SIGMA**2
     out = np.empty((2 * dn.shape[2], *dn.shape[:2]), np.float32)
-    doubled_gradient(dn, smooth.astype(np.float32), slope.astype(np.float32), out)
+    doubled_gradient(dn, *gaussian_weights(), out)
     return _masked(out, valid)
 
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from matcher.kernels.jit import kernel
 
-CHUNK = 512  # places that share one minimum
-KEY_SHIFT = 9  # a key is distance << KEY_SHIFT | place in the chunk
+CHUNK = 128  # places that share one minimum
+KEY_SHIFT = 7  # a key is distance << KEY_SHIFT | place in the chunk
 
 
 @intrinsic
@@ -135,23 +135,23 @@ def chunk_minima(codes: NDArray, patches: NDArray, out: NDArray) -> None:
 
 
 @kernel(parallel=True)
-def least_keys(keys: NDArray, count: int, out: NDArray) -> None:
+def least_keys(keys: NDArray, shift: int, count: int, out: NDArray) -> None:
     """Columns of the `count` least distances of each row: keys (n, m) uint32 to out (n, count) int64, ascending.
 
-    Equal distances go to the lower column. A counting sort: distances are small whole numbers.
+    A distance is a key without its lowest `shift` bits. Equal distances go to the lower column. A counting sort: distances are small whole numbers.
     """
     rows, columns = keys.shape
     for r in prange(rows):
         top = 0
         for c in range(columns):
-            top = max(top, np.int64(keys[r, c] >> KEY_SHIFT))
+            top = max(top, np.int64(keys[r, c] >> shift))
         histogram = np.zeros(top + 2, np.int64)
         for c in range(columns):
-            histogram[np.int64(keys[r, c] >> KEY_SHIFT) + 1] += 1
+            histogram[np.int64(keys[r, c] >> shift) + 1] += 1
         for d in range(1, top + 2):
             histogram[d] += histogram[d - 1]
         for c in range(columns):
-            d = np.int64(keys[r, c] >> KEY_SHIFT)
+            d = np.int64(keys[r, c] >> shift)
             slot = histogram[d]
             if slot < count:
                 out[r, slot] = c
@@ -223,7 +223,8 @@ def refine(
 ) -> None:
     """Best place near each candidate, by the sum over channels of squared positive z-scores of agreeing bits.
 
-    planes flat uint64, image i's from starts[i] with shapes[i] = (words, height, width); patches (n, P, w, h).
+    planes flat uint64, image i's from starts[i] to starts[i + 1], of shapes[i] = (height, width) pixels, each laid out
+    as `windows_agree` wants it; patches (n, P, w, h).
     targets (n, m) image of each candidate, -1 where there is none; corners (n, m, 2) as (y, x); every corner within
     `radius` px that lies inside is tried. mean, scale (n, C): z = (agreement - mean) scale, scale with the root of
     the channel's weight in it. out_score (n, m) float32, -1 where there is none; out_place (n, m, 2).
@@ -241,11 +242,11 @@ def refine(
             out_score[n, m] = -1
             if i < 0:
                 continue
-            w_, h_, wide = shapes[i, 0], shapes[i, 1], shapes[i, 2]
-            image = planes[starts[i] : starts[i] + count * w_ * h_].reshape((count, w_, h_))
+            high, wide = shapes[i, 0], shapes[i, 1]
+            image = planes[starts[i] : starts[i + 1]].reshape((count, (wide + 63) // 64 + 1, high))
             y0 = max(corners[n, m, 0] - radius, 0)
             x0 = max(corners[n, m, 1] - radius, 0)
-            rows = min(corners[n, m, 0] + radius, h_ - height) - y0 + 1
+            rows = min(corners[n, m, 0] + radius, high - height) - y0 + 1
             columns = min(corners[n, m, 1] + radius, wide - width_bits) - x0 + 1
             windows_agree(
                 image, patches[n], masks, channel, (y0, x0), (rows, columns), agree[: rows * columns]
@@ -284,7 +285,8 @@ def sample_agreement(
             if i < 0:
                 out[n, m] = -1
                 continue
-            w_, h_ = shapes[i, 0], shapes[i, 1]
-            image = planes[starts[i] : starts[i] + count * w_ * h_].reshape((count, w_, h_))
+            image = planes[starts[i] : starts[i + 1]].reshape(
+                (count, (shapes[i, 1] + 63) // 64 + 1, shapes[i, 0])
+            )
             place = (corners[n, m, 0], corners[n, m, 1])
             windows_agree(image, patches[n], masks, channel, place, (1, 1), out[n, m : m + 1])

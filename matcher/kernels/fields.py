@@ -1,7 +1,6 @@
 """Gradient fields of a picture: the inner loops of the evidence."""
 
 import numpy as np
-from numba import prange
 from numpy.typing import NDArray
 
 from matcher.kernels.jit import kernel
@@ -9,14 +8,14 @@ from matcher.kernels.jit import kernel
 FLAT = np.float32(1e-3)  # DN; a gradient below is no gradient
 
 
-@kernel(parallel=True)
+@kernel(nogil=True)
 def unit_gradient(dn: NDArray, out: NDArray) -> None:
     """Unit vectors of central differences: dn (H, W, B) float32 to out (2 B, H, W), rows' components first.
 
     Border pixels and flat ones are 0.
     """
     height, width, bands = dn.shape
-    for y in prange(height):
+    for y in range(height):
         out[:, y, :] = 0
         if 0 < y < height - 1:
             for b in range(bands):
@@ -29,7 +28,7 @@ def unit_gradient(dn: NDArray, out: NDArray) -> None:
                         out[bands + b, y, x] = gx / size
 
 
-@kernel(parallel=True)
+@kernel(nogil=True)
 def doubled_gradient(dn: NDArray, smooth: NDArray, slope: NDArray, out: NDArray) -> None:
     """Unit vectors of doubled gradient angle: dn (H, W, B) float32 to out (2 B, H, W), sines first.
 
@@ -38,7 +37,7 @@ def doubled_gradient(dn: NDArray, smooth: NDArray, slope: NDArray, out: NDArray)
     """
     height, width, bands = dn.shape
     reach = len(slope)
-    for y in prange(height):
+    for y in range(height):
         down = np.empty(width, np.float32)  # smoothed along the columns / differentiated along them
         diff = np.empty(width, np.float32)
         for b in range(bands):
@@ -69,7 +68,7 @@ def doubled_gradient(dn: NDArray, smooth: NDArray, slope: NDArray, out: NDArray)
                     out[bands + b, y, x] = 0
 
 
-@kernel(parallel=True)
+@kernel(nogil=True)
 def log_magnitude(dn: NDArray, floor: float, half: int, out: NDArray) -> None:
     """Log of gradient magnitude plus `floor`, less its mean over 2 half + 1 px: dn (H, W, B) to out (B, H, W).
 
@@ -79,7 +78,7 @@ def log_magnitude(dn: NDArray, floor: float, half: int, out: NDArray) -> None:
     flat = np.float32(np.log(floor))
     size = 2 * half + 1
     level = np.empty((bands, height, width), np.float32)
-    for y in prange(height):
+    for y in range(height):
         for b in range(bands):
             for x in range(width):
                 if 0 < y < height - 1 and 0 < x < width - 1:
@@ -89,7 +88,7 @@ def log_magnitude(dn: NDArray, floor: float, half: int, out: NDArray) -> None:
                 else:
                     level[b, y, x] = flat
     across = np.empty((bands, height, width), np.float64)  # sums along rows
-    for y in prange(height):
+    for y in range(height):
         for b in range(bands):
             total = 0.0
             for k in range(-half, half + 1):
@@ -98,7 +97,7 @@ def log_magnitude(dn: NDArray, floor: float, half: int, out: NDArray) -> None:
             for x in range(1, width):
                 total += level[b, y, min(x + half, width - 1)] - level[b, y, max(x - half - 1, 0)]
                 across[b, y, x] = total
-    for b in prange(bands):
+    for b in range(bands):
         total_row = np.zeros(width, np.float64)
         for k in range(-half, half + 1):
             total_row += across[b, min(max(k, 0), height - 1)]

@@ -1,6 +1,6 @@
 """The codes of a set of targets, laid out for the search, and those of a block of patches."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,85 +8,155 @@ from numpy.typing import NDArray
 
 from matcher.imagery import Roles
 from matcher.kernels.bits import CHUNK
-from matcher.pyramid.codes import Plan, coarse_codes, code_fields, fine_planes
+from matcher.kernels.slide import unroll_windows
+from matcher.pyramid.codes import Codes, Plan, code, plane_channels
 
 TARGET_LOT, PATCH_LOT = 1, 2
+_TOGETHER = 8  # pictures coded in one call, so that every core has some
 
 
 @dataclass(frozen=True)
 class Index:
-    """Codes of targets.
+    """Codes of targets, those of all one after another.
 
     Attributes
     ----------
     plan : Plan
-    coarse : list of ndarray (words, places), uint64
-    planes : ndarray, uint64
-        Fine planes of all targets, one after another.
-    starts : ndarray of int64, (targets,)
-    shapes : ndarray of int64, (targets, 3)
-        Words a row, height and width of each.
+    shapes : ndarray of int64, (targets, 2)
+        Height and width of each.
     channel : ndarray of int64, (planes,)
+        Which channel of the fine score a plane counts for.
+    fine, middle, coarse : ndarray of uint64
+        As in `Codes`, flat.
+    fine_starts, middle_starts, coarse_starts : ndarray of int64, (targets + 1,)
+        Where each target's begin, and the end.
     """
 
     plan: Plan
-    coarse: list[NDArray[np.uint64]]
-    planes: NDArray[np.uint64]
-    starts: NDArray[np.int64]
     shapes: NDArray[np.int64]
     channel: NDArray[np.int64]
+    fine: NDArray[np.uint64]
+    middle: NDArray[np.uint64]
+    coarse: NDArray[np.uint64]
+    fine_starts: NDArray[np.int64]
+    middle_starts: NDArray[np.int64]
+    coarse_starts: NDArray[np.int64]
 
     def __len__(self) -> int:
-        return len(self.coarse)
+        return len(self.shapes)
 
-    @property
-    def chunks(self) -> NDArray[np.int64]:
-        """First chunk of every target, and the number of all."""
-        counts = [-(-codes.shape[1] // CHUNK) for codes in self.coarse]
-        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    def places(self) -> NDArray[np.int64]:
+        """Rows and columns of coarse places of every target: (targets, 2)."""
+        return (self.shapes - np.array(self.plan.side)) // self.plan.stride + 1
+
+    def coarse_of(self, target: int) -> NDArray[np.uint64]:
+        """Coarse codes of one target: (words, places)."""
+        rows, columns = self.places()[target]
+        return self.coarse[self.coarse_starts[target] : self.coarse_starts[target + 1]].reshape(
+            -1, rows * columns
+        )
+
+    def chunk_starts(self) -> NDArray[np.int64]:
+        """First chunk of coarse places of every target, and the number of all: (targets + 1,)."""
+        return np.concatenate([[0], np.cumsum(-(-self.places().prod(1) // CHUNK))])
+
+    def columns(self) -> NDArray[np.int64]:
+        """First column of middle places of every target, and the number of all: (targets + 1,)."""
+        wide = self.shapes[:, 1] // self.plan.factor - self.plan.middle[1] + 1
+        return np.concatenate([[0], np.cumsum(wide)])
+
+    def windows(self, target: int) -> NDArray[np.uint64]:
+        """Middle windows of one target, (columns, words, rows), made anew at each call."""
+        height, width = self.shapes[target] // self.plan.factor
+        flat = self.middle[self.middle_starts[target] : self.middle_starts[target + 1]]
+        planes = flat.reshape(len(self.channel), -1, height)
+        per_word, cells = self.plan.per_word, self.plan.middle[1]
+        out = np.empty((width - cells + 1, -(-len(planes) // per_word), height), np.uint64)
+        unroll_windows(planes, cells, per_word, out)
+        return out
 
 
 @dataclass(frozen=True)
 class PatchCodes:
-    """Codes of a block of patches: coarse (n, words), fine (n, planes, words, height), masks (words,) of used bits."""
+    """Codes of a block of patches.
 
-    coarse: NDArray[np.uint64]
+    Attributes
+    ----------
+    fine : ndarray (n, planes, words, height), uint64
+        Without padding.
+    masks : ndarray (words,), uint64
+        Bits in use of each word of a row.
+    middle : ndarray (n, words, rows), uint64
+        Packed as `unroll_windows` packs.
+    coarse : ndarray (n, words), uint64
+    """
+
     fine: NDArray[np.uint64]
     masks: NDArray[np.uint64]
+    middle: NDArray[np.uint64]
+    coarse: NDArray[np.uint64]
 
     def __len__(self) -> int:
         return len(self.coarse)
 
     def take(self, which: NDArray[np.integer]) -> "PatchCodes":
         """The codes of some of them."""
-        return PatchCodes(self.coarse[which], self.fine[which], self.masks)
+        return PatchCodes(self.fine[which], self.masks, self.middle[which], self.coarse[which])
 
 
 def build_index(targets: Iterable[NDArray[np.float32]], roles: Roles, plan: Plan) -> Index:
     """Codes of targets (DN, each height x width x bands)."""
-    coarse, fine, shapes = [], [], []
-    channel = np.zeros(0, np.int64)
-    for dn in targets:
-        fields = code_fields(dn, roles)
-        channel = fields.channel
-        coarse.append(coarse_codes(fields, plan, TARGET_LOT))
-        planes = fine_planes(fields, TARGET_LOT)
-        shapes.append((planes.shape[1], *dn.shape[:2]))
-        fine.append(planes.ravel())
-    starts = np.concatenate([[0], np.cumsum([len(f) for f in fine])[:-1]]).astype(np.int64)
-    return Index(plan, coarse, np.concatenate(fine), starts, np.array(shapes, np.int64), channel)
+    shapes: list[tuple[int, int]] = []
+    parts: dict[str, list[NDArray[np.uint64]]] = {"fine": [], "middle": [], "coarse": []}
+    for batch in _alike(targets):
+        codes = code(batch, roles, plan, TARGET_LOT)
+        shapes += [(dn.shape[0], dn.shape[1]) for dn in batch]
+        for name, list_ in parts.items():
+            list_ += [one.ravel() for one in getattr(codes, name)]
+    starts = {
+        name: np.concatenate([[0], np.cumsum([len(a) for a in list_])]) for name, list_ in parts.items()
+    }
+    flat = {name: np.concatenate(list_) for name, list_ in parts.items()}
+    return Index(
+        plan,
+        np.array(shapes, np.int64),
+        plane_channels(roles),
+        **flat,
+        **{f"{name}_starts": values for name, values in starts.items()},
+    )
 
 
 def code_patches(patches: Sequence[NDArray[np.float32]], roles: Roles, plan: Plan) -> PatchCodes:
     """Codes of patches (DN, all of one shape)."""
     (height, width), (top, left) = plan.side, plan.margin
-    coarse, fine = [], []
-    for dn in patches:
-        fields = code_fields(np.ascontiguousarray(dn[top : top + height, left : left + width]), roles)
-        coarse.append(coarse_codes(fields, plan, PATCH_LOT)[:, 0])
-        fine.append(fine_planes(fields, PATCH_LOT)[:, :-1])
+    codes = code([dn[top : top + height, left : left + width] for dn in patches], roles, plan, PATCH_LOT)
     words = -(-width // 64)
     masks = np.full(words, ~np.uint64(0))
     if width % 64:
         masks[-1] = np.uint64((1 << (width % 64)) - 1)
-    return PatchCodes(np.stack(coarse), np.stack(fine), masks)
+    fine = np.ascontiguousarray(codes.fine[:, :, :words])
+    return PatchCodes(
+        fine, masks, _packed_middle(codes, plan), np.ascontiguousarray(codes.coarse[:, :, 0, 0])
+    )
+
+
+def _packed_middle(codes: Codes, plan: Plan) -> NDArray[np.uint64]:
+    """Middle planes of patches, several to a word: (n, words, rows)."""
+    rows, columns = plan.middle
+    count, planes = codes.middle.shape[:2]
+    out = np.zeros((count, -(-planes // plan.per_word), rows), np.uint64)
+    for p in range(planes):
+        out[:, p // plan.per_word] |= codes.middle[:, p, 0] << np.uint64(p % plan.per_word * columns)
+    return out
+
+
+def _alike(pictures: Iterable[NDArray[np.float32]]) -> Iterator[list[NDArray[np.float32]]]:
+    """Successive pictures of one shape, a few at a time."""
+    batch: list[NDArray[np.float32]] = []
+    for dn in pictures:
+        if batch and (dn.shape != batch[0].shape or len(batch) == _TOGETHER):
+            yield batch
+            batch = []
+        batch.append(dn)
+    if batch:
+        yield batch

@@ -5,18 +5,19 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.candidates import Candidates
+from matcher.candidates import Candidates, best_by_target
 from matcher.evidence import channels
 from matcher.exhaustive import fits, patch_peaks
 from matcher.correlate import target_spectra
 from matcher.imagery import Pictures, Roles
 from matcher.pyramid.codes import Plan
 from matcher.pyramid.index import Index, build_index, code_patches
-from matcher.pyramid.search import coarse_keys, search
+from matcher.pyramid.search import judge, propose_coarse, propose_middle
 
 BLOCK = 1024  # patches coded and searched together
 DEPTH = 256  # chunks refined for every patch
-DEEP = 4096  # chunks refined for a doubtful one
+DEEP = 2048  # columns of the middle level refined for a doubtful one
+DOUBTFUL_BLOCK = 256  # doubtful patches searched together
 FINAL = 8  # targets that the exact engine judges for a patch still in doubt
 CONVINCING = 60.0  # a score that no wrong place reaches
 Report = Callable[[int], None]
@@ -88,11 +89,22 @@ def _search_block(
     index: Index, block: list[NDArray[np.float32]], roles: Roles, keep: int, effort: float
 ) -> Candidates:
     codes = code_patches(block, roles, index.plan)
-    keys = coarse_keys(index, codes)
-    best = search(index, codes, keys, round(DEPTH * effort), keep)
+    best = judge(index, codes, propose_coarse(index, codes, round(DEPTH * effort)), keep)
     doubtful = np.flatnonzero(best.score[:, 0] < CONVINCING)
-    if len(doubtful):
-        best.put(doubtful, search(index, codes.take(doubtful), keys[doubtful], round(DEEP * effort), keep))
+    for start in range(0, len(doubtful), DOUBTFUL_BLOCK):
+        rows = doubtful[start : start + DOUBTFUL_BLOCK]
+        part = codes.take(rows)
+        deeper = judge(index, part, propose_middle(index, part, round(DEEP * effort)), keep)
+        both = [best.take(rows), deeper]
+        best.put(
+            rows,
+            best_by_target(
+                np.concatenate([c.target for c in both], axis=1),
+                np.concatenate([c.place for c in both], axis=1),
+                np.concatenate([c.score for c in both], axis=1),
+                keep,
+            ),
+        )
     return best
 
 

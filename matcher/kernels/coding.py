@@ -1,0 +1,160 @@
+"""One-bit codes of pictures, from reflectance to packed bits, one picture a thread."""
+
+import numpy as np
+from numba import prange
+from numpy.typing import NDArray
+
+from matcher.kernels.fields import doubled_gradient, log_magnitude, unit_gradient
+from matcher.kernels.jit import kernel
+
+NOTHING = np.float32(1e-4)  # a field below is 0: it votes by lot
+
+
+@kernel(inline="always")
+def lot_bit(lot: int, number: int) -> int:
+    """A fixed random bit for each lot and number (the finaliser of splitmix64)."""
+    z = np.uint64(number) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(lot) * np.uint64(0xD1B54A32D192ED03)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.int64((z ^ (z >> np.uint64(31))) & np.uint64(1))
+
+
+@kernel(nogil=True)
+def plane_fields(
+    dn: NDArray,
+    valid: NDArray,
+    visible: NDArray,
+    nir: int,
+    smooth: NDArray,
+    slope: NDArray,
+    floor: float,
+    half: int,
+    out: NDArray,
+) -> None:
+    """Fields of every plane: dn (H, W, B) to out (P, H, W), 0 where not valid (H, W).
+
+    Planes: of the visible bands' sum the two of signed phase, the two of sign-blind phase; the same of band `nir`
+    unless it is -1; then magnitude, visible and near infrared.
+    """
+    height, width, bands = dn.shape
+    signed = np.empty((2 * bands, height, width), np.float32)
+    blind = np.empty((2 * bands, height, width), np.float32)
+    size = np.empty((bands, height, width), np.float32)
+    unit_gradient(dn, signed)
+    doubled_gradient(dn, smooth, slope, blind)
+    log_magnitude(dn, floor, half, size)
+    out[:] = 0
+    first = 4 if nir < 0 else 8
+    for b in visible:
+        out[0] += signed[b]
+        out[1] += signed[bands + b]
+        out[2] += blind[b]
+        out[3] += blind[bands + b]
+        out[first] += size[b]
+    if nir >= 0:
+        out[4] = signed[nir]
+        out[5] = signed[bands + nir]
+        out[6] = blind[nir]
+        out[7] = blind[bands + nir]
+        out[9] = size[nir]
+    for p in range(len(out)):
+        for y in range(height):
+            for x in range(width):
+                if not valid[y, x]:
+                    out[p, y, x] = 0
+
+
+@kernel(nogil=True)
+def pack_signs(fields: NDArray, lot: int, out: NDArray) -> None:
+    """Signs of fields (P, H, W) as words (P, words, H): word w of row y holds columns 64 w …, lowest bit first."""
+    planes, height, width = fields.shape
+    for p in range(planes):
+        out[p] = 0
+        for y in range(height):
+            for x in range(width):
+                v = fields[p, y, x]
+                if abs(v) < NOTHING:
+                    bit = lot_bit(lot, (p * height + y) * width + x)
+                else:
+                    bit = 1 if v > 0 else 0
+                out[p, x >> 6, y] |= np.uint64(bit) << np.uint64(x & 63)
+
+
+@kernel(nogil=True)
+def block_sums(fields: NDArray, factor: int, out: NDArray) -> None:
+    """Sums over factor x factor blocks: (P, H, W) to (P, H // factor, W // factor)."""
+    planes, height, width = out.shape
+    out[:] = 0
+    for p in range(planes):
+        for y in range(height * factor):
+            for x in range(width * factor):
+                out[p, y // factor, x // factor] += fields[p, y, x]
+
+
+@kernel(nogil=True)
+def pooled_codes(fields: NDArray, cell: int, stride: int, cells: NDArray, lot: int, out: NDArray) -> None:
+    """Coarse codes: signs of sums over cell x cell px, at every `stride` px: (P, H, W) to out (W, rows, columns).
+
+    Word p of a place holds the signs of the cells below it, row by row, lowest bit first; cell is a multiple of
+    stride. out has at least P words; those beyond are 0.
+    """
+    planes, height, width = fields.shape
+    rows, columns = out.shape[1:]
+    step = cell // stride
+    high = rows + step * (cells[0] - 1)
+    wide = columns + step * (cells[1] - 1)
+    sums = np.zeros((height + 1, width + 1))
+    bits = np.empty((high, wide), np.uint64)
+    out[:] = 0
+    for p in range(planes):
+        for y in range(height):
+            row = 0.0
+            for x in range(width):
+                row += fields[p, y, x]
+                sums[y + 1, x + 1] = sums[y, x + 1] + row
+        for y in range(high):
+            for x in range(wide):
+                t, l = y * stride, x * stride
+                v = sums[t + cell, l + cell] - sums[t, l + cell] - sums[t + cell, l] + sums[t, l]
+                if abs(v) < NOTHING:
+                    bits[y, x] = np.uint64(lot_bit(lot, (p * high + y) * wide + x))
+                else:
+                    bits[y, x] = np.uint64(1) if v > 0 else np.uint64(0)
+        for r in range(cells[0]):
+            for c in range(cells[1]):
+                place = np.uint64(r * cells[1] + c)
+                for y in range(rows):
+                    for x in range(columns):
+                        out[p, y, x] |= bits[y + step * r, x + step * c] << place
+
+
+@kernel(parallel=True)
+def code_batch(
+    pictures: NDArray,
+    valid: NDArray,
+    visible: NDArray,
+    nir: int,
+    smooth: NDArray,
+    slope: NDArray,
+    floor: float,
+    half: int,
+    cell: int,
+    stride: int,
+    factor: int,
+    cells: NDArray,
+    lot: int,
+    fine: NDArray,
+    middle: NDArray,
+    coarse: NDArray,
+) -> None:
+    """All codes of pictures of one shape (n, H, W, B), as `pack_signs` and `pooled_codes` lay them out."""
+    count, height, width = pictures.shape[:3]
+    planes = fine.shape[1]
+    for n in prange(count):
+        fields = np.empty((planes, height, width), np.float32)
+        plane_fields(pictures[n], valid[n], visible, nir, smooth, slope, floor, half, fields)
+        pack_signs(fields, lot, fine[n])
+        reduced = np.empty((planes, height // factor, width // factor), np.float32)
+        block_sums(fields, factor, reduced)
+        pack_signs(reduced, lot, middle[n])
+        pooled_codes(fields[: planes - (1 if nir < 0 else 2)], cell, stride, cells, lot, coarse[n])
