@@ -19,7 +19,7 @@ __all__ = ["BadRecord", "OnBad", "Source", "open_images", "open_patches", "open_
 Shape = tuple[int, int, int]
 What = str | os.PathLike[str] | NDArray | Sequence[ArrayLike] | Source
 
-READABLE = "a .tfrecords, .npy or .npz file"
+READABLE = "a .tfrecords, .npy or .npz file, or rasters (GeoTIFF, JPEG2000, PNG, JPEG)"
 
 
 def open_images(
@@ -35,8 +35,10 @@ def open_images(
     Parameters
     ----------
     what : path, ndarray, sequence of ndarrays, or Source
-        A file (``.tfrecords``, ``.npy``, ``.npz``); a stack (n, height, width, bands) or (n, height, width);
-        one array an image; or what was opened before, which is handed back.
+        A file (``.tfrecords``, ``.npy``, ``.npz``); rasters as `matcher.formats.rasters.open_rasters` reads them
+        (a GeoTIFF, JPEG2000, PNG or JPEG file, a folder, a glob, a text list, a ``.SAFE`` folder); a stack
+        (n, height, width, bands) or (n, height, width); one array an image; or what was opened before, which is
+        handed back.
     shape : (height, width, bands), optional
         Of every image. TFRecords do not say it: by default each is square.
     bands : int, optional
@@ -144,10 +146,10 @@ def _open(
 
 def _open_path(path: str, noun: str, shape: Shape | None, bands: int | None, on_bad: OnBad | None) -> Source:
     """The reader of a file or folder: each kind is one line here and one module beside."""
-    from matcher.formats import arrays, official
+    from matcher.formats import arrays, official, rasters
 
-    if os.path.isdir(path):
-        raise FormatError(f"{path}: is a folder; {noun} are read from {READABLE}")
+    if rasters.is_raster(path):
+        return rasters.open_rasters(path)
     if not os.path.exists(path):
         raise FormatError(f"{path}: there is no such file")
     form = _form(path)

@@ -1,0 +1,82 @@
+"""Pictures at other pixel sizes and turned: area means, and small rotations; pixels without data stay without."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+_SHARE = 0.75  # of a pixel's area that must hold data
+
+
+def shrink(
+    array: NDArray,
+    factor: float,
+    size: tuple[int, int] | None = None,
+    start: tuple[float, float] = (0.0, 0.0),
+) -> NDArray:
+    """A picture with larger pixels: the mean over the area of each, exact for any factor.
+
+    Parameters
+    ----------
+    array : ndarray (height, width, bands)
+        A pixel of 0 in all bands is no data.
+    factor : float
+        Old pixels a new one, along each side; 1 or more.
+    size : (int, int), optional
+        Height and width of the result; by default as many whole pixels as there are.
+    start : (float, float)
+        Where the first new pixel begins, in old pixels from the corner, rows first.
+
+    Returns
+    -------
+    ndarray (size[0], size[1], bands)
+        Of the dtype given; 0 where more than a quarter of the area is no data.
+    """
+    if size is None:
+        size = (int(array.shape[0] / factor + 1e-9), int(array.shape[1] / factor + 1e-9))
+    valid = (array != 0).any(-1)
+    means = _areas(array.astype(np.float64), factor, size, start)
+    if valid.all():
+        return _as(means, array.dtype)
+    share = _areas(valid[..., np.newaxis].astype(np.float64), factor, size, start)
+    enough = share > _SHARE - 1e-9
+    return _as(np.where(enough, means / np.where(enough, share, 1), 0), array.dtype)
+
+
+def turn(array: NDArray, degrees: float) -> NDArray:
+    """A picture turned anticlockwise about its centre, of the same size; 0 where nothing was."""
+    if degrees == 0:
+        return array
+    options = {"axes": (1, 0), "reshape": False, "mode": "constant", "cval": 0}
+    valid = ndimage.rotate((array != 0).any(-1).astype(np.float32), degrees, order=1, **options)
+    turned = np.stack(
+        [
+            ndimage.rotate(array[..., b].astype(np.float64), degrees, order=3, **options)
+            for b in range(array.shape[2])
+        ],
+        axis=-1,
+    )
+    turned[valid < 0.999] = 0
+    return _as(turned, array.dtype)
+
+
+def _areas(
+    values: NDArray[np.float64], factor: float, size: tuple[int, int], start: tuple[float, float]
+) -> NDArray[np.float64]:
+    """Means over squares of `factor` px: differences of cumulative sums, linear between pixels' borders."""
+    for axis in (0, 1):
+        moved = np.moveaxis(values, axis, 0)
+        sums = np.concatenate([np.zeros_like(moved[:1]), np.cumsum(moved, axis=0)])
+        edges = np.clip(start[axis] + factor * np.arange(size[axis] + 1), 0, len(moved))
+        below = np.minimum(edges.astype(int), len(moved) - 1)
+        part = (edges - below).reshape(-1, *[1] * (moved.ndim - 1))
+        at = sums[below] + part * (sums[below + 1] - sums[below])
+        values = np.moveaxis(np.diff(at, axis=0) / factor, 0, axis)
+    return values
+
+
+def _as(values: NDArray[np.float64], dtype: np.dtype) -> NDArray:
+    """Values in a dtype, rounded and clipped where it is a whole one."""
+    if dtype.kind in "ui":
+        limits = np.iinfo(dtype)
+        values = np.clip(np.rint(values), limits.min, limits.max)
+    return np.ascontiguousarray(values.astype(dtype))

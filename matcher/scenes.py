@@ -1,0 +1,181 @@
+"""Large scenes as overlapping pieces of one size, so that the search sees only ordinary images.
+
+A patch's top-left pixel, a *place*, can lie anywhere in a scene. Places are cut into blocks, and each piece is what
+the windows of one block cover, and a rim on every side where there is one: every place lies in a piece, so nothing
+is lost at the seams, and the rim keeps gradients near a piece's border whole. What lies in the rim of one piece is
+found in the next one too, at the same place of the scene, and counts once.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.errors import MatcherError
+from matcher.resample import shrink
+
+PLACES = 512  # of a piece, along each side, about
+RIM = 8  # px; gradients and local means near a border see beyond it
+
+
+class Windowed(Protocol):
+    """A source whose windows can be read alone, such as `matcher.formats.geotiff.RasterSource`."""
+
+    name: str
+    ids: NDArray[np.int64]
+
+    def __len__(self) -> int: ...
+
+    def shape(self, index: int) -> tuple[int, int, int]: ...
+
+    def where(self, index: int) -> str: ...
+
+    def __getitem__(self, index: int) -> NDArray: ...
+
+    def read(self, index: int, row: int, col: int, height: int, width: int) -> NDArray: ...
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of one scene, pixels of the search: rows top to bottom - 1, columns left to right - 1."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One piece: the scene's index, its top-left pixel there and its size, pixels of the search."""
+
+    scene: int
+    row: int
+    col: int
+    height: int
+    width: int
+
+
+class TiledSource:
+    """Scenes as pieces, a `matcher.formats.base.Source` of ids 0, 1, ….
+
+    Parameters
+    ----------
+    scenes : Windowed
+    side : (int, int)
+        Height and width of the patches, pixels of the search.
+    shrink : float
+        How many pixels of the scene a pixel of the search is, 1 or more.
+    areas : sequence of Box or None, optional
+        The part of each scene that is searched, pixels of the search; None leaves the scene out.
+    places : int
+        Places of a piece along each side, about.
+
+    Raises
+    ------
+    MatcherError
+        If no scene, or area, holds a patch of this size.
+    """
+
+    def __init__(
+        self,
+        scenes: Windowed,
+        side: tuple[int, int],
+        *,
+        shrink: float = 1.0,
+        areas: Sequence[Box | None] | None = None,
+        places: int = PLACES,
+    ) -> None:
+        self.scenes = scenes
+        self.side = side
+        self.shrink = shrink
+        self.name = scenes.name
+        self.pieces = tuple(self._cut(areas, places))
+        self.ids = np.arange(len(self.pieces), dtype=np.int64)
+        self._empty: dict[int, bool] = {}
+        if not self.pieces:
+            raise MatcherError(
+                f"{scenes.name}: no scene, or part that is searched, holds a chip of {side[0]} x {side[1]} px"
+            )
+
+    def _cut(self, areas: Sequence[Box | None] | None, places: int) -> Iterator[Piece]:
+        for k in range(len(self.scenes)):
+            size = [int(n / self.shrink + 1e-9) for n in self.scenes.shape(k)[:2]]
+            box = Box(0, 0, size[0], size[1]) if areas is None else areas[k]
+            if box is None:
+                continue
+            rows = _spans(max(box.top, 0), min(box.bottom, size[0]), self.side[0], places)
+            columns = _spans(max(box.left, 0), min(box.right, size[1]), self.side[1], places)
+            for top, bottom in rows:
+                for left, right in columns:
+                    yield Piece(k, top, left, bottom - top, right - left)
+
+    def __len__(self) -> int:
+        return len(self.pieces)
+
+    def shape(self, index: int) -> tuple[int, int, int]:
+        """(height, width, bands) of a piece."""
+        piece = self.pieces[index]
+        return piece.height, piece.width, self.scenes.shape(piece.scene)[2]
+
+    def where(self, index: int) -> str:
+        """The scene and the piece's place in it, for messages."""
+        piece = self.pieces[index]
+        return f"{self.scenes.where(piece.scene)}, from row {piece.row}, column {piece.col}"
+
+    def __getitem__(self, index: int) -> NDArray:
+        """One piece, (height, width, bands)."""
+        piece = self.pieces[index]
+        array = read_shrunk(self.scenes, piece, self.shrink)
+        self._empty[index] = not array.any()
+        return array
+
+    def to_scene(
+        self, target: NDArray[np.int64], y: NDArray[np.int64], x: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Places in pieces as places in scenes: (scene, row, column); of target -1, all are -1."""
+        table = np.array([(p.scene, p.row, p.col) for p in self.pieces], np.int64)[np.maximum(target, 0)]
+        there = target >= 0
+        return (
+            np.where(there, table[..., 0], -1),
+            np.where(there, table[..., 1] + y, -1),
+            np.where(there, table[..., 2] + x, -1),
+        )
+
+    def check_seen(self) -> None:
+        """Raise where a scene was read, and nothing in it was valid."""
+        for scene in range(len(self.scenes)):
+            seen = [self._empty.get(k) for k, piece in enumerate(self.pieces) if piece.scene == scene]
+            if seen and all(seen):
+                raise MatcherError(
+                    f"{self.scenes.where(scene)}: holds no valid pixel where it was searched: all is no data, masked, "
+                    "transparent or 0; check its nodata value, or leave it out"
+                )
+
+
+def read_shrunk(scenes: Windowed, piece: Piece, factor: float) -> NDArray:
+    """A piece of a scene at `factor` of the scene's pixels a pixel, by area means."""
+    if factor == 1.0:
+        return scenes.read(piece.scene, piece.row, piece.col, piece.height, piece.width)
+    height, width, _ = scenes.shape(piece.scene)
+    top, left = int(piece.row * factor), int(piece.col * factor)
+    bottom = min(int(np.ceil((piece.row + piece.height) * factor)), height)
+    right = min(int(np.ceil((piece.col + piece.width) * factor)), width)
+    window = scenes.read(piece.scene, top, left, bottom - top, right - left)
+    start = (piece.row * factor - top, piece.col * factor - left)
+    return shrink(window, factor, (piece.height, piece.width), start)
+
+
+def _spans(start: int, stop: int, side: int, places: int) -> list[tuple[int, int]]:
+    """First and last + 1 pixel of pieces of one size whose places together are all of start … stop - side."""
+    count = stop - start - side + 1
+    if count < 1:
+        return []
+    pieces = -(-count // places)
+    if pieces == 1:
+        return [(start, stop)]
+    size = min(-(-count // pieces) + side - 1 + 2 * RIM, stop - start)
+    firsts = np.round(np.linspace(start, stop - size, pieces)).astype(int).tolist()
+    return [(first, first + size) for first in firsts]

@@ -1,0 +1,114 @@
+"""Pieces of scenes: nothing lost at the seams, the same place under every cut; area means and turns."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matcher.errors import MatcherError
+from matcher.resample import shrink, turn
+from matcher.scenes import Box, TiledSource, _spans
+
+RNG = np.random.default_rng(3)
+
+
+class Memory:
+    """Scenes in memory whose windows can be read."""
+
+    def __init__(self, *arrays):
+        self.arrays, self.name, self.ids = arrays, "memory", np.arange(len(arrays))
+
+    def __len__(self):
+        return len(self.arrays)
+
+    def shape(self, index):
+        return self.arrays[index].shape
+
+    def where(self, index):
+        return f"memory {index}"
+
+    def __getitem__(self, index):
+        return self.arrays[index]
+
+    def read(self, index, row, col, height, width):
+        out = self.arrays[index][row : row + height, col : col + width]
+        assert out.shape[:2] == (height, width)
+        return out
+
+
+@given(st.integers(0, 50), st.integers(1, 900), st.integers(1, 90), st.integers(1, 200))
+def test_every_place_lies_in_a_piece(start, length, side, places):
+    spans = _spans(start, start + length, side, places)
+    held = {p for first, last in spans for p in range(first, last - side + 1)}
+    assert held == set(range(start, start + length - side + 1))
+    assert all(start <= first and last <= start + length for first, last in spans)
+    assert len({last - first for first, last in spans}) <= 1
+
+
+def test_pieces_show_the_scene_and_know_their_place():
+    scenes = Memory(RNG.integers(1, 99, (70, 90, 2)), RNG.integers(1, 99, (40, 33, 2)))
+    tiles = TiledSource(scenes, (8, 12), places=16)
+    assert len(tiles) > 10
+    for k, piece in enumerate(tiles.pieces):
+        part = scenes.arrays[piece.scene][piece.row :, piece.col :][: piece.height, : piece.width]
+        np.testing.assert_array_equal(tiles[k], part)
+        assert tiles.shape(k) == part.shape
+    scene, row, col = tiles.to_scene(np.array([len(tiles) - 1, -1]), np.array([3, 0]), np.array([4, 0]))
+    last = tiles.pieces[-1]
+    assert (scene[0], row[0], col[0]) == (1, last.row + 3, last.col + 4)
+    assert (scene[1], row[1], col[1]) == (-1, -1, -1)
+
+
+def test_areas_and_scenes_too_small():
+    scenes = Memory(np.ones((70, 90, 1)), np.ones((5, 5, 1)))
+    tiles = TiledSource(scenes, (8, 8), areas=[Box(10, 20, 40, 50), None], places=10)
+    assert min(p.row for p in tiles.pieces) == 10
+    assert max(p.col + p.width for p in tiles.pieces) == 50
+    assert {p.scene for p in TiledSource(scenes, (8, 8)).pieces} == {0}
+    with pytest.raises(MatcherError, match="holds a chip of 100 x 8 px"):
+        TiledSource(scenes, (100, 8))
+
+
+def test_a_scene_without_data_is_told_once_it_was_read():
+    tiles = TiledSource(Memory(np.ones((30, 30, 1)), np.zeros((30, 30, 1))), (8, 8))
+    tiles.check_seen()
+    assert tiles[0].any()
+    tiles.check_seen()
+    tiles[1]
+    with pytest.raises(MatcherError, match="memory 1: holds no valid pixel"):
+        tiles.check_seen()
+
+
+@pytest.mark.parametrize("factor", [2.0, 1.5, 2.37])
+def test_shrunk_pieces_are_windows_of_the_shrunk_scene(factor):
+    scene = RNG.integers(1, 4000, (120, 150, 2)).astype(np.uint16)
+    whole = shrink(scene, factor)
+    tiles = TiledSource(Memory(scene), (8, 8), shrink=factor, places=20)
+    for k, piece in enumerate(tiles.pieces):
+        part = whole[piece.row : piece.row + piece.height, piece.col : piece.col + piece.width]
+        np.testing.assert_allclose(tiles[k].astype(float), part, atol=1)
+
+
+def test_shrink_is_the_mean_of_areas():
+    array = RNG.random((12, 12, 1)) + 1
+    np.testing.assert_allclose(shrink(array, 3.0)[..., 0], array.reshape(4, 3, 4, 3).mean((1, 3)))
+    ramp = np.arange(1.0, 31.0).reshape(1, 30, 1).repeat(30, 0)
+    expected = [(1 + 2 + 3 / 2) / 2.5, (3 / 2 + 4 + 5) / 2.5]
+    np.testing.assert_allclose(shrink(ramp, 2.5)[0, :2, 0], expected)
+    array[:6, :6] = 0
+    assert (shrink(array, 3.0)[:2, :2] == 0).all()
+    assert shrink(array, 4.0)[0, 1, 0] == 0  # half of its area is no data
+    assert shrink(array, 4.0)[1, 1, 0] >= 1  # a quarter of it
+    assert shrink(array, 4.0)[2, 2, 0] >= 1
+
+
+def test_turn():
+    array = np.zeros((41, 41, 1), np.uint16)
+    array[:] = 100
+    array[20, 30] = 9000  # right of the centre goes up when turned anticlockwise
+    turned = turn(array, 90)
+    assert turned[10, 20, 0] > 5000
+    assert turn(array, 0) is array
+    corner = turn(array, 30)
+    assert corner[0, 0, 0] == 0
+    assert corner[20, 10, 0] == 100
