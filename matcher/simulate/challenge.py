@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -233,16 +233,13 @@ def _reported(items: Iterable[T], what: str, total: int, progress: Progress | No
 
 def _write_test(work: Path, cuts: Iterator[Cut], order: NDArray, per_image: int, side: int) -> None:
     """Images as they come; patches by way of a file on disk, since ids are shuffled over all of them."""
-    scratch = work / "patches.raw"
-    shape = (len(order), side, side, BANDS)
-    store = np.memmap(scratch, np.float16, "w+", shape=shape)
     answers = np.empty((len(order), 3), np.int64)  # image, y, x
     groups: list[tuple[str, ...]] = [()] * len(order)
-    images = _take(cuts, order, per_image, (store, answers, groups))
-    write_images(work / "test_images.tfrecords", images)
-    write_patches(work / "test_patches.tfrecords", store)
-    del store, images  # closes the file
-    scratch.unlink()
+    shape = (side, side, BANDS)
+    with tempfile.TemporaryFile(dir=work) as scratch:
+        images = _take(cuts, order, per_image, (scratch, answers, groups))
+        write_images(work / "test_images.tfrecords", images)
+        write_patches(work / "test_patches.tfrecords", _read_back(scratch, len(order), shape))
     ids = np.arange(len(order))
     write_submission(work / "answers.csv", Placements(ids, answers[:, 0], answers[:, 2], answers[:, 1]))
     with open(work / "groups.csv", "w", newline="", encoding="utf-8") as file:
@@ -252,17 +249,28 @@ def _write_test(work: Path, cuts: Iterator[Cut], order: NDArray, per_image: int,
 
 
 def _take(
-    cuts: Iterable[Cut], order: NDArray, per_image: int, into: tuple[NDArray, NDArray, list[tuple[str, ...]]]
+    cuts: Iterable[Cut],
+    order: NDArray,
+    per_image: int,
+    into: tuple[IO[bytes], NDArray, list[tuple[str, ...]]],
 ) -> Iterator[NDArray]:
     """The images one by one; their patches, answers and groups go where their ids say."""
-    store, answers, groups = into
+    scratch, answers, groups = into
     for number, cut in enumerate(cuts):
         ids = order[number * per_image : (number + 1) * per_image]
-        store[ids] = cut.patches
         answers[ids, 0], answers[ids, 1:] = number, cut.corners
-        for identifier, group in zip(ids.tolist(), cut.groups, strict=True):
+        for identifier, patch, group in zip(ids.tolist(), cut.patches, cut.groups, strict=True):
+            scratch.seek(identifier * patch.nbytes)
+            scratch.write(patch.tobytes())
             groups[identifier] = group
         yield cut.image
+
+
+def _read_back(scratch: IO[bytes], count: int, shape: tuple[int, int, int]) -> Iterator[NDArray]:
+    scratch.seek(0)
+    size = 2 * int(np.prod(shape))
+    for _ in range(count):
+        yield np.frombuffer(scratch.read(size), np.float16).reshape(shape)
 
 
 def _write_training(folder: Path, series: Iterator[NDArray]) -> None:

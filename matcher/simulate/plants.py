@@ -128,7 +128,7 @@ def _field(year: _Year) -> Table:
         "bare": (year.soil + straw[:, None] * (STRAW - year.soil)) * (year.shade * year.wet)[:, None],
         "leaf": leaf * np.exp(spread),
         "green": green,
-        "patchy": year.yearly.normal(0.02, 0.13, PARCELS),
+        "patchy": year.yearly.normal(0.02, 0.16, PARCELS),
         "rough": 0.055 + 0.05 * (1 - green),
         "fresh": 0.045 + 0.045 * year.yearly.random(PARCELS),
         "crowns": 0.0,
@@ -176,7 +176,7 @@ def _town(year: _Year) -> Table:
         "green": 0.45 + 0.5 * year.leafy,  # times the district's green, pixel by pixel
         "patchy": 0.1,
         "rough": 0.09,
-        "fresh": 0.12,
+        "fresh": 0.10,
         "crowns": 0.05,
         "rows": 0.0,
     }

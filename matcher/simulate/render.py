@@ -41,7 +41,7 @@ def render(ground: Ground, moment: Moment, rng: np.random.Generator) -> Scene:
     seen = look(ground, moment, rng)
     fresh = np.float32(0.75) * white(rng, shape) + np.float32(0.65) * smooth(rng, shape, 2.2)
     # Change comes in spots: much of the ground is as it was, some of it is not; and dates differ in it.
-    spots = np.float32(1.3) * smooth(rng, shape, 9) + np.float32(rng.normal(-0.65, 0.8))
+    spots = np.float32(1.3) * smooth(rng, shape, 9) + np.float32(rng.normal(-0.95, 0.8))
     fresh *= np.exp(np.minimum(spots, 0.8))
     patches = fractal(rng, shape, (30, 12, 5), 0.3)
     surface = _plants(ground, seen, fresh, patches)
@@ -117,7 +117,7 @@ def _buildings(ground: Ground, moment: Moment, surface: Field, fresh: Field) -> 
     site = (town.built > year) & (town.built < year + 1.2)
     # The slope of a roof meets the sun differently each date.
     dated = np.random.default_rng([ground.palette, 5, moment.date.toordinal()])
-    glance = np.exp(dated.normal(0, dated.uniform(0.05, 0.42), len(town.heights)))
+    glance = np.exp(dated.normal(0, dated.uniform(0.05, 0.55), len(town.heights)))
     colours = np.where(site, np.array((2600, 2150, 1700, 3000))[:, None], town.colours * glance)
     cover = town.roof * (stands | site).astype(np.float32)[town.lot]
     texture = 1 + np.float32(0.07) * fresh + np.float32(0.06) * ground.fine
