@@ -2,7 +2,12 @@
 
 
 class MatcherError(Exception):
-    """Something the user gave cannot be used; the message says what, where and what to do."""
+    """Something the user gave cannot be used; the message says what, where and what to do.
+
+    `exit_code` is what the command line ends with.
+    """
+
+    exit_code = 1
 
 
 class FormatError(MatcherError):
@@ -11,3 +16,15 @@ class FormatError(MatcherError):
 
 class SettingsError(MatcherError):
     """Options that contradict each other or the data."""
+
+
+class NoInputError(FormatError):
+    """Not one image, or not one patch, can be used."""
+
+    exit_code = 4
+
+
+class ResumeError(MatcherError):
+    """A run directory belongs to another run, or another process works in it."""
+
+    exit_code = 5

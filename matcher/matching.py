@@ -14,7 +14,7 @@ from matcher.decide import confidence, log_likelihood, reasons
 from matcher.errors import MatcherError
 from matcher.evidence import channels
 from matcher.exhaustive import fits, search_everywhere
-from matcher.formats import Source, open_images, open_patches
+from matcher.formats import OnBad, Source, open_images, open_patches
 from matcher.imagery import Pictures, Roles, open_pictures, resolve_bands
 from matcher.kernels.fields import FLAT
 from matcher.pyramid.index import Index
@@ -108,7 +108,7 @@ def prepare(images: Any, patches: Any, settings: Settings | None = None, **optio
     settings = _with_options(settings or Settings(), options)
     bands = None if settings.bands is None else len(settings.bands)
     targets, queries = open_pictures(
-        _opened(open_images, images, bands), _opened(open_patches, patches, bands), settings.value_range
+        opened(open_images, images, bands), opened(open_patches, patches, bands), settings.value_range
     )
     names = resolve_bands(targets, queries, settings)
     roles = Roles.of(names)
@@ -134,10 +134,12 @@ def describe(what: str, pictures: Pictures, names: Sequence[str], detected: bool
     )
 
 
-def _opened(opener: Callable[..., Source], what: Any, bands: int | None) -> Source:
+def opened(
+    opener: Callable[..., Source], what: Any, bands: int | None, on_bad: OnBad | None = None
+) -> Source:
     """Opened; so many bands are asked for only where the file does not say how many it has."""
     named = isinstance(what, str | os.PathLike) and not os.fspath(what).lower().endswith((".npy", ".npz"))
-    return opener(what, bands=bands) if named else opener(what)
+    return opener(what, bands=bands, on_bad=on_bad) if named else opener(what, on_bad=on_bad)
 
 
 def _flat_shares(patches: Pictures) -> NDArray[np.floating]:

@@ -11,6 +11,7 @@ from matcher.errors import MatcherError
 
 COMMANDS = {
     "match": "Find the image and the pixel of every patch.",
+    "merge": "Join the run directories of a match.",
     "score": "Score a submission against the answers.",
     "compare": "Compare submissions on the same answers.",
     "simulate": "Write a challenge of a synthetic Earth, with answers.",
@@ -39,7 +40,10 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except MatcherError as error:
             click.echo(f"matcher: {error}", err=True)
-            sys.exit(1)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("matcher: interrupted", err=True)
+            sys.exit(130)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from matcher.errors import FormatError, MatcherError
+from matcher.errors import FormatError, MatcherError, NoInputError
 from matcher.formats.base import BadRecord, OnBad, Source
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _open(
     else:
         raise MatcherError(f"{noun} are {READABLE}, an array or a list of arrays, not {type(what).__name__}")
     if not len(source):
-        raise FormatError(f"{source.name}: holds no picture")
+        raise NoInputError(f"{source.name}: holds no picture")
     return _agreeing(source, shape, bands)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from matcher.errors import FormatError
+from matcher.errors import FormatError, NoInputError
 from matcher.formats.base import BadRecord, OnBad, Source
 from matcher.formats.npz import Member, NpyHeader, open_archive, open_npy
 
@@ -258,7 +258,7 @@ def _check_pixels(name: str, dtype: np.dtype, shape: tuple[int, ...], stack: boo
 
 def _check_ids(name: str, count: int, ids: ArrayLike | None) -> NDArray[np.int64]:
     if count == 0:
-        raise FormatError(f"{name}: holds no picture")
+        raise NoInputError(f"{name}: holds no picture")
     given = np.arange(count) if ids is None else np.asarray(ids)
     if given.dtype.kind not in "iu" or given.shape != (count,):
         raise FormatError(

@@ -4,6 +4,8 @@ Reading is by plain positioned reads, never by memory maps: mapped pages count a
 """
 
 import contextlib
+import errno
+import io
 import os
 import stat
 import tempfile
@@ -111,13 +113,50 @@ def _reopen(path: str, stamp: tuple[int, int]) -> FileBytes:
     return file
 
 
+class Layer:
+    """What writing does to the disk, one method an operation: `layer` can be put out by one that fails."""
+
+    def raw(self, descriptor: int) -> io.RawIOBase:
+        """An unbuffered file over an open descriptor; its `write` is what reaches the system."""
+        return io.FileIO(descriptor, "wb")
+
+    def sync(self, descriptor: int) -> None:
+        """Bring a file's content to the disk."""
+        os.fsync(descriptor)
+
+    def replace(self, old: str, new: str) -> None:
+        """Rename a file in place of what is there."""
+        os.replace(old, new)
+
+    def sync_folder(self, folder: str) -> None:
+        """Bring a folder's names to the disk, where the system can."""
+        if not hasattr(os, "O_DIRECTORY"):
+            return
+        try:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP):
+                raise
+
+    def remove(self, path: str) -> None:
+        """Remove a file."""
+        os.unlink(path)
+
+
+layer = Layer()
+
+
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
     """A file that appears under its name only when it is whole.
 
-    It is written under a temporary name in the same folder, brought to the disk, then renamed; where the body
-    raises, nothing is left and what was there before stays. A path that is not a regular file (a terminal, a
-    pipe) is written to directly.
+    It is written under a temporary name in the same folder, brought to the disk, then renamed, and the folder
+    brought to the disk; where the body raises, nothing is left and what was there before stays. A path that is
+    not a regular file (a terminal, a pipe) is written to directly.
 
     Parameters
     ----------
@@ -143,15 +182,17 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
             prefix=f".{Path(target).name[:100]}.", suffix=".tmp", dir=Path(target).parent
         )
         try:
-            with open(fd, mode, **text) as file:
+            buffered: Any = io.BufferedWriter(layer.raw(fd))
+            with io.TextIOWrapper(buffered, **text) if text else buffered as file:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
+                layer.sync(file.fileno())
             os.chmod(temporary, _default_mode(target))
-            os.replace(temporary, target)
+            layer.replace(temporary, target)
+            layer.sync_folder(os.path.dirname(target))
         except BaseException:
             with contextlib.suppress(OSError):
-                os.unlink(temporary)
+                layer.remove(temporary)
             raise
     except FileNotFoundError:
         raise MatcherError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.errors import FormatError, MatcherError
+from matcher.errors import FormatError, MatcherError, NoInputError
 from matcher.formats.base import BadRecord, OnBad
 from matcher.formats.example import Feature, find_int64, parse_example
 from matcher.formats.files import FileBytes
@@ -101,7 +101,7 @@ class RecordIndex:
                 raise FormatError(str(bad[0]))
         if not self.offsets:
             # Where everything is bad, the form is the likelier fault: say so once.
-            raise FormatError(
+            raise NoInputError(
                 f"{self.file.path}: holds no usable {self.kind.noun}; the first fault: {bad[0]}"
             )
         for one in bad:
