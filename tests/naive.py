@@ -1,5 +1,9 @@
 """Slow, readable twins in float64 loops: what the package's quick code is held to."""
 
+import math
+
+import numpy as np
+
 
 def naive_scores(submission, answers):
     """Means of the seven metrics over the answers: {id: (image, x, y)} twice, to a dict."""
@@ -53,3 +57,177 @@ def naive_mcnemar(only_first, only_second):
     exact = sum(w for w in ways if w <= seen) / 2**n
     mid = sum(w if w < seen else w / 2 for w in ways if w <= seen) / 2**n
     return exact, mid
+
+
+# Evidence. Pictures are dn[y][x][band]; fields come as (fields, height, width).
+
+
+def naive_unit_gradient(dn, flat=1e-3):
+    """Unit vectors of central differences, row components of all bands first; 0 at the border and where flat."""
+    height, width, bands = dn.shape
+    out = np.zeros((2 * bands, height, width))
+    for y in range(1, height - 1):
+        for x in range(1, width - 1):
+            for b in range(bands):
+                gy = float(dn[y + 1, x, b]) - float(dn[y - 1, x, b])
+                gx = float(dn[y, x + 1, b]) - float(dn[y, x - 1, b])
+                size = math.hypot(gy, gx)
+                if size > flat:
+                    out[b, y, x], out[bands + b, y, x] = gy / size, gx / size
+    return out
+
+
+def naive_gaussian_gradient(dn, sigma, reach):
+    """Gradient by the derivative of a Gaussian cut at `reach` px, the border repeated: (bands, 2, H, W) as (y, x)."""
+    height, width, bands = dn.shape
+    offsets = range(-reach, reach + 1)
+    bell = {k: math.exp(-0.5 * (k / sigma) ** 2) for k in offsets}
+    total = sum(bell.values())
+    out = np.zeros((bands, 2, height, width))
+    for y in range(height):
+        for x in range(width):
+            for b in range(bands):
+                for j in offsets:
+                    for k in offsets:
+                        v = float(dn[min(max(y + j, 0), height - 1), min(max(x + k, 0), width - 1), b])
+                        weight = bell[j] * bell[k] / total**2 / sigma**2
+                        out[b, 0, y, x] += v * weight * j
+                        out[b, 1, y, x] += v * weight * k
+    return out
+
+
+def naive_doubled_gradient(dn, sigma, reach, flat=1e-3):
+    """Sine and cosine of twice the gradient's angle, sines of all bands first; 0 where flat."""
+    gradient = naive_gaussian_gradient(dn, sigma, reach)
+    bands, _, height, width = gradient.shape
+    out = np.zeros((2 * bands, height, width))
+    for b in range(bands):
+        for y in range(height):
+            for x in range(width):
+                gy, gx = gradient[b, :, y, x]
+                if math.hypot(gy, gx) > flat:
+                    angle = 2 * math.atan2(gy, gx)
+                    out[b, y, x], out[bands + b, y, x] = math.sin(angle), math.cos(angle)
+    return out
+
+
+def naive_log_magnitude(dn, floor, half):
+    """Log of half the central difference's size plus `floor`, less its mean over 2 half + 1 px, borders repeated."""
+    height, width, bands = dn.shape
+    out = np.zeros((bands, height, width))
+    for b in range(bands):
+        level = np.full((height, width), math.log(floor))
+        for y in range(1, height - 1):
+            for x in range(1, width - 1):
+                gy = (float(dn[y + 1, x, b]) - float(dn[y - 1, x, b])) / 2
+                gx = (float(dn[y, x + 1, b]) - float(dn[y, x - 1, b])) / 2
+                level[y, x] = math.log(math.hypot(gy, gx) + floor)
+        for y in range(height):
+            for x in range(width):
+                total = 0.0
+                for j in range(-half, half + 1):
+                    for k in range(-half, half + 1):
+                        total += level[min(max(y + j, 0), height - 1), min(max(x + k, 0), width - 1)]
+                out[b, y, x] = level[y, x] - total / (2 * half + 1) ** 2
+    return out
+
+
+# The exact engine.
+
+
+def naive_correlation(patch, window, centred):
+    """Normalised correlation of two stacks of fields of one shape; 0 where either is flat."""
+    flat = 1e-6 if centred else 3e-4  # of energy a number
+    products = patch_power = window_power = 0.0
+    for own, other in zip(patch, window, strict=True):
+        own, other = own.astype(np.float64), other.astype(np.float64)
+        if centred:
+            own, other = own - own.sum() / own.size, other - other.sum() / other.size
+        products += (own * other).sum()
+        patch_power += (own * own).sum()
+        window_power += (other * other).sum()
+    least = flat * np.size(patch)
+    if patch_power <= least or window_power <= least:
+        return 0.0
+    return products / math.sqrt(patch_power * window_power)
+
+
+def naive_score_map(patch, target, places=None):
+    """Map of one channel: the mean correlation over its stacks at every place (or those given), nan elsewhere."""
+    height, width = patch.shape
+    rows, columns = target.shape[0] - height + 1, target.shape[1] - width + 1
+    out = np.full((rows, columns), np.nan)
+    for y, x in places if places is not None else np.ndindex(rows, columns):
+        total = 0.0
+        for own, other in zip(patch.stacks, target.stacks, strict=True):
+            total += naive_correlation(own, other[:, y : y + height, x : x + width], patch.centred)
+        out[y, x] = total / len(patch.stacks)
+    return out
+
+
+def naive_combined(maps, weights, prior, prior_count):
+    """Sum over channels of weighted squares of positive z-scores: maps (C, H, W) to (H, W)."""
+    total = np.zeros(maps.shape[1:])
+    for score, weight, variance in zip(maps.astype(np.float64), weights, prior, strict=True):
+        count = score.size + prior_count
+        mean = score.sum() / count
+        # as many values of mean 0 and the prior variance are seen beside the map's own
+        spread = ((score**2).sum() + prior_count * variance) / count - mean**2
+        for y in range(score.shape[0]):
+            for x in range(score.shape[1]):
+                z = (score[y, x] - mean) / math.sqrt(max(spread, 1e-12))
+                total[y, x] += weight * max(z, 0.0) ** 2
+    return total
+
+
+def naive_two_best(total, apart):
+    """[(score, y, x), (score, y, x)]: the best place and the best beyond `apart` px of it in y or x, else None."""
+    best = second = None
+    for y in range(total.shape[0]):
+        for x in range(total.shape[1]):
+            if best is None or total[y, x] > best[0]:
+                best = (total[y, x], y, x)
+    for y in range(total.shape[0]):
+        for x in range(total.shape[1]):
+            far = abs(y - best[1]) > apart or abs(x - best[2]) > apart
+            if far and (second is None or total[y, x] > second[0]):
+                second = (total[y, x], y, x)
+    return [best, second]
+
+
+# One-bit codes. Bits are lists or arrays of 0 and 1.
+
+
+def naive_pack(bits):
+    """Bits, the lowest first, to words of 64 (the last filled with 0)."""
+    words = []
+    for start in range(0, len(bits), 64):
+        word = 0
+        for k, bit in enumerate(bits[start : start + 64]):
+            word |= int(bit) << k
+        words.append(word)
+    return words
+
+
+def naive_distance(first, second):
+    """Differing bits of two sequences of words."""
+    return sum(bin(int(a) ^ int(b)).count("1") for a, b in zip(first, second, strict=True))
+
+
+def naive_agreement(patch, window):
+    """Equal bits of two arrays of bits."""
+    return sum(int(a == b) for a, b in zip(patch.ravel().tolist(), window.ravel().tolist(), strict=True))
+
+
+def naive_least(values, count):
+    """Indices of the `count` least values, equal ones by index."""
+    return sorted(range(len(values)), key=lambda k: (values[k], k))[:count]
+
+
+def naive_pooled(field, cell, y, x):
+    """Sum of the cell x cell pixels from (y, x)."""
+    total = 0.0
+    for j in range(cell):
+        for k in range(cell):
+            total += float(field[y + j, x + k])
+    return total

@@ -1,0 +1,272 @@
+"""The exact engine against loops, at every place, and the sum of its maps."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from matcher.correlate import score_maps, target_bytes, target_spectra
+from matcher.evidence import KINDS, Channel, channels
+from matcher.evidence.gradient_phase import MAGNITUDE_HALF, REACH
+from matcher.exhaustive import APART, PRIOR_PLACES, patch_peaks
+from matcher.imagery import Roles
+from matcher.kernels.spectra import combine_peaks
+from tests import naive
+from tests.test_evidence import FOUR, texture
+
+TOLERANCE = 1e-5
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def maps_of(patch, targets, kinds, roles=FOUR):
+    """All maps of a patch over targets of one shape, and the channels of both."""
+    own, others = channels(patch, roles, kinds), [channels(target, roles, kinds) for target in targets]
+    spectra = target_spectra(others, patch.shape[:2])
+    maps = np.concatenate(list(score_maps(own, spectra)))
+    assert maps.dtype == np.float32
+    return maps, own, others
+
+
+def assert_as_loops(patch, targets, kinds, roles=FOUR, places=None):
+    maps, own, others = maps_of(patch, targets, kinds, roles)
+    assert maps.shape[:2] == (len(targets), len(own))
+    assert np.abs(maps).max() <= 1
+    for found, target in zip(maps, others, strict=True):
+        for score, mine, its in zip(found, own, target, strict=True):
+            expected = naive.naive_score_map(mine, its, places)
+            seen = ~np.isnan(expected)
+            np.testing.assert_allclose(score[seen], expected[seen], rtol=0, atol=TOLERANCE, err_msg=mine.name)
+            assert seen.all() or places is not None
+    return maps
+
+
+def sea_and_cloud(height=48, width=60, noise=2.5, seed=0):
+    """Dark water, a coast, and cloud clipped flat in all bands, with one speck in it."""
+    rng = np.random.default_rng(seed)
+    dn = rng.normal((95, 80, 60, 50), noise, (height, width, 4)).round()
+    dn[:, 2 * width // 3 :] = rng.integers(300, 3500, (height, width - 2 * width // 3, 4))
+    dn[height // 3 :, width // 4 : 3 * width // 4] = 4095
+    dn[height // 2, width // 2] = 4000
+    return dn.astype(np.float32)
+
+
+class TestAgainstLoops:
+    @every_kind
+    @pytest.mark.parametrize(
+        ("side", "shape"),
+        [((12, 12), (30, 37)), ((13, 18), (31, 29)), ((16, 14), (16, 30)), ((15, 15), (15, 15))],
+    )
+    def test_texture(self, kind, side, shape):
+        rng = np.random.default_rng(5)
+        targets = [texture(*shape, seed=k) for k in range(2)]
+        y, x = rng.integers(shape[0] - side[0] + 1), rng.integers(shape[1] - side[1] + 1)
+        patch = targets[1][y : y + side[0], x : x + side[1]] + texture(*side, seed=9, high=600)
+        assert_as_loops(patch, targets, (kind,))
+
+    @pytest.mark.parametrize("names", [("gray",), ("nir",), ("red", "nir"), ("red", "green", "blue")])
+    def test_other_bands(self, names):
+        roles = Roles.of(names)
+        targets = [texture(26, 31, len(names), seed=k) for k in range(2)]
+        patch = np.ascontiguousarray(targets[0][5:19, 7:21])
+        kinds = tuple(kind for kind in KINDS if kind != "ndvi" or {"red", "nir"} <= set(names))
+        assert_as_loops(patch, targets, kinds, roles)
+
+    @every_kind
+    @pytest.mark.parametrize("noise", [2.0, 3.0])
+    def test_dark_water_beside_cloud(self, kind, noise):
+        target = sea_and_cloud(noise=noise)
+        other = sea_and_cloud(noise=noise, seed=1)
+        water = target[:14, :14] + np.random.default_rng(2).normal(0, 1, (14, 14, 4)).round()
+        for patch in (water.astype(np.float32), target[10:24, 8:22], target[20:34, 38:52]):
+            assert_as_loops(np.ascontiguousarray(patch), [target, other], (kind,))
+
+    @every_kind
+    def test_official_size(self, kind):
+        """512 px, where sums are longest: at the seams between water, cloud and land, and at random."""
+        target = sea_and_cloud(512, 512)
+        rng = np.random.default_rng(3)
+        places = [tuple(place) for place in rng.integers(0, 449, (40, 2)).tolist()]
+        places += [(y, x) for y in (0, 105, 106, 107, 256) for x in (0, 63, 64, 65, 127, 128, 320)]
+        for y, x in ((20, 30), (130, 90), (300, 350)):
+            patch = target[y : y + 64, x : x + 64] + rng.integers(0, 4, (64, 64, 4)).astype(np.float32)
+            maps = assert_as_loops(patch, [target], (kind,), places=[*places, (y, x)])
+            assert np.isfinite(maps).all()
+
+    @every_kind
+    def test_no_data(self, kind):
+        target = texture(34, 40)
+        target[4:20, 10:30] = 0
+        patch = np.ascontiguousarray(texture(34, 40)[12:26, 15:29])
+        assert_as_loops(patch, [target], (kind,))
+
+    @settings(max_examples=25, deadline=None)
+    @given(st.integers(0, 2**32 - 1), st.sampled_from(list(KINDS)), st.sampled_from([0, 60, 4000]))
+    def test_never_outside_one(self, seed, kind, level):
+        """Contrasts of one DN at any level, areas that are flat, the patch itself in the target."""
+        rng = np.random.default_rng(seed)
+        target = (1 + level + rng.integers(0, 3, (24, 28, 4)) * rng.integers(0, 2, (24, 28, 1))).astype(
+            np.float32
+        )
+        target[:, 14:] = rng.choice([1, 2, 4095])
+        patch = np.ascontiguousarray(target[4:17, 5:19])
+        maps, own, _ = maps_of(patch, [target], (kind,))
+        assert np.isfinite(maps).all()
+        assert np.abs(maps).max() <= 1
+        if kind == "bands":
+            textured = np.mean([np.ptp(stack) > 0 for stack in own[0].stacks])
+            assert maps[0, 0, 4, 5] == pytest.approx(textured, abs=TOLERANCE)
+
+
+class TestFlat:
+    @every_kind
+    def test_flat_windows_score_0(self, kind):
+        target = texture(60, 64)
+        target[10:54, 12:56] = 4095
+        reach = MAGNITUDE_HALF + 1 if kind == "magnitude" else REACH  # px that a field sees around a pixel
+        maps, _, _ = maps_of(texture(12, 12, seed=4), [target], (kind,))
+        inner = maps[0, :, 10 + reach : 43 - reach, 12 + reach : 45 - reach]
+        assert inner.size > 9
+        assert not inner.any()
+        assert maps.any()
+
+    @every_kind
+    def test_a_flat_patch_scores_0_everywhere(self, kind):
+        flat = np.full((14, 14, 4), 700, np.float32)
+        maps, _, _ = maps_of(flat, [texture(30, 30)], (kind,))
+        assert not maps.any()
+
+    @every_kind
+    def test_a_flat_target_scores_0_everywhere(self, kind):
+        maps, _, _ = maps_of(texture(14, 14), [np.full((30, 33, 4), 4095, np.float32)], (kind,))
+        assert not maps.any()
+
+
+class TestInvariance:
+    @pytest.mark.parametrize("kind", ["phase", "phase2", "bands"])
+    def test_gain_and_offset_of_each_band(self, kind):
+        target, gain, offset = texture(30, 34), np.array([2, 1, 3, 5]), np.array([0, 40, 700, 9])
+        patch = np.ascontiguousarray(target[6:20, 9:23])
+        plain, _, _ = maps_of(patch, [target], (kind,))
+        for a, b in ((patch * gain + offset, target), (patch, target * gain + offset)):
+            other, _, _ = maps_of(a.astype(np.float32), [b.astype(np.float32)], (kind,))
+            np.testing.assert_allclose(other, plain, rtol=0, atol=2e-4)
+
+    @pytest.mark.parametrize(
+        ("kind", "sign"), [("phase", -1), ("phase2", 1), ("magnitude", 1), ("bands", -1)]
+    )
+    def test_contrast_inversion(self, kind, sign):
+        target = texture(30, 34)
+        patch = np.ascontiguousarray(target[6:20, 9:23])
+        plain, _, _ = maps_of(patch, [target], (kind,))
+        inverse, _, _ = maps_of(4096 - patch, [target], (kind,))
+        np.testing.assert_allclose(inverse, sign * plain, rtol=0, atol=2e-4)
+
+    @every_kind
+    def test_maps_move_with_the_target(self, kind):
+        """Away from the target's border, where the fields differ."""
+        target, patch = texture(44, 48), texture(12, 12, seed=3)
+        whole, _, _ = maps_of(patch, [target], (kind,))
+        part, _, _ = maps_of(patch, [np.ascontiguousarray(target[3:, 5:])], (kind,))
+        edge = 8
+        np.testing.assert_allclose(
+            part[..., edge:-edge, edge:-edge],
+            whole[..., 3 + edge : -edge, 5 + edge : -edge],
+            rtol=0,
+            atol=1e-6,
+        )
+
+    def test_batches_change_nothing(self):
+        """A target's map does not depend on the targets beside it."""
+        targets, patch = [texture(24, 26, seed=k) for k in range(11)], texture(13, 13, seed=20)
+        together, _, _ = maps_of(patch, targets, ("phase", "bands"))
+        for k in (0, 7, 8, 10):
+            alone, _, _ = maps_of(patch, [targets[k]], ("phase", "bands"))
+            np.testing.assert_array_equal(together[k], alone[0])
+
+    def test_stacks_count_alike(self):
+        """A channel's map is the mean of its stacks' maps, whatever their energy."""
+        rng = np.random.default_rng(0)
+        fields = [rng.normal(0, scale, (1, 30, 30)).astype(np.float32) for scale in (1, 1000)]
+        target = [Channel("c", tuple(fields), centred=True, weight=1.0)]
+        patch = [Channel("c", tuple(f[:, 4:18, 6:20].copy() for f in fields), centred=True, weight=1.0)]
+        spectra = target_spectra([target], (14, 14))
+        found = next(score_maps(patch, spectra))[0, 0]
+        np.testing.assert_allclose(found, naive.naive_score_map(patch[0], target[0]), atol=TOLERANCE)
+        assert found[4, 6] == pytest.approx(1)
+
+    def test_bytes_are_those_of_the_spectra(self):
+        targets = [channels(texture(30, 35, seed=k), FOUR, tuple(KINDS)) for k in range(3)]
+        spectra = target_spectra(targets, (12, 12))
+        held = sum(a.nbytes for group in (spectra.values, spectra.norms) for c in group for a in c)
+        assert 0 <= 3 * target_bytes(targets[0], 30, 35) - held < 0.5 * held
+        assert len(spectra) == 3
+
+
+def combined(maps, weights, prior, count=PRIOR_PLACES, apart=APART):
+    maps = np.ascontiguousarray(maps, np.float32)
+    score, place = np.empty((len(maps), 2), np.float32), np.empty((len(maps), 2, 2), np.int64)
+    combine_peaks(maps, np.array(weights), np.array(prior), count, apart, score, place)
+    return score, place
+
+
+class TestCombinePeaks:
+    @pytest.mark.parametrize(
+        "shape", [(1, 1, 9, 11), (3, 2, 20, 17), (2, 4, 33, 40), (5, 3, 1, 60), (1, 2, 50, 1)]
+    )
+    @pytest.mark.parametrize("seed", [0, 1])
+    def test_as_loops(self, shape, seed):
+        rng = np.random.default_rng(seed)
+        maps = rng.normal(0.02, 0.1, shape).astype(np.float32)
+        weights, prior = rng.uniform(0.2, 2, shape[1]), rng.uniform(1e-4, 1e-2, shape[1])
+        score, place = combined(maps, weights, prior)
+        for k, own in enumerate(maps):
+            total = naive.naive_combined(own, weights, prior, PRIOR_PLACES)
+            for m, expected in enumerate(naive.naive_two_best(total, APART)):
+                if expected is None:
+                    assert score[k, m] == -1
+                    continue
+                assert score[k, m] == pytest.approx(expected[0], rel=1e-4)
+                assert tuple(place[k, m]) == expected[1:]
+
+    def test_ties_go_to_the_lower_y_then_x(self):
+        maps = np.zeros((1, 1, 40, 40), np.float32)
+        for y, x in ((30, 3), (12, 30), (12, 9), (12, 14), (25, 25)):
+            maps[0, 0, y, x] = 0.5
+        score, place = combined(maps, [1.0], [1e-3])
+        assert place[0].tolist() == [[12, 9], [12, 30]]  # (12, 14) is within 6 px of the best
+        assert score[0, 0] == score[0, 1] > 0
+
+    def test_apart_in_either_direction(self):
+        maps = np.zeros((1, 1, 30, 30), np.float32)
+        maps[0, 0, 10, 10] = 0.9
+        maps[0, 0, 16, 16] = 0.8  # 6 px off in both: not apart
+        maps[0, 0, 10, 17] = 0.7
+        assert combined(maps, [1.0], [1e-3])[1][0].tolist() == [[10, 10], [10, 17]]
+
+    def test_nothing_everywhere(self):
+        score, place = combined(np.zeros((2, 3, 20, 20)), [1.0] * 3, [1e-3] * 3)
+        np.testing.assert_array_equal(score, 0)
+        np.testing.assert_array_equal(place[:, 0], 0)
+
+    def test_evidence_against_does_not_outvote(self):
+        """A negative z-score counts as none."""
+        maps = np.zeros((1, 2, 25, 25), np.float32)
+        maps[0, 0, 5, 5], maps[0, 1, 5, 5] = 0.8, -0.8
+        alone = combined(maps[:, :1], [1.0], [1e-3])[0][0, 0]
+        assert combined(maps, [1.0, 1.0], [1e-3] * 2)[0][0, 0] == pytest.approx(float(alone), rel=1e-5)
+
+    @pytest.mark.parametrize("kinds", [("phase", "phase2", "magnitude"), ("bands", "ndvi")])
+    def test_peaks_of_a_patch_as_loops(self, kinds):
+        targets = [texture(40, 46, seed=k) for k in range(9)] + [sea_and_cloud(40, 46)]
+        patch = targets[2][13:28, 20:35] + texture(15, 15, seed=30, high=900)
+        own, others = channels(patch, FOUR, kinds), [channels(target, FOUR, kinds) for target in targets]
+        score, place = patch_peaks(own, target_spectra(others, (15, 15)))
+        weights, prior = [channel.weight for channel in own], [1 / 15**2] * len(own)
+        for k, other in enumerate(others):
+            maps = np.stack([naive.naive_score_map(a, b) for a, b in zip(own, other, strict=True)])
+            total = naive.naive_combined(maps, weights, prior, PRIOR_PLACES)
+            best, second = naive.naive_two_best(total, APART)
+            assert score[k] == pytest.approx([best[0], second[0]], rel=1e-3)
+            assert place[k].tolist() == [list(best[1:]), list(second[1:])]
+        assert int(score[:, 0].argmax()) == 2
+        assert place[2, 0].tolist() == [13, 20]

@@ -1,0 +1,261 @@
+"""Fields of the evidence against loops, and what they must not feel: gain, offset, contrast, place."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from matcher.errors import SettingsError
+from matcher.evidence import KINDS, channels, valid_pixels
+from matcher.evidence.gradient_phase import (
+    MAGNITUDE_FLOOR,
+    MAGNITUDE_HALF,
+    REACH,
+    SIGMA,
+    blind_fields,
+    magnitude_fields,
+    signed_fields,
+)
+from matcher.imagery import Roles
+from tests import naive
+
+FOUR = Roles.of(("red", "green", "blue", "nir"))
+THREE = Roles.of(("red", "green", "blue"))
+ONE = Roles.of(("gray",))
+
+
+def texture(height, width, bands=4, seed=0, low=200, high=3000):
+    return np.random.default_rng(seed).integers(low, high, (height, width, bands)).astype(np.float32)
+
+
+def clouded(height=19, width=23, bands=4):
+    """Water of 70 DN with a noise of 2, land, and cloud clipped flat at 4095."""
+    dn = texture(height, width, bands)
+    dn[:, :8] = np.random.default_rng(1).normal(70, 2.5, (height, 8, bands)).round()
+    dn[5:12, 12:] = 4095
+    dn[13:, 2:7, 0] = 60  # flat in one band only
+    return dn
+
+
+def everywhere(dn):
+    return np.ones(dn.shape[:2], bool)
+
+
+PICTURES = {
+    "four bands": texture(17, 21),
+    "three bands": texture(16, 18, 3, seed=1),
+    "one band": texture(20, 15, 1, seed=2),
+    "dark": texture(14, 14, 2, seed=3, low=50, high=60),
+    "water and cloud": clouded(),
+    "constant": np.full((13, 14, 2), 812, np.float32),
+    "half flat": np.concatenate([texture(15, 8, 2), np.full((15, 9, 2), 100, np.float32)], 1),
+    "a line": texture(1, 30, 2),
+    "two columns": texture(9, 2, 1),
+    "a pixel": texture(1, 1, 4),
+}
+pictures = pytest.mark.parametrize("dn", PICTURES.values(), ids=PICTURES.keys())
+
+small = st.tuples(st.integers(5, 12), st.integers(5, 12), st.integers(1, 3)).flatmap(
+    lambda shape: arrays.arrays(np.int32, shape, elements=st.integers(1, 4095))
+)
+quick = settings(max_examples=40, deadline=None)
+
+
+class TestFieldsAgainstLoops:
+    @pictures
+    def test_signed(self, dn):
+        found = signed_fields(dn, everywhere(dn))
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, naive.naive_unit_gradient(dn), rtol=0, atol=1e-6)
+
+    @pictures
+    def test_blind(self, dn):
+        found = blind_fields(dn, everywhere(dn))
+        expected = naive.naive_doubled_gradient(dn, SIGMA, REACH)
+        size = np.hypot(*np.moveaxis(naive.naive_gaussian_gradient(dn, SIGMA, REACH), 1, 0))
+        flat, steep = size < 1e-6, size > 0.01  # DN; between them lies what counts as a gradient
+        assert (flat | steep).mean() > 0.99
+        assert not found[np.concatenate([flat, flat])].any()
+        # single precision of the values, over the size of their differences
+        tolerance = 1e-6 + 2e-6 * dn.max() / np.where(steep, size, 1)
+        wrong = np.abs(found - expected) > np.concatenate([tolerance, tolerance])
+        assert not wrong[np.concatenate([steep, steep])].any()
+
+    @pictures
+    def test_magnitude(self, dn):
+        found = magnitude_fields(dn, everywhere(dn))
+        expected = naive.naive_log_magnitude(dn, MAGNITUDE_FLOOR, MAGNITUDE_HALF)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
+
+    @quick
+    @given(small)
+    def test_signed_of_any_numbers(self, dn):
+        dn = dn.astype(np.float32)
+        np.testing.assert_allclose(
+            signed_fields(dn, everywhere(dn)), naive.naive_unit_gradient(dn), rtol=0, atol=1e-6
+        )
+
+    @pictures
+    def test_vectors_are_unit_or_nothing(self, dn):
+        for fields in (signed_fields(dn, everywhere(dn)), blind_fields(dn, everywhere(dn))):
+            bands = dn.shape[2]
+            size = np.hypot(fields[:bands], fields[bands:])
+            assert (np.isclose(size, 1, atol=1e-5) | (size == 0)).all()
+
+    def test_constant_gives_nothing(self):
+        dn = PICTURES["constant"]
+        assert not signed_fields(dn, everywhere(dn)).any()
+        assert not blind_fields(dn, everywhere(dn)).any()
+        np.testing.assert_allclose(magnitude_fields(dn, everywhere(dn)), 0, atol=1e-6)
+
+
+class TestInvariance:
+    """Gradient phase knows no gain and no offset of a band; the sign-blind one no contrast either."""
+
+    @quick
+    @given(small, st.integers(1, 9), st.integers(0, 2000), st.integers(0, 2))
+    def test_signed_phase_under_gain_and_offset_of_a_band(self, dn, gain, offset, band):
+        dn = dn.astype(np.float32)
+        other = dn.copy()
+        other[..., band % dn.shape[2]] *= gain
+        other[..., band % dn.shape[2]] += offset
+        np.testing.assert_allclose(
+            signed_fields(other, everywhere(dn)), signed_fields(dn, everywhere(dn)), rtol=0, atol=1e-6
+        )
+
+    @pytest.mark.parametrize("seed", range(8))
+    def test_blind_phase_under_gain_and_offset_of_every_band(self, seed):
+        rng = np.random.default_rng(seed)
+        dn = texture(24, 31, 4, seed)
+        gain = rng.uniform(0.2, 4, 4).astype(np.float32)
+        other = dn * gain + rng.uniform(0, 900, 4).astype(np.float32)
+        ok = everywhere(dn)
+        np.testing.assert_allclose(signed_fields(other, ok), signed_fields(dn, ok), atol=2e-3)
+        difference = np.abs(blind_fields(other, ok) - blind_fields(dn, ok))
+        assert np.quantile(difference, 0.99) < 1e-4
+        assert difference.max() < 2e-2  # where the gradient all but vanishes
+
+    @quick
+    @given(small)
+    def test_contrast_inversion(self, dn):
+        dn = dn.astype(np.float32)
+        inverse = 4096 - dn
+        ok = everywhere(dn)
+        np.testing.assert_array_equal(signed_fields(inverse, ok), -signed_fields(dn, ok))
+
+    @pytest.mark.parametrize("name", ["four bands", "three bands", "one band", "dark"])
+    def test_contrast_inversion_leaves_the_blind_phase(self, name):
+        dn = PICTURES[name]
+        ok = everywhere(dn)
+        difference = np.abs(blind_fields(4096 - dn, ok) - blind_fields(dn, ok))
+        assert np.quantile(difference, 0.95) < 1e-3
+        assert difference.max() < 5e-2
+
+    @pytest.mark.parametrize("make", [signed_fields, blind_fields, magnitude_fields])
+    @pytest.mark.parametrize(("top", "left"), [(0, 1), (3, 0), (5, 7)])
+    def test_fields_move_with_the_ground(self, make, top, left):
+        dn = texture(40, 44, 4)
+        part = np.ascontiguousarray(dn[top:, left:])
+        edge = MAGNITUDE_HALF + 1  # beyond the reach of every kind
+        whole, moved = make(dn, everywhere(dn)), make(part, everywhere(part))
+        inner = (slice(None), slice(edge, -edge), slice(edge, -edge))
+        np.testing.assert_allclose(moved[inner], whole[:, top:, left:][inner], rtol=0, atol=1e-6)
+
+    @pytest.mark.parametrize("make", [signed_fields, blind_fields])
+    def test_transposing_swaps_the_components(self, make):
+        dn = texture(18, 25, 2)
+        turned = np.ascontiguousarray(dn.transpose(1, 0, 2))
+        straight, swapped = make(dn, everywhere(dn)), make(turned, everywhere(turned)).transpose(0, 2, 1)
+        if make is signed_fields:
+            np.testing.assert_allclose(swapped[:2], straight[2:], atol=1e-6)
+            np.testing.assert_allclose(swapped[2:], straight[:2], atol=1e-6)
+        else:  # the doubled angle: the sine stays, the cosine changes its sign
+            np.testing.assert_allclose(swapped[:2], straight[:2], atol=2e-3)
+            np.testing.assert_allclose(swapped[2:], -straight[2:], atol=2e-3)
+
+
+class TestChannels:
+    @pytest.mark.parametrize(("roles", "bands"), [(FOUR, 4), (THREE, 3), (ONE, 1)])
+    def test_every_kind_has_the_pictures_shape(self, roles, bands):
+        dn = texture(20, 26, bands)
+        names = tuple(name for name in KINDS if name != "ndvi" or roles.nir is not None)
+        found = channels(dn, roles, names)
+        assert len({channel.name for channel in found}) == len(found)
+        for channel in found:
+            assert channel.shape == (20, 26)
+            assert channel.weight > 0
+            for stack in channel.stacks:
+                assert stack.dtype == np.float32
+                assert stack.flags.c_contiguous
+                assert stack.shape[1:] == (20, 26)
+
+    def test_order_is_that_of_the_names(self):
+        dn = texture(16, 16)
+        names = [channel.name for channel in channels(dn, FOUR, ("magnitude", "ndvi", "phase"))]
+        assert names[:2] == ["magnitude", "ndvi"]
+        assert all(name.startswith("phase") for name in names[2:])
+
+    def test_bands_are_the_bands(self):
+        dn = texture(16, 17)
+        (channel,) = channels(dn, FOUR, ("bands",))
+        assert channel.centred
+        np.testing.assert_array_equal(np.concatenate(channel.stacks), dn.transpose(2, 0, 1))
+
+    def test_ndvi_by_hand(self):
+        dn = np.zeros((14, 14, 4), np.float32)
+        dn[...] = (100, 7, 7, 300)
+        dn[3, 4] = (400, 7, 7, 100)
+        dn[5, 6] = (0, 7, 7, 0)  # both dark: no ratio
+        (channel,) = channels(dn, FOUR, ("ndvi",))
+        field = channel.stacks[0][0]
+        assert field[0, 0] == pytest.approx(0.5)
+        assert field[3, 4] == pytest.approx(-0.6)
+        assert field[5, 6] == 0
+
+    @pytest.mark.parametrize("roles", [THREE, ONE])
+    def test_ndvi_without_its_bands_says_so(self, roles):
+        with pytest.raises(SettingsError, match=r"ndvi.*red and nir.*--bands"):
+            channels(texture(14, 14, len(roles.visible)), roles, ("ndvi",))
+
+    def test_phase_keeps_visible_and_infrared_apart(self):
+        dn = texture(15, 16)
+        fields = naive.naive_unit_gradient(dn)
+        visible, infrared = channels(dn, FOUR, ("phase",))
+        np.testing.assert_allclose(visible.stacks[0], fields[[0, 1, 2, 4, 5, 6]], atol=1e-6)
+        np.testing.assert_allclose(infrared.stacks[0], fields[[3, 7]], atol=1e-6)
+
+
+class TestNoData:
+    def test_neighbours_of_no_data_are_invalid(self):
+        dn = texture(9, 11)
+        dn[4, 5] = 0
+        dn[0, 0, :3] = 0  # one band left: data
+        valid = valid_pixels(dn)
+        expected = np.ones((9, 11), bool)
+        expected[3:6, 4:7] = False
+        np.testing.assert_array_equal(valid, expected)
+
+    @pytest.mark.parametrize("kind", ["phase", "phase2", "magnitude"])
+    def test_gradients_are_0_there(self, kind):
+        dn = texture(24, 30)
+        dn[6:14, 9:20] = 0
+        for channel in channels(dn, FOUR, (kind,)):
+            for stack in channel.stacks:
+                assert not stack[:, 5:15, 8:21].any()
+                assert stack[:, 16:-1, 1:-1].any()
+
+    @pytest.mark.parametrize("kind", ["bands", "ndvi"])
+    def test_plain_fields_hold_the_mean_there(self, kind):
+        dn = texture(24, 30)
+        dn[6:14, 9:20] = 0
+        valid = valid_pixels(dn)
+        (channel,) = channels(dn, FOUR, (kind,))
+        for stack in channel.stacks:
+            mean = stack[0][valid].mean(dtype=np.float64)
+            np.testing.assert_allclose(stack[0][~valid], mean, rtol=1e-6)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_nothing_but_no_data(self, kind):
+        for channel in channels(np.zeros((16, 16, 4), np.float32), FOUR, (kind,)):
+            assert not any(stack.any() for stack in channel.stacks)
