@@ -1,7 +1,7 @@
 """The exhaustive search: every pixel of every target, by the exact engine."""
 
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,13 @@ from matcher.correlate import Spectra, score_maps, target_bytes, target_spectra
 from matcher.evidence import Channel, channels
 from matcher.imagery import Pictures, Roles
 from matcher.kernels.spectra import combine_peaks
+from matcher.threads import spread
 
 APART = 6  # px between the best and the second place in one target
 PRIOR_PLACES = 50.0  # the prior noise of a map counts as so many places; only tiny maps feel it
 Report = Callable[[int], None]
+Peaks = tuple[NDArray[np.float32], NDArray[np.int64]]
+_TOGETHER = 32  # patches read at a time
 
 
 def search_everywhere(
@@ -50,11 +53,15 @@ def search_everywhere(
     by_shape = sorted(fitting, key=lambda k: (targets.shape(k)[:2], k))
     for _, group in groupby(by_shape, key=lambda k: targets.shape(k)[:2]):
         for block in _blocks(list(group), targets, roles, evidence, memory):
-            spectra = target_spectra([channels(targets[k], roles, evidence) for k in block], side)
+            fields = spread(lambda dn: channels(dn, roles, evidence), (targets[k] for k in block))
+            spectra = target_spectra(fields, side)
             numbers = np.array(block)
-            for n, index in enumerate(which):
-                own = channels(patches[index], roles, evidence)
-                score, place = patch_peaks(own, spectra)
+
+            def peaks(dn: NDArray[np.float32], spectra: Spectra = spectra) -> Peaks:
+                return patch_peaks(channels(dn, roles, evidence), spectra)
+
+            done = chain.from_iterable(spread(peaks, part) for part in _batches(patches, which))
+            for n, (score, place) in enumerate(done):
                 merged = best_by_target(
                     np.concatenate([found.target[n], numbers])[np.newaxis],
                     np.concatenate([found.place[n], place[:, 0]])[np.newaxis],
@@ -66,12 +73,18 @@ def search_everywhere(
     return found
 
 
+def _batches(patches: Pictures, which: Sequence[int]) -> Iterator[list[NDArray[np.float32]]]:
+    """Patches, a few at a time: read in this thread, since not every reader may be used by several."""
+    for start in range(0, len(which), _TOGETHER):
+        yield [patches[k] for k in which[start : start + _TOGETHER]]
+
+
 def fits(side: tuple[int, int], shape: tuple[int, ...]) -> bool:
     """Whether a patch of `side` (height, width) lies inside a picture of `shape` somewhere."""
     return side[0] <= shape[0] and side[1] <= shape[1]
 
 
-def patch_peaks(patch: Sequence[Channel], targets: Spectra) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def patch_peaks(patch: Sequence[Channel], targets: Spectra) -> Peaks:
     """Best and second place of one patch in targets of one shape: scores (targets, 2), places (targets, 2, 2)."""
     score = np.empty((len(targets), 2), np.float32)
     place = np.empty((len(targets), 2, 2), np.int64)

@@ -77,7 +77,14 @@ class Pictures:
         MatcherError
             If a value is NaN, infinite or absurdly large, or the dtype is not a real number's.
         """
-        array = self.source[index]
+        return self._checked(self.source[index], index)
+
+    def crop(self, index: int, corner: tuple[int, int], size: tuple[int, int]) -> NDArray[np.float32]:
+        """The DN of a part of one picture: its top-left pixel (y, x), its height and width. Raises as `[]` does."""
+        (top, left), (height, width) = corner, size
+        return self._checked(self.source[index][top : top + height, left : left + width], index)
+
+    def _checked(self, array: NDArray, index: int) -> NDArray[np.float32]:
         if array.dtype.kind not in "uif":
             raise MatcherError(f"{self.source.where(index)}: holds {array.dtype} values, not real numbers")
         with np.errstate(over="ignore", invalid="ignore"):

@@ -2,9 +2,13 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 _ONE_RUN = (
     threading.RLock()
 )  # numba's workqueue layer aborts when two threads call parallel kernels (numba #8563)
@@ -19,12 +23,11 @@ def usable_cores() -> int:
 
 @contextmanager
 def limited(threads: int | None) -> Iterator[int]:
-    """Run with so many threads at one level: numba's kernels and the FFTs take them, BLAS takes one.
+    """Run with so many threads at one level: numba's kernels and `spread` take them, BLAS and FFTs one.
 
     A second run in another Python thread waits.
     """
     import numba
-    import scipy.fft
     import threadpoolctl
 
     with _ONE_RUN:
@@ -32,7 +35,19 @@ def limited(threads: int | None) -> Iterator[int]:
         before = numba.get_num_threads()
         numba.set_num_threads(wanted)
         try:
-            with scipy.fft.set_workers(wanted), threadpoolctl.threadpool_limits(1, user_api="blas"):
+            with threadpoolctl.threadpool_limits(1, user_api="blas"):
                 yield wanted
         finally:
             numba.set_num_threads(before)
+
+
+def spread(function: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
+    """The function of every item, in order, by as many threads as `limited` set.
+
+    It must leave the interpreter's lock to others for most of its time (FFTs, kernels with ``nogil``) and must not
+    call kernels with ``parallel``.
+    """
+    import numba
+
+    with ThreadPoolExecutor(numba.get_num_threads()) as pool:
+        return list(pool.map(function, items))

@@ -1,6 +1,6 @@
 """What every kind of evidence hands to the search: stacks of fields that are correlated and summed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,3 +33,8 @@ class Channel:
     def shape(self) -> tuple[int, int]:
         """Height and width, pixels."""
         return self.stacks[0].shape[1], self.stacks[0].shape[2]
+
+    def window(self, corner: tuple[int, int], size: tuple[int, int]) -> "Channel":
+        """A part of the fields: its top-left pixel (y, x), its height and width."""
+        rows, columns = (slice(at, at + length) for at, length in zip(corner, size, strict=True))
+        return replace(self, stacks=tuple(stack[:, rows, columns] for stack in self.stacks))

@@ -49,28 +49,27 @@ def magnitude_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArr
 
 def phase(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles) -> list[Channel]:
     """Signed phase: visible bands and near infrared apart, since from date to date only one may keep its sign."""
-    fields = signed_fields(dn, valid)
-    bands = dn.shape[2]
-    channels = [Channel("phase", (_pick(fields, roles.visible, bands),), centred=False, weight=1.0)]
-    if roles.nir is not None:
-        channels.append(
-            Channel("phase-nir", (_pick(fields, (roles.nir,), bands),), centred=False, weight=1.0)
-        )
-    return channels
+    return _by_role("phase", signed_fields(dn, valid), roles)
 
 
-def phase2(dn: NDArray[np.float32], valid: NDArray[np.bool_], _roles: Roles) -> list[Channel]:
-    """Sign-blind phase of all bands."""
-    return [Channel("phase2", (blind_fields(dn, valid),), centred=False, weight=1.0)]
+def phase2(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles) -> list[Channel]:
+    """Sign-blind phase, visible bands and near infrared apart, since a cloud's haze veils the visible first."""
+    return _by_role("phase2", blind_fields(dn, valid), roles)
 
 
 def magnitude(dn: NDArray[np.float32], valid: NDArray[np.bool_], _roles: Roles) -> list[Channel]:
     """Gradient magnitude of all bands."""
-    return [Channel("magnitude", (magnitude_fields(dn, valid),), centred=False, weight=0.5)]
+    return [Channel("magnitude", (magnitude_fields(dn, valid),), centred=False, weight=0.25)]
 
 
-def _pick(fields: NDArray[np.float32], which: tuple[int, ...], bands: int) -> NDArray[np.float32]:
-    return np.ascontiguousarray(fields[[*which, *(bands + k for k in which)]])
+def _by_role(name: str, fields: NDArray[np.float32], roles: Roles) -> list[Channel]:
+    """A channel of the visible bands' components, and one of near infrared where there is one."""
+    bands = len(fields) // 2
+    groups = {name: roles.visible} | ({} if roles.nir is None else {f"{name}-nir": (roles.nir,)})
+    return [
+        Channel(key, (fields[[*which, *(bands + k for k in which)]],), centred=False, weight=1.0)
+        for key, which in groups.items()
+    ]
 
 
 def _masked(fields: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from matcher.kernels.jit import kernel
 
 CHUNK = 128  # places that share one minimum
+_SPAN = 4 * CHUNK  # places whose distances are held at once
 KEY_SHIFT = 7  # a key is distance << KEY_SHIFT | place in the chunk
 
 
 @intrinsic
-def popcount(_typing, value):  # type: ignore[no-untyped-def]
+def popcount(_typing, _value):  # type: ignore[no-untyped-def]
     """Bits that are set in a uint64 (LLVM's ctpop)."""
 
     def generate(_context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
@@ -24,114 +25,117 @@ def popcount(_typing, value):  # type: ignore[no-untyped-def]
     return types.uint64(types.uint64), generate
 
 
+@kernel()
+def least_key(distance: NDArray, shift: int) -> np.uint32:
+    """Least of distance << shift | place over an array; signed and from 0, so that the compiler vectorises it."""
+    key = np.int64(1) << 62
+    for x in range(len(distance)):
+        key = min(key, (np.int64(distance[x]) << shift) | x)
+    return np.uint32(key)
+
+
 @kernel(parallel=True)
 def chunk_minima(codes: NDArray, patches: NDArray, out: NDArray) -> None:
     """Least Hamming distance of every patch in every chunk of an image's places.
 
-    codes (W, places) uint64, patches (n, W) uint64 with n a multiple of 4 and W of 4; out (n, chunks) uint32 keys.
-    Four patches a pass and four words a step keep the popcount unit busy.
+    codes (8, places) uint64, patches (n, 8) uint64 with n a multiple of 4; out (n, chunks) uint32 keys.
+    Four patches a pass, over several chunks at once, keep the popcount unit busy; the arrays
+    are one-dimensional and the function's own, since the compiler must see that they do not overlap.
     """
-    words, places = codes.shape
-    chunks = (places + CHUNK - 1) // CHUNK
+    places = codes.shape[1]
     for quad in prange(len(patches) // 4):
         p = 4 * quad
-        d0 = np.empty(CHUNK, np.uint64)
-        d1 = np.empty(CHUNK, np.uint64)
-        d2 = np.empty(CHUNK, np.uint64)
-        d3 = np.empty(CHUNK, np.uint64)
-        for chunk in range(chunks):
-            low = chunk * CHUNK
-            size = min(CHUNK, places - low)
-            for w in range(0, words, 4):
-                a = codes[w, low : low + size]
-                b = codes[w + 1, low : low + size]
-                c = codes[w + 2, low : low + size]
-                d = codes[w + 3, low : low + size]
-                a0, a1, a2, a3 = patches[p, w], patches[p + 1, w], patches[p + 2, w], patches[p + 3, w]
-                b0, b1, b2, b3 = (
-                    patches[p, w + 1],
-                    patches[p + 1, w + 1],
-                    patches[p + 2, w + 1],
-                    patches[p + 3, w + 1],
-                )
-                c0, c1, c2, c3 = (
-                    patches[p, w + 2],
-                    patches[p + 1, w + 2],
-                    patches[p + 2, w + 2],
-                    patches[p + 3, w + 2],
-                )
-                e0, e1, e2, e3 = (
-                    patches[p, w + 3],
-                    patches[p + 1, w + 3],
-                    patches[p + 2, w + 3],
-                    patches[p + 3, w + 3],
-                )
-                if w == 0:
-                    for x in range(size):
-                        d0[x] = (
-                            popcount(a[x] ^ a0)
-                            + popcount(b[x] ^ b0)
-                            + popcount(c[x] ^ c0)
-                            + popcount(d[x] ^ e0)
-                        )
-                        d1[x] = (
-                            popcount(a[x] ^ a1)
-                            + popcount(b[x] ^ b1)
-                            + popcount(c[x] ^ c1)
-                            + popcount(d[x] ^ e1)
-                        )
-                        d2[x] = (
-                            popcount(a[x] ^ a2)
-                            + popcount(b[x] ^ b2)
-                            + popcount(c[x] ^ c2)
-                            + popcount(d[x] ^ e2)
-                        )
-                        d3[x] = (
-                            popcount(a[x] ^ a3)
-                            + popcount(b[x] ^ b3)
-                            + popcount(c[x] ^ c3)
-                            + popcount(d[x] ^ e3)
-                        )
-                else:
-                    for x in range(size):
-                        d0[x] += (
-                            popcount(a[x] ^ a0)
-                            + popcount(b[x] ^ b0)
-                            + popcount(c[x] ^ c0)
-                            + popcount(d[x] ^ e0)
-                        )
-                        d1[x] += (
-                            popcount(a[x] ^ a1)
-                            + popcount(b[x] ^ b1)
-                            + popcount(c[x] ^ c1)
-                            + popcount(d[x] ^ e1)
-                        )
-                        d2[x] += (
-                            popcount(a[x] ^ a2)
-                            + popcount(b[x] ^ b2)
-                            + popcount(c[x] ^ c2)
-                            + popcount(d[x] ^ e2)
-                        )
-                        d3[x] += (
-                            popcount(a[x] ^ a3)
-                            + popcount(b[x] ^ b3)
-                            + popcount(c[x] ^ c3)
-                            + popcount(d[x] ^ e3)
-                        )
-            k0 = np.uint64(0xFFFFFFFF)
-            k1 = np.uint64(0xFFFFFFFF)
-            k2 = np.uint64(0xFFFFFFFF)
-            k3 = np.uint64(0xFFFFFFFF)
+        d0 = np.empty(_SPAN, np.uint64)
+        d1 = np.empty(_SPAN, np.uint64)
+        d2 = np.empty(_SPAN, np.uint64)
+        d3 = np.empty(_SPAN, np.uint64)
+        for low in range(0, places, _SPAN):
+            size = min(_SPAN, places - low)
+            c0 = codes[0, low : low + size]
+            c1 = codes[1, low : low + size]
+            c2 = codes[2, low : low + size]
+            c3 = codes[3, low : low + size]
+            c4 = codes[4, low : low + size]
+            c5 = codes[5, low : low + size]
+            c6 = codes[6, low : low + size]
+            c7 = codes[7, low : low + size]
+            p00 = patches[p + 0, 0]
+            p01 = patches[p + 0, 1]
+            p02 = patches[p + 0, 2]
+            p03 = patches[p + 0, 3]
+            p04 = patches[p + 0, 4]
+            p05 = patches[p + 0, 5]
+            p06 = patches[p + 0, 6]
+            p07 = patches[p + 0, 7]
+            p10 = patches[p + 1, 0]
+            p11 = patches[p + 1, 1]
+            p12 = patches[p + 1, 2]
+            p13 = patches[p + 1, 3]
+            p14 = patches[p + 1, 4]
+            p15 = patches[p + 1, 5]
+            p16 = patches[p + 1, 6]
+            p17 = patches[p + 1, 7]
+            p20 = patches[p + 2, 0]
+            p21 = patches[p + 2, 1]
+            p22 = patches[p + 2, 2]
+            p23 = patches[p + 2, 3]
+            p24 = patches[p + 2, 4]
+            p25 = patches[p + 2, 5]
+            p26 = patches[p + 2, 6]
+            p27 = patches[p + 2, 7]
+            p30 = patches[p + 3, 0]
+            p31 = patches[p + 3, 1]
+            p32 = patches[p + 3, 2]
+            p33 = patches[p + 3, 3]
+            p34 = patches[p + 3, 4]
+            p35 = patches[p + 3, 5]
+            p36 = patches[p + 3, 6]
+            p37 = patches[p + 3, 7]
             for x in range(size):
-                place = np.uint64(x)
-                k0 = min(k0, (d0[x] << np.uint64(KEY_SHIFT)) | place)
-                k1 = min(k1, (d1[x] << np.uint64(KEY_SHIFT)) | place)
-                k2 = min(k2, (d2[x] << np.uint64(KEY_SHIFT)) | place)
-                k3 = min(k3, (d3[x] << np.uint64(KEY_SHIFT)) | place)
-            out[p, chunk] = k0
-            out[p + 1, chunk] = k1
-            out[p + 2, chunk] = k2
-            out[p + 3, chunk] = k3
+                d0[x] = (
+                    popcount(c0[x] ^ p00)
+                    + popcount(c1[x] ^ p01)
+                    + popcount(c2[x] ^ p02)
+                    + popcount(c3[x] ^ p03)
+                    + popcount(c4[x] ^ p04)
+                    + popcount(c5[x] ^ p05)
+                    + popcount(c6[x] ^ p06)
+                    + popcount(c7[x] ^ p07)
+                )
+                d1[x] = (
+                    popcount(c0[x] ^ p10)
+                    + popcount(c1[x] ^ p11)
+                    + popcount(c2[x] ^ p12)
+                    + popcount(c3[x] ^ p13)
+                    + popcount(c4[x] ^ p14)
+                    + popcount(c5[x] ^ p15)
+                    + popcount(c6[x] ^ p16)
+                    + popcount(c7[x] ^ p17)
+                )
+                d2[x] = (
+                    popcount(c0[x] ^ p20)
+                    + popcount(c1[x] ^ p21)
+                    + popcount(c2[x] ^ p22)
+                    + popcount(c3[x] ^ p23)
+                    + popcount(c4[x] ^ p24)
+                    + popcount(c5[x] ^ p25)
+                    + popcount(c6[x] ^ p26)
+                    + popcount(c7[x] ^ p27)
+                )
+                d3[x] = (
+                    popcount(c0[x] ^ p30)
+                    + popcount(c1[x] ^ p31)
+                    + popcount(c2[x] ^ p32)
+                    + popcount(c3[x] ^ p33)
+                    + popcount(c4[x] ^ p34)
+                    + popcount(c5[x] ^ p35)
+                    + popcount(c6[x] ^ p36)
+                    + popcount(c7[x] ^ p37)
+                )
+            for q, distance in enumerate((d0, d1, d2, d3)):
+                for start in range(0, size, CHUNK):
+                    key = least_key(distance[start : min(start + CHUNK, size)], KEY_SHIFT)
+                    out[p + q, (low + start) // CHUNK] = key
 
 
 @kernel(parallel=True)
@@ -177,32 +181,40 @@ def windows_agree(
     """
     count, words, height = patch.shape
     rows, columns = span
-    window = np.empty(height + rows - 1, np.uint64)
+    long = height + rows - 1
+    window = np.empty((count, long), np.uint64)
     bits = 0
     for w in range(words):
         bits += np.int64(popcount(masks[w]))
     out[:] = 0
     for dx in range(columns):
-        x = corner[1] + dx
-        first = x >> 6
-        shift = np.uint64(x & 63)
+        first = (corner[1] + dx) >> 6
+        shift = np.uint64((corner[1] + dx) & 63)
         back = np.uint64(63) - shift
-        for p in range(count):
-            k = channel[p]
-            for dy in range(rows):
-                out[dy * columns + dx, k] += bits * height
-            for w in range(words):
-                low = planes[p, first + w, corner[0] : corner[0] + height + rows - 1]
-                high = planes[p, first + w + 1, corner[0] : corner[0] + height + rows - 1]
-                mask = masks[w]
-                for y in range(height + rows - 1):
-                    window[y] = ((low[y] >> shift) | ((high[y] << np.uint64(1)) << back)) & mask
-                own = patch[p, w]
+        for w in range(words):
+            for p in range(count):
+                low = planes[p, first + w, corner[0] : corner[0] + long]
+                high = planes[p, first + w + 1, corner[0] : corner[0] + long]
+                into = window[p]
+                for y in range(long):
+                    into[y] = ((low[y] >> shift) | ((high[y] << np.uint64(1)) << back)) & masks[w]
+            p = 0
+            while p < count:  # two planes of one channel at a time: half the sums across a register
+                pair = p + 1 < count and channel[p + 1] == channel[p]
                 for dy in range(rows):
                     differ = np.uint64(0)
-                    for y in range(height):
-                        differ += popcount(window[y + dy] ^ own[y])
-                    out[dy * columns + dx, k] -= np.int64(differ)
+                    if pair:
+                        for y in range(height):
+                            differ += popcount(window[p, y + dy] ^ patch[p, w, y]) + popcount(
+                                window[p + 1, y + dy] ^ patch[p + 1, w, y]
+                            )
+                    else:
+                        for y in range(height):
+                            differ += popcount(window[p, y + dy] ^ patch[p, w, y])
+                    out[dy * columns + dx, channel[p]] -= np.int64(differ)
+                p += 2 if pair else 1
+    for p in range(count):
+        out[:, channel[p]] += bits * height
 
 
 @kernel(parallel=True)

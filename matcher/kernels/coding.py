@@ -57,11 +57,12 @@ def plane_fields(
         out[6] = blind[nir]
         out[7] = blind[bands + nir]
         out[9] = size[nir]
-    for p in range(len(out)):
-        for y in range(height):
-            for x in range(width):
-                if not valid[y, x]:
-                    out[p, y, x] = 0
+    if not valid.all():
+        for p in range(len(out)):
+            for y in range(height):
+                for x in range(width):
+                    if not valid[y, x]:
+                        out[p, y, x] = 0
 
 
 @kernel(nogil=True)
@@ -114,8 +115,9 @@ def pooled_codes(fields: NDArray, cell: int, stride: int, cells: NDArray, lot: i
                 sums[y + 1, x + 1] = sums[y, x + 1] + row
         for y in range(high):
             for x in range(wide):
-                t, l = y * stride, x * stride
-                v = sums[t + cell, l + cell] - sums[t, l + cell] - sums[t + cell, l] + sums[t, l]
+                top, left = y * stride, x * stride
+                down, right = top + cell, left + cell
+                v = sums[down, right] - sums[top, right] - sums[down, left] + sums[top, left]
                 if abs(v) < NOTHING:
                     bits[y, x] = np.uint64(lot_bit(lot, (p * high + y) * wide + x))
                 else:
@@ -147,14 +149,17 @@ def code_batch(
     middle: NDArray,
     coarse: NDArray,
 ) -> None:
-    """All codes of pictures of one shape (n, H, W, B), as `pack_signs` and `pooled_codes` lay them out."""
+    """All codes of pictures of one shape (n, H, W, B), as `pack_signs` and `pooled_codes` lay them out.
+
+    `middle` holds as many of the first planes as it has room for; `coarse` the planes of phase.
+    """
     count, height, width = pictures.shape[:3]
     planes = fine.shape[1]
     for n in prange(count):
         fields = np.empty((planes, height, width), np.float32)
         plane_fields(pictures[n], valid[n], visible, nir, smooth, slope, floor, half, fields)
         pack_signs(fields, lot, fine[n])
-        reduced = np.empty((planes, height // factor, width // factor), np.float32)
+        reduced = np.empty((middle.shape[1], height // factor, width // factor), np.float32)
         block_sums(fields, factor, reduced)
         pack_signs(reduced, lot, middle[n])
         pooled_codes(fields[: planes - (1 if nir < 0 else 2)], cell, stride, cells, lot, coarse[n])

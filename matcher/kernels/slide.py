@@ -4,7 +4,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from matcher.kernels.bits import popcount
+from matcher.kernels.bits import least_key, popcount
 from matcher.kernels.jit import kernel
 
 ROW_SHIFT = 13  # a key is distance << ROW_SHIFT | row of the place
@@ -38,38 +38,77 @@ def unroll_windows(planes: NDArray, width: int, per_word: int, out: NDArray) -> 
 def column_minima(windows: NDArray, patches: NDArray, out: NDArray) -> None:
     """Least Hamming distance of every patch in every column of places: out (n, X) uint32 keys.
 
-    windows (X, L, H) as of `unroll_windows`; patches (n, L, h) packed alike. Ties go to the lower row. Four rows a
-    step, so that distances are read and written once for four comparisons.
+    windows (X, L, H) as of `unroll_windows`; patches (n, L, h) packed alike, n a multiple of 4 and h of 4. Ties go
+    to the lower row. Four patches and four rows a step: windows and distances are read once for sixteen comparisons.
     """
     columns, words, height = windows.shape
     rows = patches.shape[2]
     places = height - rows + 1
-    for n in prange(len(patches)):
-        distance = np.empty(places, np.uint64)
+    for quad in prange(len(patches) // 4):
+        p = 4 * quad
+        d0 = np.empty(places, np.uint64)
+        d1 = np.empty(places, np.uint64)
+        d2 = np.empty(places, np.uint64)
+        d3 = np.empty(places, np.uint64)
         for x in range(columns):
-            distance[:] = 0
+            d0[:] = 0
+            d1[:] = 0
+            d2[:] = 0
+            d3[:] = 0
             for w in range(words):
-                own = patches[n, w]
-                column = windows[x, w]
-                for r in range(0, rows - 3, 4):
-                    a, b, c, d = own[r], own[r + 1], own[r + 2], own[r + 3]
-                    c0 = column[r : r + places]
-                    c1 = column[r + 1 : r + 1 + places]
-                    c2 = column[r + 2 : r + 2 + places]
-                    c3 = column[r + 3 : r + 3 + places]
+                for r in range(0, rows, 4):
+                    c0 = windows[x, w, r : r + places]
+                    c1 = windows[x, w, r + 1 : r + 1 + places]
+                    c2 = windows[x, w, r + 2 : r + 2 + places]
+                    c3 = windows[x, w, r + 3 : r + 3 + places]
+                    p00, p01, p02, p03 = (
+                        patches[p + 0, w, r],
+                        patches[p + 0, w, r + 1],
+                        patches[p + 0, w, r + 2],
+                        patches[p + 0, w, r + 3],
+                    )
+                    p10, p11, p12, p13 = (
+                        patches[p + 1, w, r],
+                        patches[p + 1, w, r + 1],
+                        patches[p + 1, w, r + 2],
+                        patches[p + 1, w, r + 3],
+                    )
+                    p20, p21, p22, p23 = (
+                        patches[p + 2, w, r],
+                        patches[p + 2, w, r + 1],
+                        patches[p + 2, w, r + 2],
+                        patches[p + 2, w, r + 3],
+                    )
+                    p30, p31, p32, p33 = (
+                        patches[p + 3, w, r],
+                        patches[p + 3, w, r + 1],
+                        patches[p + 3, w, r + 2],
+                        patches[p + 3, w, r + 3],
+                    )
                     for y in range(places):
-                        distance[y] += (
-                            popcount(c0[y] ^ a)
-                            + popcount(c1[y] ^ b)
-                            + popcount(c2[y] ^ c)
-                            + popcount(c3[y] ^ d)
+                        d0[y] += (
+                            popcount(c0[y] ^ p00)
+                            + popcount(c1[y] ^ p01)
+                            + popcount(c2[y] ^ p02)
+                            + popcount(c3[y] ^ p03)
                         )
-                for r in range(rows - rows % 4, rows):
-                    a = own[r]
-                    c0 = column[r : r + places]
-                    for y in range(places):
-                        distance[y] += popcount(c0[y] ^ a)
-            key = ~np.uint64(0)
-            for y in range(places):
-                key = min(key, (distance[y] << np.uint64(ROW_SHIFT)) | np.uint64(y))
-            out[n, x] = np.uint32(key)
+                        d1[y] += (
+                            popcount(c0[y] ^ p10)
+                            + popcount(c1[y] ^ p11)
+                            + popcount(c2[y] ^ p12)
+                            + popcount(c3[y] ^ p13)
+                        )
+                        d2[y] += (
+                            popcount(c0[y] ^ p20)
+                            + popcount(c1[y] ^ p21)
+                            + popcount(c2[y] ^ p22)
+                            + popcount(c3[y] ^ p23)
+                        )
+                        d3[y] += (
+                            popcount(c0[y] ^ p30)
+                            + popcount(c1[y] ^ p31)
+                            + popcount(c2[y] ^ p32)
+                            + popcount(c3[y] ^ p33)
+                        )
+            for q, distance in enumerate((d0, d1, d2, d3)):
+                out[p + q, x] = least_key(distance, ROW_SHIFT)

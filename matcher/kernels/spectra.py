@@ -1,17 +1,16 @@
 """The exact engine's inner loops: products of spectra, and scores from correlation maps."""
 
 import numpy as np
-from numba import prange
 from numpy.typing import NDArray
 
 from matcher.kernels.jit import REORDER, kernel
 
 
-@kernel(parallel=True, fastmath=REORDER)
+@kernel(nogil=True, fastmath=REORDER)
 def cross_spectra(patch: NDArray, targets: NDArray, out: NDArray) -> None:
     """Sum over fields of conj(patch) target: (F, H, W), (N, F, H, W) to (N, H, W), complex."""
     count, fields, height, width = targets.shape
-    for k in prange(count * height):
+    for k in range(count * height):
         i = k // height
         y = k % height
         for x in range(width):
@@ -21,7 +20,7 @@ def cross_spectra(patch: NDArray, targets: NDArray, out: NDArray) -> None:
                 out[i, y, x] += patch[f, y, x].conjugate() * targets[i, f, y, x]
 
 
-@kernel(fastmath=REORDER)
+@kernel(nogil=True, fastmath=REORDER)
 def moments(score: NDArray) -> tuple[float, float]:
     """Mean and variance of a map (H, W), summed in float64 row by row."""
     height, width = score.shape
@@ -41,7 +40,7 @@ def moments(score: NDArray) -> tuple[float, float]:
     return mean, max(square / count - mean * mean, 0.0)
 
 
-@kernel(parallel=True, fastmath=REORDER)
+@kernel(nogil=True, fastmath=REORDER)
 def combine_peaks(
     maps: NDArray,
     weights: NDArray,
@@ -59,7 +58,7 @@ def combine_peaks(
     """
     count, channels, height, width = maps.shape
     places = height * width
-    for i in prange(count):
+    for i in range(count):
         mean = np.empty(channels)
         scale = np.empty(channels)
         for c in range(channels):

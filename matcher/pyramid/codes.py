@@ -18,6 +18,7 @@ from matcher.kernels.coding import code_batch
 
 CELLS = 8  # cells a side of the coarse code
 MIDDLE = 32  # cells a side of the middle code, about
+MIDDLE_PLANES = 6  # signed and sign-blind visible, signed near infrared: the rest adds less than it costs
 LARGEST = 128  # px: of a larger patch the middle is coded
 CHANNELS = 4  # of the fine score: signed visible, signed near infrared, sign-blind, magnitude
 WEIGHTS = np.array([1.0, 1.0, 1.0, 0.25])
@@ -82,10 +83,10 @@ class Codes:
     fine : ndarray (n, planes, words, height), uint64
         Signs of every field at every pixel: word w of row y holds columns 64 w to 64 w + 63, lowest bit first; a
         word of padding at the right.
-    middle : ndarray (n, planes, words, height // factor), uint64
-        The same of sums over factor x factor px.
+    middle : ndarray (n, middle planes, words, height // factor), uint64
+        The same of sums over factor x factor px, of the first few planes.
     coarse : ndarray (n, words, rows, columns), uint64
-        Of every coarse place; words a multiple of 4.
+        Of every coarse place; words a multiple of 8.
     """
 
     fine: NDArray[np.uint64]
@@ -109,8 +110,8 @@ def code(pictures: Sequence[NDArray[np.float32]], roles: Roles, plan: Plan, lot:
     rows, columns = plan.places(height, width)
     out = Codes(
         np.empty((count, planes, -(-width // 64) + 1, height), np.uint64),
-        np.empty((count, planes, -(-reduced[1] // 64) + 1, reduced[0]), np.uint64),
-        np.empty((count, -(-signs // 4) * 4, rows, columns), np.uint64),
+        np.empty((count, min(signs, MIDDLE_PLANES), -(-reduced[1] // 64) + 1, reduced[0]), np.uint64),
+        np.empty((count, -(-signs // 8) * 8, rows, columns), np.uint64),
     )
     smooth, slope = gaussian_weights()
     nir = -1 if roles.nir is None else roles.nir

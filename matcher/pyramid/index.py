@@ -69,7 +69,7 @@ class Index:
         """Middle windows of one target, (columns, words, rows), made anew at each call."""
         height, width = self.shapes[target] // self.plan.factor
         flat = self.middle[self.middle_starts[target] : self.middle_starts[target + 1]]
-        planes = flat.reshape(len(self.channel), -1, height)
+        planes = flat.reshape(-1, -(-width // 64) + 1, height)
         per_word, cells = self.plan.per_word, self.plan.middle[1]
         out = np.empty((width - cells + 1, -(-len(planes) // per_word), height), np.uint64)
         unroll_windows(planes, cells, per_word, out)
@@ -121,8 +121,12 @@ def build_index(targets: Iterable[NDArray[np.float32]], roles: Roles, plan: Plan
         plan,
         np.array(shapes, np.int64),
         plane_channels(roles),
-        **flat,
-        **{f"{name}_starts": values for name, values in starts.items()},
+        fine=flat["fine"],
+        middle=flat["middle"],
+        coarse=flat["coarse"],
+        fine_starts=starts["fine"],
+        middle_starts=starts["middle"],
+        coarse_starts=starts["coarse"],
     )
 
 

@@ -6,16 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.candidates import Candidates, best_by_target
-from matcher.evidence import channels
-from matcher.exhaustive import fits, patch_peaks
-from matcher.correlate import target_spectra
+from matcher.exhaustive import fits
 from matcher.imagery import Pictures, Roles
 from matcher.pyramid.codes import Plan
+from matcher.pyramid.finish import judge_exactly
 from matcher.pyramid.index import Index, build_index, code_patches
 from matcher.pyramid.search import judge, propose_coarse, propose_middle
 
 BLOCK = 1024  # patches coded and searched together
-DEPTH = 256  # chunks refined for every patch
+DEPTH = 128  # chunks refined for every patch
 DEEP = 2048  # columns of the middle level refined for a doubtful one
 DOUBTFUL_BLOCK = 256  # doubtful patches searched together
 FINAL = 8  # targets that the exact engine judges for a patch still in doubt
@@ -67,10 +66,8 @@ def search_pyramid(
         best = _search_block(index, block, roles, max(keep, FINAL), effort)
         best = _to_targets(best, fitting, plan, side, targets)
         doubtful = np.arange(len(rows)) if exact else np.flatnonzero(best.score[:, 0] < CONVINCING)
-        for n in doubtful.tolist():
-            best.put(
-                np.array([n]), _judge_exactly(targets, block[n], best.take(np.array([n])), roles, evidence)
-            )
+        doubted = [block[n] for n in doubtful.tolist()]
+        best.put(doubtful, judge_exactly(targets, doubted, best.take(doubtful), roles, evidence))
         found.put(rows, Candidates(best.target[:, :keep], best.place[:, :keep], best.score[:, :keep]))
         report(len(rows) * len(fitting))
     return found
@@ -116,18 +113,3 @@ def _to_targets(
     limits = np.array([targets.shape(k)[:2] for k in numbers.tolist()])[best.target] - np.array(side)
     place = np.clip(best.place - np.array(plan.margin), 0, limits)
     return Candidates(target, place, best.score)
-
-
-def _judge_exactly(
-    targets: Pictures, patch: NDArray[np.float32], best: Candidates, roles: Roles, evidence: tuple[str, ...]
-) -> Candidates:
-    """One patch's candidate targets, each searched at every pixel by the exact engine."""
-    own = channels(patch, roles, evidence)
-    out = Candidates.empty(1, best.target.shape[1])
-    for m in np.flatnonzero(best.target[0] >= 0).tolist():
-        number = int(best.target[0, m])
-        spectra = target_spectra([channels(targets[number], roles, evidence)], own[0].shape)
-        score, place = patch_peaks(own, spectra)
-        out.target[0, m], out.place[0, m], out.score[0, m] = number, place[0, 0], score[0, 0]
-    order = np.lexsort((out.target[0], -out.score[0]))
-    return Candidates(out.target[:, order], out.place[:, order], out.score[:, order])

@@ -11,7 +11,7 @@ from matcher.kernels.slide import ROW_SHIFT, column_minima
 from matcher.pyramid.codes import CHANNELS, WEIGHTS
 from matcher.pyramid.index import Index, PatchCodes
 
-_NOISE_WINDOWS = 128
+_NOISE_WINDOWS = 64
 _GOLDEN = 0.6180339887498949
 _PLASTIC = (0.7548776662466927, 0.5698402909980532)
 
@@ -46,15 +46,17 @@ def propose_coarse(index: Index, patches: PatchCodes, depth: int) -> Proposals:
     flat = ((columns - bounds[target]) << KEY_SHIFT) + inside
     width = index.places()[:, 1][target]
     stride = index.plan.stride
-    return Proposals(target, np.stack([flat // width, flat % width], axis=-1) * stride, stride // 2 + 1)
+    return Proposals(target, np.stack([flat // width, flat % width], axis=-1) * stride, (stride + 1) // 2)
 
 
 def propose_middle(index: Index, patches: PatchCodes, depth: int) -> Proposals:
     """The best place in each of the `depth` best columns of middle places of all targets: every place is tried."""
     bounds = index.columns()
-    keys = np.empty((len(patches), bounds[-1]), np.uint32)
+    keys = np.empty((_quads(len(patches)), bounds[-1]), np.uint32)
+    padded = _padded(patches.middle)
     for k in range(len(index)):
-        column_minima(index.windows(k), patches.middle, keys[:, bounds[k] : bounds[k + 1]])
+        column_minima(index.windows(k), padded, keys[:, bounds[k] : bounds[k + 1]])
+    keys = keys[: len(patches)]
     depth = min(depth, keys.shape[1])
     columns = np.empty((len(keys), depth), np.int64)
     least_keys(keys, ROW_SHIFT, depth, columns)
@@ -86,14 +88,21 @@ def judge(index: Index, patches: PatchCodes, proposals: Proposals, keep: int) ->
 
 def _coarse_keys(index: Index, patches: PatchCodes) -> NDArray[np.uint32]:
     """Least coarse distances of every patch in every chunk of every target: (n, chunks) keys."""
-    count = len(patches)
-    padded = np.zeros((-(-count // 4) * 4, patches.coarse.shape[1]), np.uint64)
-    padded[:count] = patches.coarse
     bounds = index.chunk_starts()
+    padded = _padded(patches.coarse)
     out = np.empty((len(padded), bounds[-1]), np.uint32)
     for k in range(len(index)):
         chunk_minima(index.coarse_of(k), padded, out[:, bounds[k] : bounds[k + 1]])
-    return out[:count]
+    return out[: len(patches)]
+
+
+def _quads(count: int) -> int:
+    return -(-count // 4) * 4
+
+
+def _padded(codes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Codes of patches, their number filled up to a multiple of 4."""
+    return np.concatenate([codes, np.zeros((_quads(len(codes)) - len(codes), *codes.shape[1:]), np.uint64)])
 
 
 def _fine(index: Index, patches: PatchCodes) -> tuple[NDArray, ...]:

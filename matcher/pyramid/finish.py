@@ -1,0 +1,106 @@
+"""The last level: the exact engine round the places that are still in doubt."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.candidates import Candidates
+from matcher.correlate import target_spectra
+from matcher.evidence import Channel, channels
+from matcher.exhaustive import patch_peaks
+from matcher.imagery import Pictures, Roles
+from matcher.threads import spread
+
+AROUND = 32  # px searched on every side of a candidate: enough places to know the noise by
+MARGIN = 12  # px more that the fields of a tile need round it
+_TOGETHER = 64  # patches whose tiles are held at once
+
+Tile = tuple[NDArray[np.float32], tuple[int, int], tuple[int, int]]
+
+
+def judge_exactly(
+    targets: Pictures,
+    patches: Sequence[NDArray[np.float32]],
+    found: Candidates,
+    roles: Roles,
+    evidence: tuple[str, ...],
+) -> Candidates:
+    """Places and scores of candidates anew, each by every pixel of a tile round it.
+
+    Parameters
+    ----------
+    targets : Pictures
+    patches : sequence of ndarray (height, width, bands)
+        DN, all of one shape.
+    found : Candidates
+        Of these patches.
+    roles : Roles
+    evidence : tuple of str
+        Keys of `matcher.evidence.KINDS`.
+
+    Returns
+    -------
+    Candidates
+        Best first; scores are those of the exact engine, the noise being that of the tile.
+    """
+    place, score = found.place.copy(), np.full(found.score.shape, -1, np.float32)
+    for start in range(0, len(patches), _TOGETHER):
+        rows = range(start, min(start + _TOGETHER, len(patches)))
+        tiles = _cut(targets, found, rows, patches[0].shape[:2])
+
+        def peaks(n: int, tiles: dict[tuple[int, int], Tile] = tiles) -> list[tuple[int, float, int, int]]:
+            return _peaks(patches[n], n, tiles, roles, evidence)
+
+        for n, made in zip(rows, spread(peaks, rows), strict=True):
+            for m, value, y, x in made:
+                score[n, m], place[n, m] = value, (y, x)
+    return Candidates(found.target, place, score).ranked(score)
+
+
+def _cut(
+    targets: Pictures, found: Candidates, rows: range, side: tuple[int, ...]
+) -> dict[tuple[int, int], Tile]:
+    """Pixels round each candidate (with a margin), where the tile begins in them, and in the target: (y, x)."""
+    wanted = sorted((int(found.target[n, m]), n, m) for n in rows for m in range(found.target.shape[1]))
+    out: dict[tuple[int, int], Tile] = {}
+    for number, n, m in wanted:
+        if number < 0:
+            continue
+        shape = targets.shape(number)[:2]
+        size = [min(own + 2 * AROUND, of) for own, of in zip(side, shape, strict=True)]
+        corner = [int(np.clip(found.place[n, m, a] - AROUND, 0, shape[a] - size[a])) for a in (0, 1)]
+        low = [max(c - MARGIN, 0) for c in corner]
+        high = [min(c + s + MARGIN, of) for c, s, of in zip(corner, size, shape, strict=True)]
+        pixels = targets.crop(number, (low[0], low[1]), (high[0] - low[0], high[1] - low[1]))
+        inner = (corner[0] - low[0], corner[1] - low[1])
+        out[n, m] = (pixels, inner, (corner[0], corner[1]))
+    return out
+
+
+def _peaks(
+    patch: NDArray[np.float32],
+    n: int,
+    tiles: dict[tuple[int, int], Tile],
+    roles: Roles,
+    evidence: tuple[str, ...],
+) -> list[tuple[int, float, int, int]]:
+    """(candidate, score, y, x) of one patch's tiles; tiles of one size share their transforms."""
+    own = channels(patch, roles, evidence)
+    by_size: dict[tuple[int, int], list[tuple[int, list[Channel], tuple[int, int]]]] = {}
+    for (number, m), (pixels, inner, corner) in tiles.items():
+        if number != n:
+            continue
+        size = (
+            min(own[0].shape[0] + 2 * AROUND, pixels.shape[0] - inner[0]),
+            min(own[0].shape[1] + 2 * AROUND, pixels.shape[1] - inner[1]),
+        )
+        fields = [channel.window(inner, size) for channel in channels(pixels, roles, evidence)]
+        by_size.setdefault(size, []).append((m, fields, corner))
+    out = []
+    for group in by_size.values():
+        score, place = patch_peaks(own, target_spectra([fields for _, fields, _ in group], own[0].shape))
+        for k, (m, _, corner) in enumerate(group):
+            y, x = place[k, 0]
+            out.append((m, float(score[k, 0]), corner[0] + int(y), corner[1] + int(x)))
+    return out
