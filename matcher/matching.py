@@ -202,10 +202,10 @@ def match_rows(
     MatcherError
         If a picture cannot be read.
     """
-    rows = np.arange(len(job.patches)) if rows is None else np.asarray(rows, np.int64)
+    which = np.arange(len(job.patches)) if rows is None else np.asarray(rows, np.int64)
     with limited(job.settings.threads):
-        found = _search(job, rows, progress or (lambda _done, _all: None), indexes or {})
-    return _result(job, rows, found)
+        found = _search(job, which, progress or (lambda _done, _all: None), indexes or {})
+    return _result(job, which, found)
 
 
 def _with_options(settings: Settings, options: dict[str, Any]) -> Settings:

@@ -1,5 +1,6 @@
 """``matcher match``: the image and the pixel of every patch."""
 
+import sys
 import time
 from typing import Any
 
@@ -7,12 +8,14 @@ import click
 
 from matcher.cli.options import match_options, quiet_option
 from matcher.cli.progress import reporting, spell_time
+from matcher.cli.running import check_run_options, perform, run_options
+from matcher.settings import Settings
 
 
 @click.command("match")
 @click.argument("images", type=click.Path())
 @click.argument("patches", type=click.Path())
-@click.option("-o", "--output", type=click.Path(), required=True, help="The submission to write.")
+@click.option("-o", "--output", type=click.Path(), help="The submission to write; needed without --run-dir.")
 @click.option("--details", type=click.Path(), help="CSV of scores, runners-up, confidence and reasons.")
 @click.option(
     "--xy-order",
@@ -22,33 +25,50 @@ from matcher.cli.progress import reporting, spell_time
     help="Which of column and row the submission has first.",
 )
 @match_options
+@run_options
 @quiet_option
 def command(
     images: str,
     patches: str,
-    output: str,
+    output: str | None,
     details: str | None,
     xy_order: str,
     quiet: bool,
-    **settings: Any,
+    **options: Any,
 ) -> None:
     """Find the image and the pixel of every patch of PATCHES among IMAGES.
 
     Both are .tfrecords of the challenge, .npy or .npz files. The submission is written when all is done, and
-    not at all where anything goes wrong; progress and notes go to standard error.
+    not at all where anything goes wrong; progress and notes go to standard error. Exit codes: 0 done, 1 an
+    error, 2 wrong usage, 3 done with records skipped, 4 no valid input, 5 the run directory is another run's,
+    130 and 143 interrupted.
     """
     from matcher.formats.files import check_outputs
 
+    check_run_options(options, output)
     check_outputs([output, details], [images, patches])
-    import matcher
-
+    settings = {name: options.pop(name) for name in Settings.__dataclass_fields__ if name in options}
     start = time.monotonic()
     with reporting(quiet) as progress:
-        result = matcher.match(images, patches, progress=progress, **settings)
+        outcome = perform(images, patches, settings, options, progress)
     if details is not None:
-        result.to_details(details)
-    result.to_submission(output, xy_order=xy_order)
+        outcome.result.to_details(details)
+    if output is not None:
+        outcome.result.to_submission(output, xy_order=xy_order)
+    if options["run_dir"] is None:
+        for one in outcome.skipped:
+            click.echo(f"matcher: skipped: {spell_skipped(one)}", err=True)
     if not quiet:
-        click.echo(
-            f"matcher: {output}: {len(result)} answers in {spell_time(time.monotonic() - start)}", err=True
-        )
+        taken = spell_time(time.monotonic() - start)
+        skipped = f", {len(outcome.skipped)} records skipped" if outcome.skipped else ""
+        where = output or options["run_dir"]
+        click.echo(f"matcher: {where}: {len(outcome.result)} answers in {taken}{skipped}", err=True)
+    sys.exit(outcome.exit_code)
+
+
+def spell_skipped(one: dict[str, Any]) -> str:
+    """A line of ``errors.jsonl`` in words."""
+    record = "" if one["record"] is None else f", record {one['record']}"
+    offset = "" if one["offset"] is None else f" at byte {one['offset']}"
+    identifier = "" if one["id"] is None else f" (id {one['id']})"
+    return f"{one['file']}{record}{offset}{identifier}: {one['reason']}"

@@ -1,0 +1,33 @@
+"""``matcher merge``: join the run directories of a job array."""
+
+import sys
+
+import click
+
+
+@click.command("merge")
+@click.argument("folders", metavar="DIR...", type=click.Path(), nargs=-1, required=True)
+@click.option("-o", "--output", type=click.Path(), required=True, help="The submission to write.")
+@click.option("--details", type=click.Path(), help="CSV of scores, runners-up, confidence and reasons.")
+@click.option(
+    "--xy-order",
+    type=click.Choice(["xy", "yx"]),
+    default="xy",
+    show_default=True,
+    help="Which of column and row the submission has first.",
+)
+def command(folders: tuple[str, ...], output: str, details: str | None, xy_order: str) -> None:
+    """Verify the shards of every DIR and join them: what one run without interruption writes.
+
+    A shard that is missing, damaged or in two directories is named. Exit code 3 where records were skipped.
+    """
+    from matcher.formats.files import check_outputs
+    from matcher.runs import merge
+
+    check_outputs([output, details])
+    outcome = merge(folders)
+    if details is not None:
+        outcome.result.to_details(details)
+    outcome.result.to_submission(output, xy_order=xy_order)
+    click.echo(f"matcher: {output}: {len(outcome.result)} answers of {len(folders)} directories", err=True)
+    sys.exit(outcome.exit_code)

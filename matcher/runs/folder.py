@@ -1,0 +1,208 @@
+"""The run directory: who works in it, what it holds, and what is finished."""
+
+import contextlib
+import hashlib
+import json
+import os
+import pickle
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from matcher.errors import FormatError, MatcherError, ResumeError
+from matcher.formats import files
+from matcher.formats.files import atomic_write, problem
+from matcher.matching import Indexes, Job, build_indexes
+from matcher.pyramid.store import load_index, save_index
+from matcher.result import Result
+from matcher.runs.identity import differences, key_of, versions
+from matcher.runs.shards import Shard, read_shard, write_shard
+
+SUBMISSION, DETAILS, ERRORS, DONE = "submission.csv", "details.csv", "errors.jsonl", "DONE"
+
+
+class RunFolder:
+    """A run directory.
+
+    Attributes
+    ----------
+    path : Path
+    run : str
+        The key of the run that it holds; empty until `claim`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.run = ""
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Make the directory and hold it; the lock goes with the process, however that ends.
+
+        Raises
+        ------
+        ResumeError
+            If another process holds it.
+        MatcherError
+            If it cannot be made or written to.
+        """
+        try:
+            (self.path / "shards").mkdir(parents=True, exist_ok=True)
+            file = open(self.path / "lock", "a+", encoding="utf-8")  # noqa: SIM115
+        except OSError as error:
+            raise MatcherError(f"{self.path}: cannot be made or written to: {problem(error)}") from None
+        with file:
+            if not _lock(file):
+                file.seek(0)
+                raise ResumeError(
+                    f"{self.path}: another run (process {file.read().strip() or 'unknown'}) works in it; wait for "
+                    "it, or give another --run-dir"
+                )
+            with contextlib.suppress(OSError):
+                file.truncate(0)
+                file.write(f"{os.getpid()}\n")
+                file.flush()
+            yield
+
+    def compare(self, identity: dict[str, Any], cut: dict[str, Any]) -> bool:
+        """Whether the directory holds this run already, begun earlier.
+
+        Raises
+        ------
+        ResumeError
+            If it holds another one; the message names what differs.
+        """
+        self._sweep()
+        self.run = key_of(identity)
+        if not (self.path / "run.json").exists():
+            if any((self.path / "shards").iterdir()):
+                raise ResumeError(f"{self.path}: holds shards without a run.json; give another --run-dir")
+            return False
+        old = self.read_run()
+        if wrong := differences({**old["identity"], **old["cut"]}, {**identity, **cut}):
+            raise ResumeError(
+                f"{self.path}: holds another run: {'; '.join(wrong)}. Give the same again to go on with it, or "
+                "another --run-dir"
+            )
+        return True
+
+    def begin(self, identity: dict[str, Any], cut: dict[str, Any], facts: dict[str, Any]) -> None:
+        """Write ``run.json``."""
+        self._write("run.json", {"identity": identity, "cut": cut, **facts})
+
+    def read_run(self) -> dict[str, Any]:
+        """What ``run.json`` holds.
+
+        Raises
+        ------
+        FormatError
+            If it is missing or damaged.
+        """
+        path = self.path / "run.json"
+        try:
+            content = json.loads(path.read_text("utf-8"))
+            self.run = key_of(content["identity"])
+        except FileNotFoundError:
+            raise FormatError(f"{self.path}: is no run directory (there is no run.json in it)") from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise FormatError(f"{path}: is damaged: {error}; begin anew in another directory") from None
+        return dict(content)
+
+    def shard_path(self, shard: Shard) -> str:
+        """Where a shard's answers are, once it is finished."""
+        return os.fspath(self.path / "shards" / shard.file)
+
+    def finished(self, shard: Shard) -> bool:
+        """Whether a shard is finished and sound; one that is damaged is removed, to be made anew."""
+        path = self.shard_path(shard)
+        if not os.path.exists(path):
+            return False
+        try:
+            self.read(shard)
+        except FormatError:
+            files.layer.remove(path)
+            return False
+        return True
+
+    def read(self, shard: Shard) -> Result:
+        """The answers of a finished shard; a FormatError where it is damaged."""
+        return read_shard(self.shard_path(shard), self.run, shard)
+
+    def write(self, shard: Shard, result: Result) -> None:
+        """Keep the answers of a shard."""
+        write_shard(self.shard_path(shard), self.run, shard, result)
+
+    def write_errors(self, entries: Iterable[dict[str, Any]]) -> None:
+        """Write ``errors.jsonl``, one line an entry."""
+        with atomic_write(self.path / ERRORS, "w") as file:
+            file.writelines(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
+
+    def indexes(self, job: Job) -> Indexes:
+        """What the images alone give, mapped: made at the first call of a run, found at later ones."""
+        root = self.path / "index"
+        with contextlib.suppress(FormatError):
+            return load_indexes(root, self.run, verify=True)
+        sides = []
+        for side, index in build_indexes(job).items():
+            save_index(root / f"{side[0]}x{side[1]}", index)
+            sides.append(list(side))
+        root.mkdir(exist_ok=True)
+        with atomic_write(root / "sides.json", "w") as file:
+            json.dump({"run": self.run, "sides": sides}, file)
+        return load_indexes(root, self.run)
+
+    def post_job(self, job: Job) -> str:
+        """Write the job for other processes to read; returns its checksum."""
+        data = pickle.dumps((versions(), self.run, job))
+        with atomic_write(self.path / "job.pickle") as file:
+            file.write(data)
+        return hashlib.sha256(data).hexdigest()
+
+    def finish(self, facts: dict[str, Any]) -> None:
+        """Write ``DONE``: all other files are whole."""
+        self._write(DONE, facts)
+
+    def _write(self, name: str, content: dict[str, Any]) -> None:
+        with atomic_write(self.path / name, "w") as file:
+            json.dump(content, file, indent=1)
+            file.write("\n")
+
+    def _sweep(self) -> None:
+        """Remove what a killed process was writing."""
+        for path in self.path.rglob(".*.tmp"):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def load_indexes(root: Path, run: str, verify: bool = False) -> Indexes:
+    """Map the indexes that `RunFolder.indexes` wrote for a run; a FormatError where they are not there."""
+    try:
+        content = json.loads((root / "sides.json").read_text("utf-8"))
+        sides = [(int(height), int(width)) for height, width in content["sides"]]
+        if content["run"] != run:
+            raise FormatError(f"{root}: holds codes of another run")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FormatError(f"{root}: holds no codes that can be read: {error}") from None
+    return {side: load_index(root / f"{side[0]}x{side[1]}", verify=verify) for side in sides}
+
+
+def _lock(file: IO[str]) -> bool:
+    """Take the lock of an open file without waiting; False where another process has it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        try:
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise MatcherError(f"{file.name}: cannot be locked: {problem(error)}") from None
+    return True

@@ -1,0 +1,130 @@
+"""What makes two runs the same: inputs by content, settings, versions."""
+
+import hashlib
+import importlib.metadata
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import matcher
+from matcher.errors import FormatError, ResumeError
+from matcher.formats import Source
+from matcher.formats.files import CHUNK, problem
+from matcher.settings import Settings
+
+PACKAGES = ("numpy", "scipy", "numba")
+FREE = ("threads", "memory")  # settings that no answer depends on
+
+Stamp = tuple[int, int, int]
+
+
+class Inputs:
+    """What a run reads, watched: a file that changes under it is noticed.
+
+    Parameters
+    ----------
+    **inputs : path, array, sequence of arrays, or Source
+        By name: images, patches.
+
+    Raises
+    ------
+    FormatError
+        If a file cannot be read.
+    """
+
+    def __init__(self, **inputs: Any) -> None:
+        self._stamps: dict[str, Stamp] = {}
+        self.fingerprints = {name: self._fingerprint(what) for name, what in inputs.items()}
+
+    def check(self) -> None:
+        """Raise a ResumeError where a file is no longer the one that was read at the start."""
+        for path, stamp in self._stamps.items():
+            if _stamp(path) != stamp:
+                raise ResumeError(
+                    f"{path}: was changed or replaced while the run read it; put the old file back and run "
+                    "again, or begin anew in another run directory"
+                )
+
+    def _fingerprint(self, what: Any) -> dict[str, Any]:
+        digest = hashlib.sha256()
+        size = 0
+        if isinstance(what, str | os.PathLike):
+            path = Path(what)
+            files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+            for file in files:
+                if path.is_dir():
+                    digest.update(os.fsencode(file.relative_to(path)) + b"\0")
+                for piece in self._pieces(os.fspath(file)):
+                    digest.update(piece)
+                    size += len(piece)
+        else:
+            for array in _arrays(what):
+                digest.update(f"{array.dtype.str}{array.shape}".encode())
+                digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+                size += array.nbytes
+        return {"bytes": size, "sha256": digest.hexdigest()}
+
+    def _pieces(self, path: str) -> Iterator[bytes]:
+        self._stamps[path] = _stamp(path)
+        try:
+            with open(path, "rb") as file:
+                while piece := file.read(CHUNK):
+                    yield piece
+        except OSError as error:
+            raise FormatError(f"{path}: cannot be read: {problem(error)}") from None
+
+
+def _arrays(what: Any) -> Iterator[np.ndarray]:
+    if isinstance(what, Source):
+        yield what.ids
+        yield from (what[k] for k in range(len(what)))
+    else:
+        yield from map(np.asarray, what)
+
+
+def _stamp(path: str) -> Stamp:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        raise FormatError(f"{path}: there is no such file") from None
+    except (OSError, ValueError) as error:
+        what = problem(error) if isinstance(error, OSError) else str(error)
+        raise FormatError(f"{path}: cannot be read: {what}") from None
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that compute."""
+    return {"matcher": matcher.__version__} | {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def settings_identity(settings: Settings) -> dict[str, Any]:
+    """The settings that answers depend on, as JSON gives them back."""
+    values = {name: value for name, value in asdict(settings).items() if name not in FREE}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def key_of(identity: dict[str, Any]) -> str:
+    """A name for an identity."""
+    import json
+
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def differences(old: Any, new: Any, name: str = "") -> list[str]:
+    """Where two trees of JSON differ, in words."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        out = []
+        for key in sorted(old.keys() | new.keys()):
+            out += differences(old.get(key), new.get(key), f"{name}.{key}" if name else key)
+        return out
+    return [] if old == new else [f"{name} was {_short(old)} and is {_short(new)}"]
+
+
+def _short(value: Any) -> str:
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= 40 else f"{text[:12]}…"
