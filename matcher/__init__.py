@@ -12,6 +12,8 @@ _HOMES = {
     "Settings": "matcher.settings",
     "Result": "matcher.result",
     "match": "matcher.matching",
+    "locate": "matcher.locating",
+    "Place": "matcher.places",
     "open_images": "matcher.formats",
     "open_patches": "matcher.formats",
     "read_submission": "matcher.formats.submission",

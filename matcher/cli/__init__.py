@@ -12,6 +12,7 @@ from matcher.errors import MatcherError
 COMMANDS = {
     "match": "Find the image and the pixel of every patch.",
     "merge": "Join the run directories of a match.",
+    "locate": "Find where chips lie in scenes.",
     "score": "Score a submission against the answers.",
     "compare": "Compare submissions on the same answers.",
     "simulate": "Write a challenge of a synthetic Earth, with answers.",

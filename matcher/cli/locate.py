@@ -1,0 +1,143 @@
+"""``matcher locate``: where on Earth chips lie."""
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from matcher.cli.options import Names, match_options, quiet_option
+from matcher.cli.progress import reporting
+from matcher.errors import SettingsError
+
+_WORD = "in"  # between chips and scenes
+
+
+@click.command("locate")
+@click.argument("files", metavar="CHIP… [in] SCENE…", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    type=click.Path(),
+    help="Write the places: .csv, .geojson or .parquet (extra geoparquet). May be given several times.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
+@click.option(
+    "--candidates",
+    type=click.IntRange(1, 50),
+    default=1,
+    show_default=True,
+    help="Places shown a chip, no two on the same ground.",
+)
+@click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Chips whose best place is less sure are refused: in none of these scenes.",
+)
+@click.option(
+    "--near",
+    metavar="AREA",
+    help="Look only here: W,S,E,N or LON,LAT,KM, in degrees; or KM about each chip's own position, which otherwise "
+    "is not looked at.",
+)
+@click.option(
+    "--scale",
+    metavar="auto|FLOAT",
+    default="auto",
+    show_default=True,
+    help="Scene pixels a chip pixel; auto takes both sides' pixel sizes, and tries a few for chips that have none.",
+)
+@click.option(
+    "--rotations",
+    metavar="DEG,…",
+    help="Turn chips that are in doubt by these angles, degrees anticlockwise, such as -5,5.  [default: none]",
+)
+@click.option(
+    "--chip-bands",
+    type=Names(),
+    metavar="A,B,…",
+    help="As --bands, for chips whose files differ from the scenes'.",
+)
+@click.option(
+    "--offset", type=float, help="Added to the scenes' values.  [default: what Sentinel-2 metadata say, or 0]"
+)
+@click.option("--pixels", is_flag=True, help="Let scenes without CRS pass: rows and columns, no coordinates.")
+@click.option(
+    "--write-georeferenced",
+    "folder",
+    type=click.Path(file_okay=False),
+    help="Write chips as GeoTIFFs in place to DIR.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be read, searched and written, and stop.")
+@match_options
+@quiet_option
+def command(
+    files: tuple[str, ...],
+    outputs: tuple[str, ...],
+    as_json: bool,
+    folder: str | None,
+    dry_run: bool,
+    rotations: str | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Find where each CHIP lies in the SCENEs, and how sure that is.
+
+    Chips and scenes are GeoTIFF, JPEG2000, PNG or JPEG files, folders or globs of them, .txt lists of paths, or
+    Sentinel-2 .SAFE folders. The last argument is the scene; with several, write the word `in` between chips and
+    scenes: matcher locate a.tif b.tif in scenes/*.tif. Rows and columns are those of the chip's top-left corner,
+    coordinates those of its middle.
+    """
+    from matcher.formats.files import check_outputs
+    from matcher.formats.placefiles import check_suffix, write_georeferenced, write_places
+    from matcher.locating import plan, run
+    from matcher.places import records
+
+    chips, scenes = split(files)
+    for output in outputs:
+        check_suffix(output)
+    check_outputs(list(outputs), [*chips, *scenes])
+    planned = plan(chips, scenes, rotations=_angles(rotations), **options)
+    if dry_run:
+        from matcher.cli.locate_text import dry
+
+        click.echo(dry(planned, [*outputs, *([folder] if folder else [])]))
+        return
+    with reporting(quiet) as progress:
+        places = run(planned, progress)
+    for output in outputs:
+        write_places(output, places)
+    written = write_georeferenced(folder, places) if folder else []
+    if as_json:
+        click.echo(json.dumps(records(places), indent=2, allow_nan=False))
+    else:
+        from matcher.cli.locate_text import table
+
+        click.echo(table(places))
+    if not quiet:
+        for path in [*outputs, *([f"{folder}: {len(written)} GeoTIFFs"] if folder else [])]:
+            click.echo(f"matcher: {path}", err=True)
+
+
+def split(files: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The arguments as chips and scenes: at the word `in`, or before the last."""
+    words = [k for k, name in enumerate(files) if name == _WORD and not os.path.exists(name)]
+    if len(words) > 1:
+        raise SettingsError("the word `in` stands more than once: write it between chips and scenes")
+    at = words[0] if words else len(files) - 1
+    chips, scenes = list(files[:at]), list(files[at + 1 :] if words else files[at:])
+    if not chips or not scenes:
+        raise SettingsError("name chips, and then the scenes to look in: matcher locate CHIP… in SCENE…")
+    return chips, scenes
+
+
+def _angles(text: str | None) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise SettingsError(f"--rotations {text}: give degrees with commas between, such as -5,5") from None

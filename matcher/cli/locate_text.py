@@ -1,0 +1,75 @@
+"""What ``matcher locate`` shows people: the table of places, and the plan of a dry run."""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from matcher.places import Place, records
+
+if TYPE_CHECKING:
+    from matcher.planning import Plan
+
+_HEADER = ("chip", "scene", "row", "col", "lon", "lat", "scale", "confidence")
+_INDEX_BYTES = 5.0  # a pixel searched: what the coarse-to-fine search keeps of the scenes
+_PIXELS_A_SECOND = 2.5e6  # on one core: reading and coding, which is nearly all of the time
+
+
+def table(places: Sequence[Place]) -> str:
+    """A line a place: where, how sure, and why not where a chip was refused."""
+    rows: list[tuple[str, ...]] = [_HEADER]
+    for place, record in zip(places, records(places), strict=True):
+        name = os.path.basename(place.chip.rstrip("/")) if place.rank < 2 else ""
+        if place.rank == 0:
+            rows.append(
+                (name, record["reason"].split(" (")[0], "", "", "", "", "", f"{place.confidence:.3f}")
+            )
+            continue
+        scale = f"{place.scale:.4g}" + (f" turned {place.rotation:g}°" if place.rotation else "")
+        degrees = [f"{record[key]:.6f}" if record[key] is not None else "" for key in ("lon", "lat")]
+        scene = os.path.basename(place.scene.rstrip("/"))
+        rows.append(
+            (name, scene, f"{place.row:.1f}", f"{place.col:.1f}", *degrees, scale, f"{place.confidence:.3f}")
+        )
+    widths = [max(len(row[k]) for row in rows) for k in range(len(_HEADER))]
+    lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
+    found = len({place.chip for place in places if place.rank})
+    chips = len({place.chip for place in places})
+    return "\n".join([*lines, "", f"{found} of {chips} chips found"])
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [
+        cell.ljust(w) if k < 2 else cell.rjust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))
+    ]
+
+
+def dry(planned: "Plan", outputs: Sequence[str]) -> str:
+    """What a run would read, search, hold and write."""
+    from matcher.threads import usable_cores
+
+    lines = [f"{len(planned.chips)} chips, {len(planned.scenes)} scenes:"]
+    for source, what in ((planned.chips, "chip"), (planned.scenes, "scene")):
+        for raster in source.rasters:
+            bands = ",".join(band.name or "?" for band in raster.bands)
+            crs = raster.georef.crs if raster.georef else "no CRS"
+            lines.append(
+                f"  {what}  {raster.name}  {raster.height} x {raster.width} px  {bands}  {raster.dtype}  {crs}"
+            )
+    pixels = held = 0.0
+    for search in planned.searches:
+        size = sum(piece.height * piece.width for piece in search.tiles.pieces)
+        high, wide = search.tiles.side
+        when = "" if search.variants[0].first else ", for chips still in doubt"
+        lines.append(
+            f"search of {len(search.variants)} chips of {high} x {wide} px in {len(search.tiles)} pieces{when}"
+        )
+        held = max(held, size * _INDEX_BYTES)
+        pixels += size if search.variants[0].first else 0
+    cores = planned.settings.threads or usable_cores()
+    seconds = pixels / _PIXELS_A_SECOND / cores
+    lines.append(f"{planned.pairs:,} pairs of chip and piece, {pixels / 1e6:,.0f} million pixels")
+    lines.append(
+        f"about {held / 2**30 + 0.6:.1f} GiB of memory and {max(seconds, 1):,.0f} s on {cores} cores"
+    )
+    lines += [f"would write {path}" for path in outputs] or ["would write nothing: see --output"]
+    return "\n".join(lines)

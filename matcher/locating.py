@@ -1,0 +1,239 @@
+"""Where on Earth chips lie: scenes in pieces, the match, candidates apart from each other, sub-pixel places."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from matcher.candidates import Candidates
+from matcher.evidence import channels
+from matcher.exhaustive import search_everywhere
+from matcher.hits import Hit, apart, shares, sure
+from matcher.imagery import to_dn
+from matcher.matching import Job, prepare
+from matcher.peaks import best_peaks
+from matcher.places import Place, apply
+from matcher.planning import Plan, plan
+from matcher.pyramid.levels import search_pyramid
+from matcher.scenes import Piece, read_shrunk
+from matcher.settings import DEFAULT_EVIDENCE, Settings
+from matcher.subpixel import REACH, refine
+from matcher.threads import limited
+from matcher.variants import Laid, Search, constant
+
+Progress = Callable[[int, int], None]
+KEEP = 8  # pieces a chip and search; up to four of them can show the same place
+FEW_PIECES = 8  # with fewer, rivals are sought within the best piece too
+SURE = 0.9  # above it, other scales and rotations are not tried
+
+
+def locate(
+    chips: Any,
+    scenes: Any,
+    settings: Settings | None = None,
+    *,
+    progress: Progress | None = None,
+    **options: Any,
+) -> list[Place]:
+    """Find where chips lie in scenes.
+
+    Parameters
+    ----------
+    chips, scenes : path, sequence of paths, or RasterSource
+        What `matcher.formats.rasters.open_rasters` takes.
+    settings : Settings, optional
+        Options of the match.
+    progress : callable, optional
+        Called with (pairs done, pairs in all) now and then.
+    **options
+        Fields of `matcher.planning.Locating`, and of `Settings` in place of those of `settings`. `scale` may be
+        ``"auto"``, and `near` a text as in ``--near``.
+
+    Returns
+    -------
+    list of Place
+        For each chip in turn its places, best first; one of rank 0 where it was refused.
+
+    Raises
+    ------
+    MatcherError
+        If an input cannot be read, a scene has no CRS (without `pixels`), bands do not fit, or a chip fits nowhere;
+        the message names the file.
+    """
+    return run(plan(chips, scenes, settings, **options), progress)
+
+
+def run(planned: Plan, progress: Progress | None = None) -> list[Place]:
+    """Do what was planned; see `locate`."""
+    hits: dict[int, list[Hit]] = {k: [] for k in range(len(planned.chips))}
+    blank = {k for k in hits if constant(planned.chips[k])}
+    tell = _Progress(progress, planned.pairs)
+    with limited(planned.settings.threads):
+        for search in planned.searches:
+            sought = [v for v in search.variants if v.chip not in blank]
+            if not search.variants[0].first:
+                sought = [v for v in sought if sure(_found(planned, hits[v.chip])) < SURE]
+            if sought:
+                _search(planned, Search(search.tiles, sought), hits, tell)
+        for search in planned.searches:
+            search.tiles.check_seen()
+        return [
+            place for k in range(len(planned.chips)) for place in _places(planned, k, hits[k], k in blank)
+        ]
+
+
+class _Progress:
+    """Pairs done, over all searches; the total grows where doubtful chips are tried again."""
+
+    def __init__(self, report: Progress | None, total: int) -> None:
+        self._report, self._done, self._total = report, 0, total
+
+    def __call__(self, more: int) -> None:
+        self._done += more
+        self._total = max(self._total, self._done)
+        if self._report is not None:
+            self._report(self._done, self._total)
+
+
+def _search(planned: Plan, search: Search, hits: dict[int, list[Hit]], report: Callable[[int], None]) -> None:
+    """One search: its hits are added to those of the chips."""
+    laid = Laid(planned.chips, search.variants)
+    job = prepare(search.tiles, laid, planned.settings)
+    found = _candidates(job, report)
+    scene, row, col = search.tiles.to_scene(found.target, found.place[..., 0], found.place[..., 1])
+    for n, variant in enumerate(search.variants):
+        hits[variant.chip] += [
+            Hit(
+                variant,
+                search,
+                job,
+                n,
+                int(found.target[n, m]),
+                int(scene[n, m]),
+                int(row[n, m]),
+                int(col[n, m]),
+                float(found.score[n, m]),
+            )
+            for m in range(found.target.shape[1])
+            if found.target[n, m] >= 0 and found.score[n, m] > 0
+        ]
+
+
+def _candidates(job: Job, report: Callable[[int], None]) -> Candidates:
+    """The best pieces of every chip of a job, all of one size."""
+    which, s = list(range(len(job.patches))), job.settings
+    if s.search == "exhaustive":
+        return search_everywhere(
+            job.targets, job.patches, which, job.roles, s.evidence, KEEP, s.memory // 2, report
+        )
+    exact = s.evidence != DEFAULT_EVIDENCE
+    return search_pyramid(
+        job.targets, job.patches, which, job.roles, s.evidence, KEEP, exact, s.effort, report
+    )
+
+
+def _found(planned: Plan, hits: list[Hit]) -> list[Hit]:
+    """A chip's places, best first and apart from each other, the best of them with its rival."""
+    found = apart(planned.scenes, hits)
+    return apart(planned.scenes, _with_rival(planned, hits, found))
+
+
+def _with_rival(planned: Plan, hits: list[Hit], found: list[Hit]) -> list[Hit]:
+    """Hits, and where only a few pieces were searched the second place in the best one.
+
+    The search hands over one place a piece, and confidence is told by the lead over the best other place: where
+    there are few pieces, that is sought in the same one, on the exact engine's scale.
+    """
+    if not found or len(found[0].search.tiles) >= FEW_PIECES:
+        return hits
+    best, peaks = found[0], _exact_peaks(found[0], 3)
+    own = [peak for peak in peaks if len(apart(planned.scenes, [best, peak])) == 1]
+    others = [peak for peak in peaks if peak not in own]
+    if not others:
+        return hits
+    share = min(1.0, others[0].score / own[0].score) if own else 1.0
+    return [*hits, replace(others[0], score=best.score * share)]
+
+
+def _exact_peaks(hit: Hit, count: int) -> list[Hit]:
+    """The best places of a hit's chip in its piece, by the exact engine."""
+    own = channels(hit.job.patches[hit.row_of], hit.job.roles, hit.job.settings.evidence)
+    picture = channels(hit.job.targets[hit.piece], hit.job.roles, hit.job.settings.evidence)
+    piece = hit.search.tiles.pieces[hit.piece]
+    return [
+        replace(hit, row=piece.row + row, col=piece.col + col, score=score)
+        for row, col, score in best_peaks(own, picture, count)
+    ]
+
+
+def _places(planned: Plan, chip: int, hits: list[Hit], blank: bool) -> list[Place]:
+    """The answer for one chip."""
+    found = _found(planned, hits)
+    first = sure(found)
+    if not found or first < planned.asked.min_confidence:
+        reason = "flat: all its pixels are alike" if blank else "in none of these scenes"
+        if found:
+            best = found[0]
+            reason += f" (best guess: {planned.scenes.where(best.scene)}, row {best.row}, column {best.col})"
+        return [_refused(planned, chip, first, reason)]
+    if planned.asked.candidates > 1:
+        found = _more(planned, found)
+    found = found[: planned.asked.candidates]
+    parts = shares(first, [hit.score for hit in found])
+    return [_place(planned, hit, n + 1, part) for n, (hit, part) in enumerate(zip(found, parts, strict=True))]
+
+
+def _more(planned: Plan, found: list[Hit]) -> list[Hit]:
+    """Further peaks of the exact score maps of the best pieces; the first place stays the first."""
+    some = found[: planned.asked.candidates]
+    out = [peak for hit in some for peak in _exact_peaks(hit, planned.asked.candidates)]
+    own = [peak.score for peak in out if len(apart(planned.scenes, [found[0], peak])) == 1]
+    best = replace(found[0], score=max(own, default=found[0].score))
+    return [best, *apart(planned.scenes, [replace(best, score=math.inf), *out])[1:]]
+
+
+def _place(planned: Plan, hit: Hit, rank: int, sure: float) -> Place:
+    row, col = _refined(planned, hit)
+    raster = planned.chips.rasters[hit.variant.chip]
+    scene = planned.scenes.rasters[hit.scene]
+    affine = hit.variant.affine((raster.height, raster.width), row, col)
+    left, top = apply(affine, 0, 0)
+    return Place(
+        chip=raster.name,
+        rank=rank,
+        scene=scene.name,
+        row=top,
+        col=left,
+        affine=affine,
+        size=(raster.height, raster.width),
+        georef=scene.georef,
+        scale=hit.variant.scale,
+        rotation=hit.variant.rotation,
+        score=hit.score / 2,
+        confidence=sure,
+        reason="ambiguous" if rank == 1 and sure < 0.5 else "",
+    )
+
+
+def _refined(planned: Plan, hit: Hit) -> tuple[float, float]:
+    """A hit's place to a fraction of a pixel of the search."""
+    tiles = hit.search.tiles
+    size = [int(n / tiles.shrink + 1e-9) for n in planned.scenes.shape(hit.scene)[:2]]
+    top, left = max(hit.row - REACH, 0), max(hit.col - REACH, 0)
+    bottom = min(hit.row + tiles.side[0] + REACH, size[0])
+    right = min(hit.col + tiles.side[1] + REACH, size[1])
+    raw = read_shrunk(planned.scenes, Piece(hit.scene, top, left, bottom - top, right - left), tiles.shrink)
+    window = to_dn(raw, hit.job.targets.value_range)
+    patch = hit.job.patches[hit.row_of]
+    place = (hit.row - top, hit.col - left)
+    row, col = refine(patch, window, place, hit.job.roles, hit.job.settings.evidence)
+    return row + top, col + left
+
+
+def _refused(planned: Plan, chip: int, sure: float, reason: str) -> Place:
+    raster = planned.chips.rasters[chip]
+    nowhere = (1.0, 0.0, math.nan, 0.0, 1.0, math.nan)
+    size = (raster.height, raster.width)
+    return Place(
+        raster.name, 0, "", math.nan, math.nan, nowhere, size, None, 1.0, 0.0, math.nan, sure, reason
+    )

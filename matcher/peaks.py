@@ -1,0 +1,52 @@
+"""Several places of one patch in one picture: the highest peaks of the exact score map, apart from each other."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.correlate import score_maps, target_spectra
+from matcher.evidence import Channel
+from matcher.exhaustive import PRIOR_PLACES
+
+Peak = tuple[int, int, float]
+
+
+def best_peaks(patch: Sequence[Channel], picture: Sequence[Channel], count: int) -> list[Peak]:
+    """The best places, best first, no two nearer than half a patch in both directions.
+
+    Parameters
+    ----------
+    patch, picture : sequence of Channel
+    count : int
+
+    Returns
+    -------
+    list of (row, column, score)
+        The score is that of `matcher.exhaustive`: the sum of weighted squares of positive z-scores.
+    """
+    height, width = patch[0].shape
+    maps = next(score_maps(patch, target_spectra([picture], (height, width))))[0]
+    total = _combined(maps, patch)
+    out: list[Peak] = []
+    for _ in range(count):
+        row, col = (int(k) for k in np.unravel_index(total.argmax(), total.shape))
+        if total[row, col] <= 0:
+            break
+        out.append((row, col, float(total[row, col])))
+        top, left = max(row - height // 2, 0), max(col - width // 2, 0)
+        total[top : row + height // 2 + 1, left : col + width // 2 + 1] = 0
+    return out
+
+
+def _combined(maps: NDArray[np.float32], patch: Sequence[Channel]) -> NDArray[np.float64]:
+    """Maps (channels, y, x) as one: against the noise of each map, and a prior one where it is small."""
+    places = maps[0].size
+    share = places / (places + PRIOR_PLACES)
+    prior = 1.0 / (patch[0].shape[0] * patch[0].shape[1])
+    total = np.zeros(maps.shape[1:])
+    for channel, raw in zip(patch, maps.astype(np.float64), strict=True):
+        mean = raw.mean() * share
+        spread = share * (raw.var() + raw.mean() ** 2) - mean**2 + (1 - share) * prior
+        total += channel.weight * np.maximum(raw - mean, 0) ** 2 / max(spread, 1e-12)
+    return total

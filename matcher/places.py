@@ -1,0 +1,145 @@
+"""Where chips lie on Earth: the table that `matcher.locate` hands back."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matcher.formats.geotiff import GeoRef
+
+Affine = tuple[float, float, float, float, float, float]
+_EARTH = 6371008.8  # m, mean radius
+COLUMNS = (
+    "chip", "rank", "scene", "row", "col", "map_x", "map_y", "lon", "lat", "crs",
+    "scale", "rotation", "score", "confidence", "reason",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Place:
+    """One place of one chip, or that it was refused.
+
+    Attributes
+    ----------
+    chip : str
+        The chip's file.
+    rank : int
+        1 for the best place, 2 and more for other candidates; 0 where the chip is in none of the scenes.
+    scene : str
+        The scene's file; empty where refused.
+    row, col : float
+        The chip's top-left corner in the scene's pixels, from the outer corner of its first pixel; nan where refused.
+    affine : tuple of 6 float
+        (a, b, c, d, e, f): column and row in the chip to column and row in the scene.
+    size : (int, int)
+        The chip's height and width, its own pixels.
+    georef : GeoRef, optional
+        Of the scene; None where it is a plain picture.
+    scale : float
+        Scene pixels a chip pixel.
+    rotation : float
+        Degrees that the chip was turned anticlockwise to lie as the scene does.
+    score : float
+        Log-likelihood ratio, nats.
+    confidence : float
+        From 0 to 1: how probable it is that this is the place.
+    reason : str
+        Why it is in doubt or refused; empty where it is neither.
+    """
+
+    chip: str
+    rank: int
+    scene: str
+    row: float
+    col: float
+    affine: Affine
+    size: tuple[int, int]
+    georef: GeoRef | None
+    scale: float
+    rotation: float
+    score: float
+    confidence: float
+    reason: str
+
+    @property
+    def transform(self) -> Affine | None:
+        """The chip's own pixels to map coordinates of the scene's CRS; None where it has none."""
+        return None if self.georef is None else compose(self.georef.transform, self.affine)
+
+    def outline(self) -> list[tuple[float, float]]:
+        """Map coordinates of the chip's corners: top left, bottom left, bottom right, top right; empty without CRS."""
+        transform = self.transform
+        if transform is None:
+            return []
+        height, width = self.size
+        return [apply(transform, *point) for point in ((0, 0), (0, height), (width, height), (width, 0))]
+
+    def centre(self) -> tuple[float, float]:
+        """Map coordinates of the chip's middle; nan without CRS."""
+        transform = self.transform
+        return (
+            (math.nan, math.nan)
+            if transform is None
+            else apply(transform, self.size[1] / 2, self.size[0] / 2)
+        )
+
+
+def records(places: Sequence[Place]) -> list[dict[str, Any]]:
+    """Places as dictionaries of `COLUMNS`: map and geographic coordinates are the chip's middle; None where unknown.
+
+    Rows and columns are to a tenth of a pixel, degrees to 1e-7.
+    """
+    out = []
+    for place in places:
+        x, y = place.centre()
+        lon, lat = to_degrees(place.georef, [(x, y)])[0] if place.georef else (math.nan, math.nan)
+        refused = place.rank == 0
+        row = {
+            "chip": place.chip, "rank": place.rank, "scene": place.scene or None,
+            "row": _round(place.row, 1), "col": _round(place.col, 1), "map_x": _round(x, 8), "map_y": _round(y, 8),
+            "lon": _round(lon, 7), "lat": _round(lat, 7), "crs": place.georef.crs if place.georef else None,
+            "scale": None if refused else round(place.scale, 6), "rotation": None if refused else place.rotation,
+            "score": _round(place.score, 3), "confidence": _round(place.confidence, 4), "reason": place.reason,
+        }  # fmt: skip
+        out.append(row)
+    return out
+
+
+def apply(affine: Affine, col: float, row: float) -> tuple[float, float]:
+    """An affine transform of one point."""
+    a, b, c, d, e, f = affine
+    return a * col + b * row + c, d * col + e * row + f
+
+
+def compose(outer: Affine, inner: Affine) -> Affine:
+    """The transform that does `inner` first."""
+    a, b, c, d, e, f = outer
+    i, j, k, m, n, o = inner
+    return a * i + b * m, a * j + b * n, a * k + b * o + c, d * i + e * m, d * j + e * n, d * k + e * o + f
+
+
+def to_degrees(georef: GeoRef, points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Map coordinates as longitude and latitude, WGS 84."""
+    from rasterio.warp import transform
+
+    xs, ys = zip(*points, strict=True)
+    lons, lats = transform(georef.crs, "EPSG:4326", xs, ys)
+    return list(zip(lons, lats, strict=True))
+
+
+def ground_pixel(georef: GeoRef, height: int, width: int) -> float:
+    """Metres on the ground that a pixel in the middle of a raster is wide and high, the geometric mean."""
+    middle = (width / 2, height / 2)
+    steps = [middle, (middle[0] + 1, middle[1]), (middle[0], middle[1] + 1)]
+    here, right, below = to_degrees(georef, [georef.to_map(*step) for step in steps])
+    return math.sqrt(_distance(here, right) * _distance(here, below))
+
+
+def _distance(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Metres between two near points in degrees."""
+    east = math.radians(other[0] - one[0]) * math.cos(math.radians((one[1] + other[1]) / 2))
+    return _EARTH * math.hypot(east, math.radians(other[1] - one[1]))
+
+
+def _round(value: float, digits: int) -> float | None:
+    return round(float(value), digits) if math.isfinite(value) else None

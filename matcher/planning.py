@@ -1,0 +1,133 @@
+"""What `matcher.locate` is asked, and the plan made of it: inputs opened and checked, the searches they need."""
+
+import math
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from matcher.errors import MatcherError, SettingsError
+from matcher.formats.bandnames import ORDER
+from matcher.formats.geotiff import RasterSource
+from matcher.formats.rasters import open_rasters
+from matcher.near import Near
+from matcher.settings import Settings
+from matcher.variants import Search, parse_scale, searches
+
+
+@dataclass(frozen=True)
+class Locating:
+    """What `locate` is asked to do, beside the `Settings` of the match.
+
+    Attributes
+    ----------
+    candidates : int
+        Places handed back a chip, 1 to 50.
+    min_confidence : float
+        A chip whose best place is less sure is refused: in none of these scenes.
+    near : Near, optional
+        Where to look; by default everywhere.
+    scale : float, optional
+        Scene pixels a chip pixel. By default (auto) from both sides' pixel sizes; a chip that does not say its own
+        is tried at `matcher.variants.TRIED`.
+    rotations : tuple of float
+        Degrees, anticlockwise, by which chips in doubt are turned and tried again.
+    chip_bands : tuple of str, optional
+        As `Settings.bands`, for the chips, where theirs differ from the scenes'.
+    offset : float, optional
+        Added to the scenes' values; by default what Sentinel-2 metadata say.
+    pixels : bool
+        Whether scenes without CRS will do: rows and columns, no coordinates.
+    """
+
+    candidates: int = 1
+    min_confidence: float = 0.5
+    near: Near | None = None
+    scale: float | None = None
+    rotations: tuple[float, ...] = ()
+    chip_bands: tuple[str, ...] | None = None
+    offset: float | None = None
+    pixels: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.candidates <= 50:
+            raise SettingsError("candidates go from 1 to 50")
+        if not 0 <= self.min_confidence <= 1:
+            raise SettingsError("min_confidence goes from 0 to 1")
+        if not all(math.isfinite(angle) and abs(angle) <= 180 for angle in self.rotations):
+            raise SettingsError("rotations are degrees from -180 to 180")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Opened and checked inputs, and the searches they need."""
+
+    chips: RasterSource
+    scenes: RasterSource
+    settings: Settings
+    asked: Locating
+    searches: list[Search]
+
+    @property
+    def pairs(self) -> int:
+        """Pieces times chips of all first searches."""
+        return sum(len(s.tiles) * len(s.variants) for s in self.searches if s.variants[0].first)
+
+
+def plan(chips: Any, scenes: Any, settings: Settings | None = None, **options: Any) -> Plan:
+    """Open and check everything that `locate` needs, and say which searches it makes; takes and raises the same."""
+    own = {field.name for field in fields(Locating)}
+    asked = {key: value for key, value in options.items() if key in own}
+    if isinstance(asked.get("near"), str):
+        asked["near"] = Near.parse(asked["near"])
+    if asked.get("scale") is not None:
+        asked["scale"] = parse_scale(asked["scale"])
+    wanted = Locating(**asked)
+    try:
+        settings = replace(settings or Settings(), **{k: v for k, v in options.items() if k not in own})
+    except TypeError as error:
+        raise MatcherError(f"unknown option: {error}") from error
+    images = (
+        scenes if isinstance(scenes, RasterSource) else open_rasters(scenes, settings.bands, wanted.offset)
+    )
+    patches = chips
+    if not isinstance(chips, RasterSource):
+        patches = open_rasters(chips, wanted.chip_bands or settings.bands)
+    _check_scenes(images, wanted)
+    patches, images, names = _common_bands(patches, images)
+    made = searches(patches, images, wanted.scale, wanted.rotations, wanted.near)
+    if not any(search.variants[0].first for search in made):
+        raise MatcherError(
+            f"{images.name}: no scene, or no part of one that --near names, is large enough for a chip"
+        )
+    return Plan(patches, images, replace(settings, bands=names), wanted, made)
+
+
+def _check_scenes(scenes: RasterSource, asked: Locating) -> None:
+    for raster in scenes.rasters:
+        if raster.georef is None and not asked.pixels:
+            raise MatcherError(
+                f"{raster.name}: {raster.ungridded}; or take rows and columns alone with --pixels"
+            )
+
+
+def _common_bands(
+    chips: RasterSource, scenes: RasterSource
+) -> tuple[RasterSource, RasterSource, tuple[str, ...] | None]:
+    """Both sides with the bands that they share, in one order, and their names where they are known."""
+    left, right = chips.band_names, scenes.band_names
+    if None in left or None in right:
+        if len(left) != len(right):
+            raise MatcherError(
+                f"{chips.name} has {len(left)} bands and {scenes.name} {len(right)}, and nothing says which are the "
+                "same: name them with --bands, and the chips' with --chip-bands"
+            )
+        known = next((names for names in (left, right) if None not in names), None)
+        return chips, scenes, known  # type: ignore[return-value]
+    shared = [name for name in right if name in left]
+    shared.sort(key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+    if not shared:
+        raise MatcherError(
+            f"{chips.name} has the bands {', '.join(map(str, left))} and {scenes.name} {', '.join(map(str, right))}: "
+            "none is the same; choose with --bands and --chip-bands"
+        )
+    names = tuple(str(name) for name in shared)
+    return chips.select(names), scenes.select(names), names

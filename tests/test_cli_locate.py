@@ -1,0 +1,142 @@
+"""``matcher locate`` through its runner: what is printed and written, and that other tools read it."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from matcher.cli import main
+from matcher.cli.locate import split
+from matcher.errors import SettingsError
+from tests.test_geotiff import write
+from tests.test_locate import ground, other_date
+
+rasterio = pytest.importorskip("rasterio")
+from rasterio.transform import from_origin  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("locate")
+    land = ground(300, 400)
+    write(path / "scene.tif", land, nodata=0, transform=from_origin(600000, 5700000, 10, 10))
+    (path / "chips").mkdir()
+    cut = other_date(land)[101:149, 155:203]
+    write(path / "chips" / "a.tif", cut, transform=from_origin(0, 0, 10, 10), nodata=0)
+    write(path / "chips" / "b.tif", ground(60, 60, 88)[:48, :48], transform=from_origin(0, 0, 10, 10))
+    return path
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["locate", *map(str, arguments)])
+
+
+def test_table_and_json(folder):
+    result = run(folder / "chips", folder / "scene.tif", "-q", "--min-confidence", 0.9)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0].split()[:4] == ["chip", "scene", "row", "col"]
+    assert lines[1].split()[:2] == ["a.tif", "scene.tif"]
+    assert "in none of these scenes" in lines[2]
+    assert lines[-1] == "1 of 2 chips found"
+    result = run(folder / "chips" / "a.tif", "in", folder / "scene.tif", "-q", "--json", "--candidates", 2)
+    places = json.loads(result.stdout)
+    assert [place["rank"] for place in places] == [1, 2]
+    assert places[0]["row"] == pytest.approx(101, abs=0.4)
+
+
+def test_files_that_other_tools_read(folder, tmp_path):
+    outputs = [tmp_path / name for name in ("p.csv", "p.geojson")]
+    arguments = [folder / "chips", folder / "scene.tif", "-q", "--min-confidence", 0.9]
+    result = run(
+        *arguments, *(v for o in outputs for v in ("-o", o)), "--write-georeferenced", tmp_path / "out"
+    )
+    assert result.exit_code == 0, result.output
+    with open(outputs[0]) as file:
+        rows = list(csv.DictReader(file))
+    assert [row["rank"] for row in rows] == ["1", "0"]
+    assert rows[0]["crs"] == "EPSG:32631"
+    assert rows[1]["lon"] == ""
+    features = json.loads(outputs[1].read_text())["features"]
+    ring = features[0]["geometry"]["coordinates"][0]
+    assert ring[0] == ring[-1]
+    assert len(ring) == 5
+    assert features[1]["geometry"] is None
+    middle = np.mean(ring[:-1], axis=0)
+    assert middle == pytest.approx((float(rows[0]["lon"]), float(rows[0]["lat"])), abs=1e-5)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.tif"]
+    with (
+        rasterio.open(tmp_path / "out" / "a.tif") as dataset,
+        rasterio.open(folder / "chips" / "a.tif") as chip,
+    ):
+        np.testing.assert_array_equal(dataset.read(), chip.read())
+        assert dataset.crs.to_string() == "EPSG:32631"
+        assert dataset.transform.c == pytest.approx(600000 + 1550, abs=5)
+        assert dataset.transform.f == pytest.approx(5700000 - 1010, abs=5)
+        assert dataset.nodata == 0
+
+
+def test_rio_and_gdal_read_what_is_written(folder, tmp_path):
+    """`rio info`, and GDAL's vector reader through pyogrio or fiona where one is installed."""
+    from rasterio.rio.main import main_group
+
+    run(folder / "chips" / "a.tif", folder / "scene.tif", "-q", "--write-georeferenced", tmp_path)
+    result = CliRunner().invoke(main_group, ["info", str(tmp_path / "a.tif")])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output)["crs"] == "EPSG:32631"
+
+
+def test_geoparquet(folder, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    out = tmp_path / "p.parquet"
+    result = run(folder / "chips", folder / "scene.tif", "-q", "-o", out, "--min-confidence", 0.9)
+    assert result.exit_code == 0, result.output
+    table = parquet.read_table(out)
+    geo = json.loads(table.schema.metadata[b"geo"])
+    assert geo["primary_column"] == "geometry"
+    shape = table["geometry"][0].as_py()
+    assert (shape[:9], len(shape)) == (b"\x01\x03\x00\x00\x00\x01\x00\x00\x00", 13 + 5 * 16)
+    west, south, east, north = geo["columns"]["geometry"]["bbox"]
+    assert west < table["lon"][0].as_py() < east
+    assert south < table["lat"][0].as_py() < north
+    assert table["geometry"][1].as_py() is None
+
+
+def test_dry_run_writes_nothing(folder, tmp_path):
+    out = tmp_path / "p.csv"
+    result = run(folder / "chips", folder / "scene.tif", "--dry-run", "-o", out)
+    assert result.exit_code == 0, result.output
+    assert "2 chips, 1 scenes" in result.stdout
+    assert "300 x 400 px" in result.stdout
+    assert "GiB" in result.stdout
+    assert f"would write {out}" in result.stdout
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--scale", "big"], "--scale big"),
+        (["--near", "x"], "--near x"),
+        (["--rotations", "a"], "--rotations a"),
+        (["-o", "places.xls"], "places.xls: places are written as"),
+        (["--bands", "red,green"], "the bands red, green were asked for"),
+    ],
+)
+def test_errors_are_one_line_and_no_output(folder, arguments, said):
+    result = run(folder / "chips", folder / "scene.tif", *arguments)
+    assert result.exit_code != 0
+    assert said in result.stderr
+    assert result.stdout == ""
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in result.output
+
+
+def test_chips_and_scenes_are_told_apart():
+    assert split(["a", "b", "c"]) == (["a", "b"], ["c"])
+    assert split(["a", "in", "b", "c"]) == (["a"], ["b", "c"])
+    for files in (["a"], ["in", "b"], ["a", "in"], ["a", "in", "b", "in", "c"]):
+        with pytest.raises(SettingsError):
+            split(files)
