@@ -142,7 +142,8 @@ def chunk_minima(codes: NDArray, patches: NDArray, out: NDArray) -> None:
 def least_keys(keys: NDArray, shift: int, count: int, out: NDArray) -> None:
     """Columns of the `count` least distances of each row: keys (n, m) uint32 to out (n, count) int64, ascending.
 
-    A distance is a key without its lowest `shift` bits. Equal distances go to the lower column. A counting sort: distances are small whole numbers.
+    A distance is a key without its lowest `shift` bits. Equal distances go to the lower column. A counting sort:
+    distances are small whole numbers.
     """
     rows, columns = keys.shape
     for r in prange(rows):
@@ -238,12 +239,13 @@ def refine(
     planes flat uint64, image i's from starts[i] to starts[i + 1], of shapes[i] = (height, width) pixels, each laid out
     as `windows_agree` wants it; patches (n, P, w, h).
     targets (n, m) image of each candidate, -1 where there is none; corners (n, m, 2) as (y, x); every corner within
-    `radius` px that lies inside is tried. mean, scale (n, C): z = (agreement - mean) scale, scale with the root of
-    the channel's weight in it. out_score (n, m) float32, -1 where there is none; out_place (n, m, 2).
+    `radius` px that lies inside is tried, and those on to the image's end where it is less than 2 `radius` off: a grid
+    of places seldom ends there. mean, scale (n, C): z = (agreement - mean) scale, scale with the root of the channel's
+    weight in it. out_score (n, m) float32, -1 where there is none; out_place (n, m, 2).
     """
     many, count, words, height = patches.shape
     channels = mean.shape[1]
-    side = 2 * radius + 1
+    side = 3 * radius + 1
     width_bits = np.int64(0)
     for w in range(words):
         width_bits += np.int64(popcount(masks[w]))
@@ -258,8 +260,14 @@ def refine(
             image = planes[starts[i] : starts[i + 1]].reshape((count, (wide + 63) // 64 + 1, high))
             y0 = max(corners[n, m, 0] - radius, 0)
             x0 = max(corners[n, m, 1] - radius, 0)
-            rows = min(corners[n, m, 0] + radius, high - height) - y0 + 1
-            columns = min(corners[n, m, 1] + radius, wide - width_bits) - x0 + 1
+            end_y = high - height
+            end_x = wide - width_bits
+            if end_y - corners[n, m, 0] >= 2 * radius:
+                end_y = corners[n, m, 0] + radius
+            if end_x - corners[n, m, 1] >= 2 * radius:
+                end_x = corners[n, m, 1] + radius
+            rows = end_y - y0 + 1
+            columns = end_x - x0 + 1
             windows_agree(
                 image, patches[n], masks, channel, (y0, x0), (rows, columns), agree[: rows * columns]
             )

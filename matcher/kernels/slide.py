@@ -38,8 +38,8 @@ def unroll_windows(planes: NDArray, width: int, per_word: int, out: NDArray) -> 
 def column_minima(windows: NDArray, patches: NDArray, out: NDArray) -> None:
     """Least Hamming distance of every patch in every column of places: out (n, X) uint32 keys.
 
-    windows (X, L, H) as of `unroll_windows`; patches (n, L, h) packed alike, n a multiple of 4 and h of 4. Ties go
-    to the lower row. Four patches and four rows a step: windows and distances are read once for sixteen comparisons.
+    windows (X, L, H) as of `unroll_windows`; patches (n, L, h) packed alike, n a multiple of 4. Ties go to the lower
+    row. Four patches and four rows a step: windows and distances are read once for sixteen comparisons.
     """
     columns, words, height = windows.shape
     rows = patches.shape[2]
@@ -56,7 +56,7 @@ def column_minima(windows: NDArray, patches: NDArray, out: NDArray) -> None:
             d2[:] = 0
             d3[:] = 0
             for w in range(words):
-                for r in range(0, rows, 4):
+                for r in range(0, rows - 3, 4):
                     c0 = windows[x, w, r : r + places]
                     c1 = windows[x, w, r + 1 : r + 1 + places]
                     c2 = windows[x, w, r + 2 : r + 2 + places]
@@ -110,5 +110,18 @@ def column_minima(windows: NDArray, patches: NDArray, out: NDArray) -> None:
                             + popcount(c2[y] ^ p32)
                             + popcount(c3[y] ^ p33)
                         )
+                for r in range(rows // 4 * 4, rows):  # those left over
+                    column = windows[x, w, r : r + places]
+                    p0, p1, p2, p3 = (
+                        patches[p, w, r],
+                        patches[p + 1, w, r],
+                        patches[p + 2, w, r],
+                        patches[p + 3, w, r],
+                    )
+                    for y in range(places):
+                        d0[y] += popcount(column[y] ^ p0)
+                        d1[y] += popcount(column[y] ^ p1)
+                        d2[y] += popcount(column[y] ^ p2)
+                        d3[y] += popcount(column[y] ^ p3)
             for q, distance in enumerate((d0, d1, d2, d3)):
                 out[p + q, x] = least_key(distance, ROW_SHIFT)
