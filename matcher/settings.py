@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 from matcher.errors import SettingsError
 
@@ -34,7 +35,7 @@ class Settings:
     evidence : tuple of str
         What is compared: ``bands`` (ZNCC of the bands), ``ndvi`` (ZNCC of NDVI), ``phase`` (signed gradient
         phase), ``phase2`` (sign-blind), ``magnitude`` (gradient magnitude). Several are added as
-        log-likelihood ratios.
+        log-likelihood ratios; in what order they are named makes no difference.
     search : str
         ``pyramid``: coarse to fine, exact where there is doubt. ``exhaustive``: every pixel of every image.
     effort : float
@@ -54,6 +55,11 @@ class Settings:
     memory: int = 2 << 30
 
     def __post_init__(self) -> None:
+        for field in ("bands", "evidence"):  # a list, or one string with commas, says the same
+            names = getattr(self, field)
+            if names is not None:
+                parts = names.split(",") if isinstance(names, str) else names
+                object.__setattr__(self, field, tuple(str(name).strip() for name in parts))
         _check(
             self.value_range in RANGES, f"value range {self.value_range!r}: choose from {', '.join(RANGES)}"
         )
@@ -65,14 +71,17 @@ class Settings:
             len(set(self.evidence)) == len(self.evidence),
             f"evidence named twice in {', '.join(self.evidence)}",
         )
+        object.__setattr__(self, "evidence", tuple(name for name in EVIDENCE if name in self.evidence))
         if self.bands is not None:
             _check(bool(self.bands) and all(self.bands), "band names are empty: give one name a band")
             _check(
                 len(set(self.bands)) == len(self.bands), f"a band is named twice in {', '.join(self.bands)}"
             )
-        _check(math.isfinite(self.effort) and 0.1 <= self.effort <= 100, "effort goes from 0.1 to 100")
-        _check(self.threads is None or self.threads >= 1, "threads: give 1 or more")
-        _check(self.memory >= LEAST_MEMORY, "memory: give 256 MiB or more")
+        _check(_number(self.effort) and 0.1 <= self.effort <= 100, "effort goes from 0.1 to 100")
+        _check(
+            self.threads is None or (_whole(self.threads) and self.threads >= 1), "threads: give 1 or more"
+        )
+        _check(_whole(self.memory) and self.memory >= LEAST_MEMORY, "memory: give 256 MiB or more, in bytes")
 
     def band_names(self, count: int) -> tuple[str, ...]:
         """The names of so many bands.
@@ -91,6 +100,14 @@ class Settings:
             return self.bands
         _check(count in BANDS_BY_COUNT, f"the pictures have {count} bands: name them in order with --bands")
         return BANDS_BY_COUNT[count]
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _check(fine: bool, message: str) -> None:

@@ -1,0 +1,114 @@
+"""Options: defaults, what they may be, and what is said where they cannot be."""
+
+from dataclasses import FrozenInstanceError, fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matcher.errors import MatcherError, SettingsError
+from matcher.evidence import KINDS
+from matcher.imagery import _TO_DN
+from matcher.matching import _with_options
+from matcher.settings import BANDS_BY_COUNT, DEFAULT_EVIDENCE, EVIDENCE, RANGES, SEARCHES, Settings
+
+
+def test_defaults_hold():
+    settings = Settings()
+    assert settings.evidence == DEFAULT_EVIDENCE
+    assert settings.search in SEARCHES
+    assert settings.value_range == "auto"
+    with pytest.raises(FrozenInstanceError):
+        settings.search = "exhaustive"
+
+
+def test_tables_hold_the_same_names():
+    assert set(EVIDENCE) == set(KINDS)
+    assert set(RANGES) == {"auto", *_TO_DN}
+    assert set(DEFAULT_EVIDENCE) <= set(EVIDENCE)
+
+
+@pytest.mark.parametrize("field", fields(Settings), ids=lambda field: field.name)
+def test_every_option_is_documented(field):
+    assert f"    {field.name} : " in Settings.__doc__
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"search": "fast"}, "search 'fast': choose from pyramid, exhaustive"),
+        ({"value_range": "12bit"}, "value range '12bit': choose from auto, dn, signed"),
+        ({"evidence": ()}, "no evidence: name one or more of bands"),
+        ({"evidence": ""}, "evidence '': choose from bands"),
+        ({"evidence": ("phase", "shape")}, "evidence 'shape': choose from bands, ndvi"),
+        ({"evidence": ("phase", "phase")}, "evidence named twice in phase, phase"),
+        ({"bands": ()}, "band names are empty"),
+        ({"bands": ("red", "")}, "band names are empty"),
+        ({"bands": ("red", "nir", "red")}, "a band is named twice in red, nir, red"),
+        ({"effort": 0}, "effort goes from 0.1 to 100"),
+        ({"effort": float("inf")}, "effort goes from 0.1 to 100"),
+        ({"effort": "high"}, "effort goes from 0.1 to 100"),
+        ({"threads": 0}, "threads: give 1 or more"),
+        ({"threads": 1.5}, "threads: give 1 or more"),
+        ({"threads": True}, "threads: give 1 or more"),
+        ({"memory": 1 << 20}, "memory: give 256 MiB or more"),
+        ({"memory": "2GiB"}, "memory: give 256 MiB or more, in bytes"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(options, message):
+    with pytest.raises(SettingsError) as error:
+        Settings(**options)
+    assert message in str(error.value)
+    with pytest.raises(SettingsError):
+        _with_options(Settings(), options)
+
+
+def test_unknown_options_are_named():
+    with pytest.raises(MatcherError, match=r"unknown option among pace: choose from bands, value_range"):
+        _with_options(Settings(), {"pace": 3})
+
+
+@pytest.mark.parametrize("evidence", ["magnitude, phase2,phase", ["phase2", "phase", "magnitude"]])
+def test_names_as_one_string_or_a_list_in_any_order(evidence):
+    assert Settings(evidence=evidence) == Settings()
+    assert Settings(bands="red, nir").bands == Settings(bands=["red", "nir"]).bands == ("red", "nir")
+
+
+@given(st.permutations(EVIDENCE), st.integers(1, len(EVIDENCE)))
+def test_the_order_of_evidence_makes_no_difference(order, count):
+    chosen = Settings(evidence=tuple(order[:count])).evidence
+    assert set(chosen) == set(order[:count])
+    assert list(chosen) == sorted(chosen, key=EVIDENCE.index)
+
+
+@given(
+    st.floats(0.1, 100),
+    st.one_of(st.none(), st.integers(1, 1000)),
+    st.integers(256 << 20, 1 << 45),
+)
+def test_what_can_be_is_kept(effort, threads, memory):
+    settings = Settings(effort=effort, threads=threads, memory=memory)
+    assert (settings.effort, settings.threads, settings.memory) == (effort, threads, memory)
+
+
+class TestBandNames:
+    @pytest.mark.parametrize("count", BANDS_BY_COUNT)
+    def test_by_count(self, count):
+        names = Settings().band_names(count)
+        assert len(names) == count
+        assert len(set(names)) == count
+
+    def test_of_the_challenge(self):
+        assert Settings().band_names(4) == ("red", "green", "blue", "nir")
+        assert Settings().band_names(3) == ("red", "green", "blue")
+
+    def test_given(self):
+        assert Settings(bands=("nir", "a", "b", "c", "d")).band_names(5) == ("nir", "a", "b", "c", "d")
+
+    def test_another_number(self):
+        with pytest.raises(SettingsError, match=r"4 bands, and 2 are named \(red, nir\).*--bands red,green"):
+            Settings(bands=("red", "nir")).band_names(4)
+
+    def test_no_default(self):
+        with pytest.raises(SettingsError, match=r"13 bands: name them in order with --bands"):
+            Settings().band_names(13)
