@@ -1,0 +1,46 @@
+"""``matcher report``: one page on a match."""
+
+import click
+
+from matcher.cli.options import quiet_option
+
+
+@click.command("report")
+@click.argument("images", type=click.Path())
+@click.argument("patches", type=click.Path())
+@click.argument("details", type=click.Path())
+@click.option("-o", "--output", type=click.Path(), required=True, help="The page to write, .html.")
+@click.option("--answers", type=click.Path(), help="The answers: adds the score, errors and reliability.")
+@click.option("--false-colour", is_flag=True, help="Show near infrared, red, green as red, green, blue.")
+@click.option(
+    "--gallery",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="Matches shown with pictures: the least sure, and every so many of the others.",
+)
+@quiet_option
+def command(
+    images: str,
+    patches: str,
+    details: str,
+    output: str,
+    answers: str | None,
+    false_colour: bool,
+    gallery: int,
+    quiet: bool,
+) -> None:
+    """Write one self-contained page on the match of PATCHES in IMAGES that DETAILS.csv holds.
+
+    Score, gallery, histograms, reliability and hits on each image; it opens in any browser, without a network.
+    """
+    from matcher.formats.files import check_outputs
+    from matcher.report.page import write_report
+
+    check_outputs([output], [images, patches, details, *([answers] if answers else [])])
+    made = write_report(output, images, patches, details, answers, false_colour=false_colour, gallery=gallery)
+    if not quiet:
+        click.echo(
+            f"matcher: {made.path}: {made.shown} of {made.patches} matches with pictures, {made.size / 1e6:.1f} MB",
+            err=True,
+        )

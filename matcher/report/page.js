@@ -1,0 +1,234 @@
+"use strict";
+(() => {
+const D = JSON.parse(document.getElementById("data").textContent);
+const $ = (id) => document.getElementById(id);
+const [ID, IMAGE, X, Y, SCORE, SURE, REASON, SECOND, ERROR, TRUE] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+const judged = D.rows.filter((r) => r[ERROR] !== null);
+const isRight = (r) => r[ERROR] >= 0 && r[ERROR] <= D.near;
+const make = (tag, set = {}, ...inside) => {
+  const node = document.createElement(tag);
+  for (const [key, value] of Object.entries(set)) {
+    if (key === "class") node.className = value; else node.setAttribute(key, value);
+  }
+  node.append(...inside);
+  return node;
+};
+const NS = "http://www.w3.org/2000/svg";
+const draw = (tag, set, text) => {
+  const node = document.createElementNS(NS, tag);
+  for (const [key, value] of Object.entries(set)) node.setAttribute(key, value);
+  if (text !== undefined) node.textContent = text;
+  return node;
+};
+const percent = (v) => (100 * v).toFixed(1) + " %";
+const fixed = (v, n) => (v === null ? "–" : v.toFixed(n));
+
+function tiles() {
+  const sure = D.rows.filter((r) => r[SURE] >= 0.9).length;
+  const list = [
+    [D.rows.length.toLocaleString("en"), "patches"],
+    [String(D.images.length), "images with answers"],
+    [percent(sure / D.rows.length), "with confidence ≥ 0.9"],
+  ];
+  if (D.score) {
+    const total = D.score[0];
+    const range = total.interval ? ` (${total.interval.map((v) => v.toFixed(3)).join(" to ")})` : "";
+    list.unshift([total.value.toFixed(3), total.name + range]);
+    list.push([percent(judged.filter(isRight).length / judged.length), `right: within ${D.near} px`]);
+  }
+  for (const [value, name] of list) {
+    $("tiles").append(make("div", {class: "tile"}, make("b", {}, value), make("span", {}, name)));
+  }
+  if (!D.score) return;
+  const table = make("table", {}, make("tr", {}, ...["metric", "value", "95 % interval"].map((t) => make("th", {}, t))));
+  for (const m of D.score) {
+    const range = m.interval ? m.interval.map((v) => v.toFixed(3)).join(" to ") : "";
+    table.append(make("tr", {}, make("td", {}, m.name), make("td", {}, m.value.toFixed(3)), make("td", {}, range)));
+  }
+  $("metrics").append(make("details", {}, make("summary", {}, "All metrics"), make("div", {class: "scroll"}, table)));
+}
+
+function chart(title, about) {
+  const svg = draw("svg", {viewBox: "0 0 320 180", role: "img", "aria-label": title + ". " + about});
+  $("plots").append(make("div", {class: "chart"}, make("h3", {}, title), svg));
+  return svg;
+}
+
+function bars(title, names, counts) {
+  const about = names.map((name, k) => `${name}: ${counts[k]}`).join(", ");
+  const svg = chart(title, about);
+  const top = Math.max(...counts, 1), wide = 300 / counts.length;
+  counts.forEach((count, k) => {
+    const high = (130 * count) / top, left = 12 + k * wide;
+    const bar = draw("rect", {x: left, y: 152 - high, width: wide - 3, height: high, fill: "var(--blue)"});
+    bar.append(draw("title", {}, `${names[k]}: ${count}`));
+    svg.append(bar);
+    if (count) svg.append(draw("text", {x: left + wide / 2 - 1, y: 148 - high, "text-anchor": "middle"}, count));
+    svg.append(draw("text", {x: left + wide / 2 - 1, y: 168, "text-anchor": "middle"}, names[k]));
+  });
+}
+
+function reliability() {
+  const svg = chart("Reliability: confidence against share right", "ten bins of confidence");
+  const px = (v) => 34 + 250 * v, py = (v) => 150 - 136 * v;
+  svg.append(draw("path", {d: `M${px(0)} ${py(0)}L${px(1)} ${py(1)}`, stroke: "var(--soft)", "stroke-dasharray": "4 4"}));
+  svg.append(draw("path", {d: `M${px(0)} ${py(1)}V${py(0)}H${px(1)}`, stroke: "var(--line)", fill: "none"}));
+  for (const v of [0, 0.5, 1]) {
+    svg.append(draw("text", {x: px(v), y: 166, "text-anchor": "middle"}, v), draw("text", {x: 26, y: py(v) + 4, "text-anchor": "end"}, v));
+  }
+  for (let k = 0; k < 10; k++) {
+    const bin = judged.filter((r) => Math.min(Math.floor(r[SURE] * 10), 9) === k);
+    if (!bin.length) continue;
+    const mean = bin.reduce((sum, r) => sum + r[SURE], 0) / bin.length;
+    const right = bin.filter(isRight).length / bin.length;
+    const size = 3 + 7 * Math.sqrt(bin.length / judged.length);
+    const dot = draw("circle", {cx: px(mean), cy: py(right), r: size, fill: "var(--blue)", "fill-opacity": 0.75});
+    dot.append(draw("title", {}, `${bin.length} patches: confidence ${mean.toFixed(2)}, right ${right.toFixed(2)}`));
+    svg.append(dot);
+  }
+}
+
+function charts() {
+  const edges = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+  bars("Confidence", edges.map((v) => v.toFixed(1)), edges.map((_, k) =>
+    D.rows.filter((r) => Math.min(Math.floor(r[SURE] * 10 + 1e-9), 9) === k).length));
+  if (!judged.length) return;
+  const steps = [0, 1, 2, 4, 8, 16, 64];
+  const names = ["0", "≤1", "≤2", "≤4", "≤8", "≤16", "≤64", "more", "image"];
+  const counts = names.map(() => 0);
+  for (const r of judged) {
+    const k = r[ERROR] < 0 ? 8 : steps.findIndex((v) => r[ERROR] <= v);
+    counts[k < 0 ? 7 : k]++;
+  }
+  bars("Error, px (image: in the wrong image)", names, counts);
+  reliability();
+}
+
+const verdict = (r) => (r[ERROR] === null ? "" : isRight(r) ? "right" : r[ERROR] < 0 ? "wrong" : "off");
+const said = (r) => (r[ERROR] === null ? "" : r[ERROR] < 0 ? "wrong image" : r[ERROR] + " px off");
+const source = (data) => "data:image/webp;base64," + data;
+
+function trio(entry) {
+  const [n, patch, found] = entry, id = D.rows[n][ID];
+  const figure = (name, kind, ...list) => {
+    const pic = make("div", {class: "pic " + kind}, ...list.map((data, k) =>
+      make("img", {src: source(data), loading: "lazy", alt: k ? "" : `${name} of patch ${id}`})));
+    return make("figure", {}, pic, make("figcaption", {}, name));
+  };
+  return make("div", {class: "trio"}, figure("patch", "", patch), figure("found", "", found),
+    figure("difference", "difference", patch, found));
+}
+
+let order = [], shown = 0;
+const PAGE = 60;
+
+function select() {
+  const sort = $("sort").value, which = $("which").value, image = $("image").value.trim();
+  order = D.gallery.filter(([n]) => {
+    const r = D.rows[n];
+    if (image !== "" && String(r[IMAGE]) !== image) return false;
+    if (which === "wrong") return r[ERROR] !== null && !isRight(r);
+    if (which === "right") return isRight(r);
+    return which === "doubt" ? r[SURE] < 0.9 : true;
+  });
+  const far = (r) => (r[ERROR] === null ? -1 : r[ERROR] < 0 ? 1e9 : r[ERROR]);
+  const keys = {sure: (r) => r[SURE], "-sure": (r) => -r[SURE], error: (r) => -far(r), id: (r) => r[ID]};
+  order.sort((a, b) => keys[sort](D.rows[a[0]]) - keys[sort](D.rows[b[0]]) || D.rows[a[0]][ID] - D.rows[b[0]][ID]);
+  shown = 0;
+  $("cards").replaceChildren();
+  more();
+}
+
+function more() {
+  for (const entry of order.slice(shown, shown + PAGE)) {
+    const r = D.rows[entry[0]];
+    const card = make("div", {class: "card " + verdict(r), role: "listitem", tabindex: "0",
+      "aria-label": `patch ${r[ID]} in image ${r[IMAGE]}, confidence ${fixed(r[SURE], 2)} ${said(r)}`});
+    card.append(trio(entry),
+      make("div", {class: "line"}, make("b", {}, `patch ${r[ID]}`), make("span", {}, fixed(r[SURE], 3))),
+      make("div", {class: "line soft"}, make("span", {}, `image ${r[IMAGE]} at ${r[X]}, ${r[Y]}`),
+        make("span", {}, said(r) || r[REASON])));
+    card.entry = entry;
+    $("cards").append(card);
+  }
+  shown = Math.min(shown + PAGE, order.length);
+  $("count").textContent = `${shown} of ${order.length} shown` +
+    (D.gallery.length < D.rows.length ? `, ${D.rows.length.toLocaleString("en")} in all` : "");
+  $("more").hidden = shown >= order.length;
+}
+
+function open(entry) {
+  const r = D.rows[entry[0]];
+  const facts = [["image", r[IMAGE]], ["x, y", `${r[X]}, ${r[Y]}`], ["score", fixed(r[SCORE], 1)],
+    ["confidence", fixed(r[SURE], 4)], ["runner-up", r[SECOND] < 0 ? "none" : "image " + r[SECOND]]];
+  if (r[REASON]) facts.push(["reason", r[REASON]]);
+  if (r[TRUE]) facts.push(["true place", `image ${r[TRUE][0]} at ${r[TRUE][1]}, ${r[TRUE][2]}`], ["error", said(r)]);
+  const list = make("dl", {});
+  for (const [name, value] of facts) list.append(make("dt", {}, name), make("dd", {}, String(value)));
+  $("one").replaceChildren(make("h2", {}, `Patch ${r[ID]}`), trio(entry), list);
+  $("dialog").showModal();
+}
+
+function steer(event) {
+  const card = event.target.closest(".card");
+  if (!card) return;
+  const cards = [...$("cards").children], at = cards.indexOf(card);
+  const first = cards[0].offsetTop;
+  const columns = Math.max(cards.findIndex((c) => c.offsetTop > first), 1);
+  const step = {ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns}[event.key];
+  if (event.key === "Enter" || event.key === " ") {
+    event.preventDefault();
+    open(card.entry);
+  } else if (step) {
+    event.preventDefault();
+    if (at + step >= cards.length && shown < order.length) more();
+    const next = $("cards").children[at + step];
+    if (next) next.focus();
+  }
+}
+
+function maps() {
+  const level = (v) => (v >= 0.9 ? "#39b77e" : v >= 0.5 ? "#e9a13b" : "#f2554a");
+  const by = new Map(D.images.map((image) => [image.id, []]));
+  for (const r of D.rows) by.get(r[IMAGE]).push(r);
+  const table = $("table");
+  const heads = ["image", "answers", "sure"].concat(judged.length ? ["right"] : []);
+  table.append(make("tr", {}, ...heads.map((t) => make("th", {scope: "col"}, t))));
+  for (const image of D.images) {
+    const [high, wide] = image.size, rows = by.get(image.id);
+    if (image.picture) {
+      const svg = draw("svg", {viewBox: `0 0 ${wide} ${high}`, role: "img", "aria-label": `image ${image.id}, ${rows.length} answers`});
+      svg.append(draw("image", {href: source(image.picture), width: wide, height: high, preserveAspectRatio: "none"}));
+      for (const r of rows) {
+        const box = draw("rect", {x: r[X], y: r[Y], width: image.side[1], height: image.side[0], fill: "none",
+          stroke: level(r[SURE]), "stroke-width": Math.max(wide / 170, 1)});
+        box.append(draw("title", {}, `patch ${r[ID]}, ${fixed(r[SURE], 2)}`));
+        svg.append(box);
+      }
+      $("maps").append(make("div", {class: "map"}, svg, make("div", {class: "line"},
+        make("b", {}, `image ${image.id}`), make("span", {}, `${rows.length} answers`))));
+    }
+    const cells = [image.id, rows.length, rows.filter((r) => r[SURE] >= 0.9).length];
+    if (judged.length) cells.push(rows.filter(isRight).length);
+    table.append(make("tr", {}, ...cells.map((v) => make("td", {}, String(v)))));
+  }
+}
+
+for (const [name, text] of D.about) $("facts").append(make("dt", {}, name), make("dd", {}, text));
+if (!judged.length) {
+  for (const value of ["wrong", "right"]) document.querySelector(`#which option[value=${value}]`).remove();
+  document.querySelector("#sort option[value=error]").remove();
+}
+tiles();
+charts();
+maps();
+select();
+for (const id of ["sort", "which"]) $(id).addEventListener("change", select);
+$("image").addEventListener("input", select);
+$("bar").addEventListener("submit", (event) => event.preventDefault());
+$("more").addEventListener("click", more);
+$("cards").addEventListener("keydown", steer);
+$("cards").addEventListener("click", (event) => { const card = event.target.closest(".card"); if (card) open(card.entry); });
+$("close").addEventListener("click", () => $("dialog").close());
+document.documentElement.dataset.ready = String(D.rows.length);
+})();

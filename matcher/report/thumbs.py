@@ -1,0 +1,49 @@
+"""Small pictures for the page: stretched, and packed as WebP of a size that keeps the page small."""
+
+import base64
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from matcher.report.gallery import stretch
+
+# Sides and qualities tried in turn until all pictures fit the budget.
+_STEPS = ((72, 70), (64, 55), (56, 45), (48, 40), (40, 35), (32, 30), (24, 25))
+_SAMPLE = 40
+
+
+def colours(picture: NDArray, false_colour: bool) -> NDArray[np.uint8]:
+    """A picture (height, width, bands) as 8-bit red, green and blue, stretched by its own percentiles.
+
+    With `false_colour`, near infrared, red and green of four bands are shown as red, green and blue: plants are red.
+    """
+    if false_colour and picture.shape[2] >= 4:
+        picture = picture[..., [3, 0, 1]]
+    return stretch(picture)
+
+
+def webp(rgb: NDArray[np.uint8], side: int, quality: int) -> str:
+    """A picture as base64 of a WebP of at most `side` px, never enlarged."""
+    image = Image.fromarray(rgb)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", quality=quality, method=4)
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def pack(pictures: Sequence[NDArray[np.uint8]], budget: int, largest: int = 72) -> list[str]:
+    """Pictures as base64 of WebP, at the best size and quality at which all of them fit `budget` bytes."""
+    if not pictures:
+        return []
+    some = pictures[:: max(len(pictures) // _SAMPLE, 1)]
+    steps = [(min(side * largest // 72, largest), quality) for side, quality in _STEPS]
+    for k, (side, quality) in enumerate(steps):
+        size = sum(len(webp(rgb, side, quality)) for rgb in some) / len(some) * len(pictures)
+        if size <= budget or k == len(steps) - 1:
+            packed = [webp(rgb, side, quality) for rgb in pictures]
+            if sum(map(len, packed)) <= budget or k == len(steps) - 1:
+                return packed
+    return []  # pragma: no cover (the last step returns)

@@ -1,0 +1,192 @@
+"""The page on a match: what stands in it, its size, and that a real browser shows and steers it."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from matcher.cli import main
+from matcher.errors import MatcherError
+from matcher.formats.submission import write_details, write_submission
+from matcher.placements import Placements
+from matcher.report.page import _choose, write_report
+from matcher.report.thumbs import colours, pack, webp
+from matcher.result import Result
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+RNG = np.random.default_rng(5)
+
+
+def made(folder, patches, images=3, size=128, side=32, bands=4):
+    """Files of a match whose answers are half right; the confidence of patch k is (k + 1) / (patches + 1)."""
+    grain = (
+        RNG.integers(0, 4000, (images, size // 8, size // 8, bands))
+        .repeat(8, 1)
+        .repeat(8, 2)
+        .astype(np.uint16)
+    )
+    stack = grain + RNG.integers(0, 90, grain.shape).astype(np.uint16)
+    ids = np.arange(patches)
+    image = ids % images
+    x, y = RNG.integers(0, size - side, (2, patches))
+    chips = np.stack([stack[i, r : r + side, c : c + side] for i, r, c in zip(image, y, x, strict=True)])
+    np.savez(folder / "images.npz", images=stack)
+    np.savez(folder / "patches.npz", patches=chips)
+    confidence = ((ids + 1) / (patches + 1)).astype(np.float32)
+    score = np.where(ids == 1, np.nan, 9.5).astype(np.float32)
+    second = np.full(patches, -1)
+    reason = tuple("ambiguous" if c < 0.5 else "" for c in confidence)
+    result = Result(ids, image, x, y, score, second, score, confidence, reason)
+    write_details(folder / "details.csv", result)
+    true = np.where(ids % 2 == 0, image, (image + 1) % images)
+    write_submission(folder / "answers.csv", Placements(ids, true, x, y))
+    return [folder / name for name in ("images.npz", "patches.npz", "details.csv")]
+
+
+def data_of(path):
+    found = re.search(r'<script id="data" type="application/json">(.*?)</script>', path.read_text(), re.S)
+    return json.loads(found.group(1).replace("<\\/", "</"))
+
+
+def test_contents(tmp_path):
+    report = write_report(tmp_path / "r.html", *made(tmp_path, 12), tmp_path / "answers.csv")
+    assert report.patches == report.shown == 12
+    assert report.size == (tmp_path / "r.html").stat().st_size
+    data = data_of(tmp_path / "r.html")
+    assert [entry[0] for entry in data["gallery"]] == list(range(12))  # the least sure first
+    assert [row[8] for row in data["rows"]] == [0, -1] * 6
+    assert data["rows"][1][4] is None
+    assert data["score"][0]["value"] == 0.5
+    assert sum(image["count"] for image in data["images"]) == 12
+    text = (tmp_path / "r.html").read_text()
+    assert "{{" not in text
+    assert not re.search(r"(?:src|href)=\"(?!#|data:)", text)  # nothing is fetched
+    assert "http://www.w3.org/2000/svg" in text
+    assert len(re.findall(r"https?://", text)) == 1
+
+
+def test_without_answers(tmp_path):
+    write_report(tmp_path / "r.html", *made(tmp_path, 5))
+    data = data_of(tmp_path / "r.html")
+    assert data["score"] is None
+    assert all(row[8] is None and row[9] is None for row in data["rows"])
+
+
+def test_a_thousand_patches_fit_5_mb(tmp_path):
+    report = write_report(tmp_path / "r.html", *made(tmp_path, 1000, images=20, size=256, side=64))
+    assert report.size < 5_000_000
+    assert report.shown == 1000
+
+
+def test_more_patches_than_pictures():
+    chosen = _choose(np.linspace(0, 1, 100)[::-1], 20)
+    assert len(set(chosen.tolist())) == 20
+    assert chosen[:15].tolist() == list(range(99, 84, -1))
+    assert 0 in chosen
+
+
+def test_pictures_are_stretched_packed_and_false_coloured():
+    picture = np.zeros((20, 20, 4))
+    picture[..., 3] = np.linspace(0, 900, 20)
+    assert not colours(picture, False)[..., 0].max() > 200
+    assert colours(picture, True)[..., 0].max() == 255
+    noise = [RNG.integers(0, 255, (64, 64, 3)).astype(np.uint8) for _ in range(30)]
+    assert sum(map(len, pack(noise, 40_000))) <= 40_000
+    assert len(webp(noise[0], 64, 70)) > len(webp(noise[0], 32, 30))
+    assert pack([], 10) == []
+
+
+def test_files_that_do_not_belong_together(tmp_path):
+    images, patches, details = made(tmp_path, 4)
+    np.savez(tmp_path / "few.npz", images=np.zeros((1, 128, 128, 4), np.uint16))
+    with pytest.raises(MatcherError, match=r"few\.npz.*has no image [12], which the details name"):
+        write_report(tmp_path / "r.html", tmp_path / "few.npz", patches, details)
+    np.savez(tmp_path / "small.npz", images=np.zeros((3, 40, 40, 4), np.uint16))
+    with pytest.raises(MatcherError, match="leaves it: were the details made from other files"):
+        write_report(tmp_path / "r.html", tmp_path / "small.npz", patches, details)
+    assert not (tmp_path / "r.html").exists()
+    assert images.exists()
+
+
+def test_command(tmp_path):
+    files = [str(path) for path in made(tmp_path, 6)]
+    out = tmp_path / "r.html"
+    arguments = [
+        "report",
+        *files,
+        "-o",
+        str(out),
+        "--answers",
+        str(tmp_path / "answers.csv"),
+        "--false-colour",
+    ]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == ""
+    assert "6 of 6 matches" in result.stderr
+    assert ["pictures", "near infrared, red, green; 2nd to 98th percentile"] in data_of(out)["about"]
+    result = CliRunner().invoke(main, ["report", *files[:2], str(tmp_path / "no.csv"), "-o", str(out)])
+    assert result.exit_code != 0
+    assert "no.csv" in result.stderr
+
+
+STEER = """
+<script>
+addEventListener("load", () => {
+  const out = [], root = document.documentElement;
+  const key = (name) => document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: name, bubbles: true}));
+  const cards = () => [...document.querySelectorAll(".card")];
+  const name = (card) => card.querySelector("b").textContent;
+  out.push(["ready", root.dataset.ready], ["cards", cards().length], ["first", name(cards()[0])]);
+  cards()[0].focus();
+  key("ArrowRight");
+  out.push(["right", document.activeElement.querySelector("b").textContent]);
+  key("Enter");
+  out.push(["open", document.getElementById("dialog").open], ["said", document.querySelector("dialog h2").textContent]);
+  document.getElementById("close").click();
+  out.push(["closed", !document.getElementById("dialog").open]);
+  const sort = document.getElementById("sort");
+  sort.value = "-sure";
+  sort.dispatchEvent(new Event("change"));
+  out.push(["surest", cards()[0].querySelector("b").textContent]);
+  const which = document.getElementById("which");
+  which.value = "wrong";
+  which.dispatchEvent(new Event("change"));
+  out.push(["wrong", cards().length]);
+  out.push(["overflow", root.scrollWidth > root.clientWidth]);
+  const count = (what) => document.querySelectorAll(what).length;
+  out.push(["svgs", count("#plots svg")], ["maps", count(".map")]);
+  const some = [...document.querySelectorAll(".card img")].slice(0, 3);
+  Promise.all(some.map((i) => i.decode().then(() => i.naturalWidth))).then((sizes) => {
+    out.push(["drawn", sizes.every((s) => s > 8)]);
+    root.dataset.out = JSON.stringify(Object.fromEntries(out));
+  });
+});
+addEventListener("error", (event) => { document.documentElement.dataset.failed = event.message; });
+</script>
+"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@pytest.mark.parametrize("window", ["1200,900", "500,900"])
+def test_in_a_real_browser(tmp_path, window):
+    write_report(tmp_path / "r.html", *made(tmp_path, 90), tmp_path / "answers.csv")
+    page = tmp_path / "steered.html"
+    page.write_text((tmp_path / "r.html").read_text().replace("</body>", STEER + "</body>"))
+    command = [
+        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--window-size={window}",
+        f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=8000", "--dump-dom", page.as_uri(),
+    ]  # fmt: skip
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    assert "data-failed" not in dom
+    found = re.search(r'data-out="([^"]*)"', dom)
+    assert found, dom[:500]
+    out = json.loads(found.group(1).replace("&quot;", '"'))
+    assert out == {
+        "ready": "90", "cards": 60, "first": "patch 0", "right": "patch 1", "open": True, "said": "Patch 1",
+        "closed": True, "surest": "patch 89", "wrong": 45, "overflow": False, "svgs": 3, "maps": 3, "drawn": True,
+    }  # fmt: skip
