@@ -339,7 +339,7 @@ class TestCode:
         plan = Plan.of(*side)
         stride = plan.stride
         y, x = stride, 2 * stride
-        index = build_index([target], FOUR, plan)
+        index = build_index([target], [target.shape[:2]], FOUR, plan)
         patches = code_patches([target[y : y + side[0], x : x + side[1]]], FOUR, plan)
         assert len(patches) == len(index) == 1
         corner = np.array([[[y + plan.margin[0], x + plan.margin[1]]]])

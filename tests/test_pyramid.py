@@ -86,7 +86,7 @@ class TestProposals:
         """The best row of each column of middle places of every target, in order of distance."""
         targets = [texture(height + 11, width + 9, seed=1), texture(height + 4, width + 30, seed=2)]
         plan = Plan.of(height, width)
-        index = build_index(targets, FOUR, plan)
+        index = build_index(targets, [t.shape[:2] for t in targets], FOUR, plan)
         patches = code_patches(
             [t[2 : 2 + height, 4 : 4 + width] for t in targets] + [texture(height, width, seed=9)], FOUR, plan
         )
@@ -132,7 +132,7 @@ class TestProposals:
         for over in range(max(plan.stride, plan.factor)):
             size = side + 2 * max(plan.stride, plan.factor) + over
             target = smooth(size, size, seed=over).astype(np.float32)
-            index = build_index([target], FOUR, plan)
+            index = build_index([target], [target.shape[:2]], FOUR, plan)
             last = size - side
             places = [(0, 0), (last, last), (0, last), (last, 1), (last // 2, last - 1)]
             codes = code_patches([target[y : y + side, x : x + side] for y, x in places], FOUR, plan)
@@ -141,7 +141,7 @@ class TestProposals:
 
     def test_depth_counts_proposals(self):
         plan = Plan.of(40, 40)
-        index = build_index([texture(90, 80, seed=k) for k in range(3)], FOUR, plan)
+        index = build_index([texture(90, 80, seed=k) for k in range(3)], 3 * [(90, 80)], FOUR, plan)
         codes = code_patches([texture(40, 40, seed=8)] * 5, FOUR, plan)
         for propose in (propose_coarse, propose_middle):
             all_, few = propose(index, codes, 10**6), propose(index, codes, 3)

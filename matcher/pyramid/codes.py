@@ -99,23 +99,27 @@ def plane_channels(roles: Roles) -> NDArray[np.int64]:
     return np.array([0, 0, 2, 2, 3] if roles.nir is None else [0, 0, 2, 2, 1, 1, 2, 2, 3, 3])
 
 
+def code_shapes(height: int, width: int, roles: Roles, plan: Plan) -> tuple[tuple[int, int, int], ...]:
+    """Shapes of the fine, middle and coarse codes of one picture of height x width pixels."""
+    planes = len(plane_channels(roles))
+    signs = planes - (1 if roles.nir is None else 2)
+    reduced = (height // plan.factor, width // plan.factor)
+    return (
+        (planes, -(-width // 64) + 1, height),
+        (min(signs, MIDDLE_PLANES), -(-reduced[1] // 64) + 1, reduced[0]),
+        (-(-signs // 8) * 8, *plan.places(height, width)),
+    )
+
+
 def code(pictures: Sequence[NDArray[np.float32]], roles: Roles, plan: Plan, lot: int) -> Codes:
     """Codes of pictures (DN, height x width x bands, all of one shape); flat pixels vote by `lot`."""
     stack = np.stack(pictures)
     valid = np.stack([valid_pixels(dn) for dn in stack])
-    count, height, width, _ = stack.shape
-    planes = len(plane_channels(roles))
-    signs = planes - (1 if roles.nir is None else 2)
-    reduced = (height // plan.factor, width // plan.factor)
-    rows, columns = plan.places(height, width)
-    out = Codes(
-        np.empty((count, planes, -(-width // 64) + 1, height), np.uint64),
-        np.empty((count, min(signs, MIDDLE_PLANES), -(-reduced[1] // 64) + 1, reduced[0]), np.uint64),
-        np.empty((count, -(-signs // 8) * 8, rows, columns), np.uint64),
-    )
+    shapes = code_shapes(stack.shape[1], stack.shape[2], roles, plan)
+    out = Codes(*(np.empty((len(stack), *shape), np.uint64) for shape in shapes))
     smooth, slope = gaussian_weights()
     nir = -1 if roles.nir is None else roles.nir
     evidence = (np.array(roles.visible), nir, smooth, slope, MAGNITUDE_FLOOR, MAGNITUDE_HALF)
-    shape = (plan.cell, plan.stride, plan.factor, np.array(plan.cells))
-    code_batch(stack, valid, *evidence, *shape, lot, out.fine, out.middle, out.coarse)
+    pooling = (plan.cell, plan.stride, plan.factor, np.array(plan.cells))
+    code_batch(stack, valid, *evidence, *pooling, lot, out.fine, out.middle, out.coarse)
     return out

@@ -1,5 +1,6 @@
 """The codes of a set of targets, laid out for the search, and those of a block of patches."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from matcher.imagery import Roles
 from matcher.kernels.bits import CHUNK
 from matcher.kernels.slide import unroll_windows
-from matcher.pyramid.codes import Codes, Plan, code, plane_channels
+from matcher.pyramid.codes import Codes, Plan, code, code_shapes, plane_channels
 
 TARGET_LOT, PATCH_LOT = 1, 2
 _TOGETHER = 8  # pictures coded in one call, so that every core has some
@@ -104,30 +105,29 @@ class PatchCodes:
         return PatchCodes(self.fine[which], self.masks, self.middle[which], self.coarse[which])
 
 
-def build_index(targets: Iterable[NDArray[np.float32]], roles: Roles, plan: Plan) -> Index:
-    """Codes of targets (DN, each height x width x bands)."""
-    shapes: list[tuple[int, int]] = []
-    parts: dict[str, list[NDArray[np.uint64]]] = {"fine": [], "middle": [], "coarse": []}
+def build_index(
+    targets: Iterable[NDArray[np.float32]], shapes: Sequence[tuple[int, int]], roles: Roles, plan: Plan
+) -> Index:
+    """Codes of targets (DN, height x width x bands), whose heights and widths are told beforehand."""
+    sizes = np.array([[math.prod(part) for part in code_shapes(*shape, roles, plan)] for shape in shapes])
+    starts = np.concatenate([np.zeros((1, 3), np.int64), np.cumsum(sizes, axis=0)])
+    fine, middle, coarse = (np.empty(total, np.uint64) for total in starts[-1].tolist())
+    number = 0
     for batch in _alike(targets):
         codes = code(batch, roles, plan, TARGET_LOT)
-        shapes += [(dn.shape[0], dn.shape[1]) for dn in batch]
-        for name, list_ in parts.items():
-            list_ += [one.ravel() for one in getattr(codes, name)]
-    starts = {
-        name: np.concatenate([[0], np.cumsum([len(a) for a in list_])]) for name, list_ in parts.items()
-    }
-    flat = {name: np.concatenate(list_) for name, list_ in parts.items()}
-    return Index(
-        plan,
-        np.array(shapes, np.int64),
-        plane_channels(roles),
-        fine=flat["fine"],
-        middle=flat["middle"],
-        coarse=flat["coarse"],
-        fine_starts=starts["fine"],
-        middle_starts=starts["middle"],
-        coarse_starts=starts["coarse"],
-    )
+        for k in range(len(batch)):
+            for part, (flat, one) in enumerate(
+                zip((fine, middle, coarse), (codes.fine[k], codes.middle[k], codes.coarse[k]), strict=True)
+            ):
+                flat[starts[number, part] : starts[number + 1, part]] = one.ravel()
+            number += 1
+    columns = (np.ascontiguousarray(starts[:, part]) for part in range(3))
+    return Index(plan, np.array(shapes, np.int64), plane_channels(roles), fine, middle, coarse, *columns)
+
+
+def index_bytes(shapes: Sequence[tuple[int, int]], roles: Roles, plan: Plan) -> int:
+    """Bytes of the index of targets of these heights and widths."""
+    return 8 * sum(math.prod(part) for shape in shapes for part in code_shapes(*shape, roles, plan))
 
 
 def code_patches(patches: Sequence[NDArray[np.float32]], roles: Roles, plan: Plan) -> PatchCodes:

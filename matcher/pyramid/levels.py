@@ -1,6 +1,8 @@
 """Effort by doubt: every patch gets the cheap search, the doubtful ones more."""
 
-from collections.abc import Callable, Sequence
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +15,12 @@ from matcher.pyramid.finish import judge_exactly
 from matcher.pyramid.index import Index, build_index, code_patches
 from matcher.pyramid.search import judge, propose_coarse, propose_middle
 
+log = logging.getLogger("matcher.pyramid")
 BLOCK = 1024  # patches coded and searched together
 DEPTH = 128  # chunks refined for every patch
-DEEP = 2048  # columns of the middle level refined for a doubtful one
-DOUBTFUL_BLOCK = 256  # doubtful patches searched together
-FINAL = 8  # targets that the exact engine judges for a patch still in doubt
+DEEP = 8192  # columns of the middle level refined for a doubtful one
+DOUBTFUL_BLOCK = 512  # doubtful patches searched together
+FINAL = 12  # targets that the exact engine judges for a patch still in doubt
 CONVINCING = 60.0  # a score that no wrong place reaches
 Report = Callable[[int], None]
 
@@ -56,53 +59,59 @@ def search_pyramid(
         What `index_targets` gave for these targets and this size of patches; by default it is made here.
     """
     side = patches.shape(which[0])[:2]
-    plan = Plan.of(*side)
-    fitting = np.array(_fitting(targets, side))
     index = index or index_targets(targets, side, roles)
-    found = Candidates.empty(len(which), keep)
-    for start in range(0, len(which), BLOCK):
-        rows = np.arange(start, min(start + BLOCK, len(which)))
+    fitting = np.array(_fitting(targets, side))
+    found = Candidates.empty(len(which), max(keep, FINAL))
+    everyone, pairs = np.arange(len(which)), len(fitting)
+    for rows in _level("coarse", everyone, BLOCK):
+        codes = code_patches([patches[which[k]] for k in rows.tolist()], roles, index.plan)
+        proposals = propose_coarse(index, codes, max(1, round(DEPTH * effort)))
+        found.put(rows, judge(index, codes, proposals, len(found.target[0])))
+        report(len(rows) * pairs // 2)
+    doubtful = np.flatnonzero(found.score[:, 0] < CONVINCING)
+    for rows in _level("middle", doubtful, DOUBTFUL_BLOCK):
+        codes = code_patches([patches[which[k]] for k in rows.tolist()], roles, index.plan)
+        proposals = propose_middle(index, codes, max(1, round(DEEP * effort)))
+        deeper = judge(index, codes, proposals, len(found.target[0]))
+        found.put(rows, _merged(found.take(rows), deeper))
+        report(len(rows) * pairs // 2)
+    found = _to_targets(found, fitting, index.plan, side, targets)
+    doubtful = everyone if exact else np.flatnonzero(found.score[:, 0] < CONVINCING)
+    for rows in _level("exact", doubtful, DOUBTFUL_BLOCK):
         block = [patches[which[k]] for k in rows.tolist()]
-        best = _search_block(index, block, roles, max(keep, FINAL), effort)
-        best = _to_targets(best, fitting, plan, side, targets)
-        doubtful = np.arange(len(rows)) if exact else np.flatnonzero(best.score[:, 0] < CONVINCING)
-        doubted = [block[n] for n in doubtful.tolist()]
-        best.put(doubtful, judge_exactly(targets, doubted, best.take(doubtful), roles, evidence))
-        found.put(rows, Candidates(best.target[:, :keep], best.place[:, :keep], best.score[:, :keep]))
-        report(len(rows) * len(fitting))
-    return found
+        found.put(rows, judge_exactly(targets, block, found.take(rows), roles, evidence))
+    return Candidates(found.target[:, :keep], found.place[:, :keep], found.score[:, :keep])
+
+
+def _level(name: str, rows: NDArray[np.int64], block: int) -> Iterator[NDArray[np.int64]]:
+    """The patches of a level, a block at a time; how many and how long goes to the log."""
+    begin = time.perf_counter()
+    for start in range(0, len(rows), block):
+        yield rows[start : start + block]
+    log.info("level %s: %d patches, %.2f s", name, len(rows), time.perf_counter() - begin)
+
+
+def _merged(one: Candidates, other: Candidates) -> Candidates:
+    """The best of both."""
+    target, place, score = (
+        np.concatenate([getattr(c, name) for c in (one, other)], axis=1)
+        for name in ("target", "place", "score")
+    )
+    return best_by_target(target, place, score, one.target.shape[1])
 
 
 def index_targets(targets: Pictures, side: tuple[int, int], roles: Roles) -> Index:
     """The codes of all targets that a patch of `side` (height, width) fits into."""
-    return build_index((targets[k] for k in _fitting(targets, side)), roles, Plan.of(*side))
+    begin = time.perf_counter()
+    numbers = _fitting(targets, side)
+    shapes = [targets.shape(k)[:2] for k in numbers]
+    index = build_index((targets[k] for k in numbers), shapes, roles, Plan.of(*side))
+    log.info("level index: %d targets, %.2f s", len(numbers), time.perf_counter() - begin)
+    return index
 
 
 def _fitting(targets: Pictures, side: tuple[int, int]) -> list[int]:
     return [k for k in range(len(targets)) if fits(side, targets.shape(k))]
-
-
-def _search_block(
-    index: Index, block: list[NDArray[np.float32]], roles: Roles, keep: int, effort: float
-) -> Candidates:
-    codes = code_patches(block, roles, index.plan)
-    best = judge(index, codes, propose_coarse(index, codes, round(DEPTH * effort)), keep)
-    doubtful = np.flatnonzero(best.score[:, 0] < CONVINCING)
-    for start in range(0, len(doubtful), DOUBTFUL_BLOCK):
-        rows = doubtful[start : start + DOUBTFUL_BLOCK]
-        part = codes.take(rows)
-        deeper = judge(index, part, propose_middle(index, part, round(DEEP * effort)), keep)
-        both = [best.take(rows), deeper]
-        best.put(
-            rows,
-            best_by_target(
-                np.concatenate([c.target for c in both], axis=1),
-                np.concatenate([c.place for c in both], axis=1),
-                np.concatenate([c.score for c in both], axis=1),
-                keep,
-            ),
-        )
-    return best
 
 
 def _to_targets(
