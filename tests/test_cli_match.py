@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -151,10 +152,11 @@ def test_spelled_sizes_read_back():
 def test_options_reach_the_api_by_the_same_names_and_defaults(world, tmp_path, monkeypatch):
     got = []
 
-    def fake(_images, _patches, settings):
-        got.append(settings)
+    def fake(_images, _patches, settings=None, **options):
+        got.append(replace(settings or Settings(), **options))
         raise matcher.MatcherError("far enough")
 
+    monkeypatch.setattr("matcher.matching.prepare", fake)
     monkeypatch.setattr("matcher.runs.ready.prepare", fake)
     common = (world / "images.npz", world / "patches.npz", "-o", tmp_path / "s.csv")
     assert run(*common).exit_code == 1
