@@ -83,7 +83,8 @@ def perform(
     images: str, patches: str, settings: dict[str, Any], options: dict[str, Any], progress: "Progress"
 ) -> "Outcome":
     """The run that the options ask for."""
-    from matcher.runs import Batch, run, run_at_once
+    import matcher
+    from matcher.runs import Batch, Outcome, run, run_at_once
     from matcher.runs.ready import read_ids
     from matcher.runs.signals import terminable
     from matcher.settings import Settings
@@ -95,8 +96,10 @@ def perform(
         skip_bad=options["skip_bad"],
         must_answer=None if ids is None else read_ids(ids),
     )
-    chosen = Settings(**settings)
     with terminable():
+        if batch == Batch(batch.shard_size) and options["run_dir"] is None:
+            return Outcome(matcher.match(images, patches, progress=progress, **settings), ())
+        chosen = Settings(**settings)
         if options["run_dir"] is None:
             return run_at_once(images, patches, chosen, batch, progress)
         return run(

@@ -1,6 +1,9 @@
 """A Dask cluster as the engine; needs the extra ``dask``."""
 
+import asyncio
+import concurrent.futures
 import os
+import queue
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -13,6 +16,7 @@ from matcher.runs.shards import Shard
 from matcher.runs.station import do_shard
 
 _BEAT = 1.0
+TIMEOUT = 30.0  # seconds to reach the scheduler
 
 
 class DaskCluster:
@@ -45,11 +49,12 @@ class DaskCluster:
             client.close()  # cancels what is still to do
 
     def _results(self, client: Any, work: Work, digest: str) -> Iterator[tuple[Shard, Result | SetAside]]:
-        from distributed import KilledWorker, wait
+        from distributed import KilledWorker
 
         folder = os.path.abspath(work.folder.path)
         todo = deque(work.shards)
         running: dict[Any, Shard] = {}
+        done: queue.Queue[Any] = queue.Queue()
         heard = time.monotonic()
         while todo or running:
             # No more tasks than workers: a task that waits beside a deadly one would be blamed with it.
@@ -59,25 +64,27 @@ class DaskCluster:
                 key = f"matcher-{work.folder.run[:12]}-{shard.start}-{shard.stop}-{time.time_ns()}"
                 future = client.submit(do_shard, folder, digest, shard.start, shard.stop, key=key, pure=False)
                 running[future] = shard
-            done = _first_done(wait, running)
-            if not done and time.monotonic() - heard > self.patience:
+                future.add_done_callback(done.put)
+            try:
+                future = done.get(timeout=_BEAT)
+            except queue.Empty:
+                future = None
+            if future is None and time.monotonic() - heard > self.patience:
                 raise MatcherError(
                     f"{self.address}: no worker has answered for {self.patience:g} s; what is done is kept"
                 )
-            for future in done:
+            if future is not None:
                 heard = time.monotonic()
                 shard = running.pop(future)
                 try:
-                    yield shard, future.result()
+                    answer: Result | SetAside = future.result()
                 except KilledWorker as error:
-                    yield shard, SetAside(f"its workers died ({error})")
-
-
-def _first_done(wait: Any, running: dict[Any, Shard]) -> list[Any]:
-    try:
-        return list(wait(list(running), timeout=_BEAT, return_when="FIRST_COMPLETED").done)
-    except TimeoutError:
-        return []
+                    answer = SetAside(f"its workers died ({error})")
+                except (asyncio.CancelledError, concurrent.futures.CancelledError, OSError) as error:
+                    raise MatcherError(
+                        f"{self.address}: the cluster is lost ({error}); what is done is kept"
+                    ) from None
+                yield shard, answer
 
 
 def _connect(address: str) -> Any:
@@ -87,7 +94,7 @@ def _connect(address: str) -> Any:
         raise MatcherError(f"Dask distributed cannot be loaded ({error}); install the extra 'dask'") from None
     try:
         if os.path.isfile(address):
-            return Client(scheduler_file=address, timeout=30, set_as_default=False)
-        return Client(address, timeout=30, set_as_default=False)
+            return Client(scheduler_file=address, timeout=TIMEOUT, set_as_default=False)
+        return Client(address, timeout=TIMEOUT, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise MatcherError(f"{address}: no Dask scheduler answers there: {error}") from None

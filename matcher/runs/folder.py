@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from matcher.errors import FormatError, MatcherError, ResumeError
-from matcher.formats import files
 from matcher.formats.files import atomic_write, problem
 from matcher.matching import Indexes, Job, build_indexes
 from matcher.pyramid.store import load_index, save_index
@@ -74,11 +73,13 @@ class RunFolder:
         """
         self._sweep()
         self.run = key_of(identity)
-        if not (self.path / "run.json").exists():
-            if any((self.path / "shards").iterdir()):
-                raise ResumeError(f"{self.path}: holds shards without a run.json; give another --run-dir")
+        try:
+            old = self.read_run()
+        except FormatError:
+            # Missing or damaged: the shards say themselves to which run they belong.
             return False
-        old = self.read_run()
+        finally:
+            self.run = key_of(identity)
         if wrong := differences({**old["identity"], **old["cut"]}, {**identity, **cut}):
             raise ResumeError(
                 f"{self.path}: holds another run: {'; '.join(wrong)}. Give the same again to go on with it, or "
@@ -88,7 +89,8 @@ class RunFolder:
 
     def begin(self, identity: dict[str, Any], cut: dict[str, Any], facts: dict[str, Any]) -> None:
         """Write ``run.json``."""
-        self._write("run.json", {"identity": identity, "cut": cut, **facts})
+        content = {"identity": identity, "cut": cut, **facts}
+        self._write("run.json", {**content, "check": key_of(content)})
 
     def read_run(self) -> dict[str, Any]:
         """What ``run.json`` holds.
@@ -100,27 +102,31 @@ class RunFolder:
         """
         path = self.path / "run.json"
         try:
-            content = json.loads(path.read_text("utf-8"))
+            content = dict(json.loads(path.read_text("utf-8")))
+            if content.pop("check") != key_of(content):
+                raise ValueError("its checksum does not hold")
             self.run = key_of(content["identity"])
         except FileNotFoundError:
             raise FormatError(f"{self.path}: is no run directory (there is no run.json in it)") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise FormatError(f"{path}: is damaged: {error}; begin anew in another directory") from None
-        return dict(content)
+            raise FormatError(f"{path}: is damaged: {error}; its command, run again, mends it") from None
+        return content
 
     def shard_path(self, shard: Shard) -> str:
         """Where a shard's answers are, once it is finished."""
         return os.fspath(self.path / "shards" / shard.file)
 
     def finished(self, shard: Shard) -> bool:
-        """Whether a shard is finished and sound; one that is damaged is removed, to be made anew."""
-        path = self.shard_path(shard)
-        if not os.path.exists(path):
-            return False
+        """Whether a shard is finished and sound; a damaged one is not, and will be written anew.
+
+        Raises
+        ------
+        ResumeError
+            If it is sound and belongs to another run.
+        """
         try:
             self.read(shard)
         except FormatError:
-            files.layer.remove(path)
             return False
         return True
 

@@ -104,8 +104,13 @@ def versions() -> dict[str, str]:
 
 def settings_identity(settings: Settings) -> dict[str, Any]:
     """The settings that answers depend on, as JSON gives them back."""
-    values = {name: value for name, value in asdict(settings).items() if name not in FREE}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    out: dict[str, Any] = {}
+    for name, value in asdict(settings).items():
+        if name not in FREE:
+            default = Settings.__dataclass_fields__[name].default
+            value = float(value) if isinstance(default, float) else value
+            out[name] = list(value) if isinstance(value, tuple) else value
+    return out
 
 
 def key_of(identity: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from matcher.errors import FormatError
+from matcher.errors import FormatError, ResumeError
 from matcher.formats.files import FileBytes, atomic_write
 from matcher.result import Result
 
@@ -69,7 +69,9 @@ def read_shard(path: str, run: str, shard: Shard) -> Result:
     Raises
     ------
     FormatError
-        If it is missing, truncated, damaged in any bit, or of another run or other rows.
+        If it is missing, truncated, or damaged in any bit.
+    ResumeError
+        If it is sound and of another run or other patches.
     """
     file = FileBytes(path)
     content = file.read(0, file.size)
@@ -79,7 +81,7 @@ def read_shard(path: str, run: str, shard: Shard) -> Result:
     line, _, body = data.partition(b"\n")
     head = json.loads(line)
     if (head["run"], head["start"], head["stop"]) != (run, shard.start, shard.stop):
-        raise FormatError(f"{path}: belongs to another run or to other patches")
+        raise ResumeError(f"{path}: belongs to another run or to other patches; give another --run-dir")
     table = np.load(io.BytesIO(body), allow_pickle=False)
     if head["rows"] != len(table) or len(table) != len(shard):
         raise FormatError(f"{path}: holds {len(table)} rows; {len(shard)} were expected")
