@@ -47,6 +47,13 @@ def test_table_and_json(folder):
     assert places[0]["row"] == pytest.approx(101, abs=0.4)
 
 
+def test_json_to_a_file_beside_the_table(folder, tmp_path):
+    result = run("--json", tmp_path / "p.json", folder / "chips" / "a.tif", folder / "scene.tif", "-q")
+    assert result.exit_code == 0, result.output
+    assert "1 of 1 chips found" in result.stdout
+    assert json.loads((tmp_path / "p.json").read_text())[0]["rank"] == 1
+
+
 def test_files_that_other_tools_read(folder, tmp_path):
     outputs = [tmp_path / name for name in ("p.csv", "p.geojson")]
     arguments = [folder / "chips", folder / "scene.tif", "-q", "--min-confidence", 0.9]

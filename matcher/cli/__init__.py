@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import traceback
 from typing import Any
 
 import click
@@ -30,8 +31,10 @@ class LazyGroup(click.Group):
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
+        from matcher.cli.common import with_common
+
         command: click.Command = importlib.import_module(f"matcher.cli.{name}").command
-        return command
+        return with_common(command)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -41,6 +44,8 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except MatcherError as error:
+            if ctx.meta.get("matcher.verbose"):
+                traceback.print_exc()
             click.echo(f"matcher: {error}", err=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
@@ -48,7 +53,24 @@ class LazyGroup(click.Group):
             sys.exit(130)
 
 
+def _show_versions(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        from matcher.cli.versions import versions
+
+        for name, version in versions():
+            click.echo(f"{name + ':':24}{version}")
+        ctx.exit()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="matcher")
+@click.option(
+    "--show-versions",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_versions,
+    help="Show the versions of all that matters, and exit.",
+)
 def main() -> None:
     """Find where small satellite pictures belong: the image, the pixel, and how sure that is."""

@@ -24,7 +24,14 @@ _WORD = "in"  # between chips and scenes
     type=click.Path(),
     help="Write the places: .csv, .geojson or .parquet (extra geoparquet). May be given several times.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
+@click.option(
+    "--json",
+    "json_to",
+    is_flag=False,
+    flag_value="-",
+    metavar="[FILE]",
+    help='Write JSON to FILE; "-", or nothing at the end of the line, prints it instead of the table.',
+)
 @click.option(
     "--candidates",
     type=click.IntRange(1, 50),
@@ -79,7 +86,7 @@ _WORD = "in"  # between chips and scenes
 def command(
     files: tuple[str, ...],
     outputs: tuple[str, ...],
-    as_json: bool,
+    json_to: str | None,
     folder: str | None,
     dry_run: bool,
     rotations: str | None,
@@ -93,7 +100,8 @@ def command(
     scenes: matcher locate a.tif b.tif in scenes/*.tif. Rows and columns are those of the chip's top-left corner,
     coordinates those of its middle.
     """
-    from matcher.formats.files import check_outputs
+    from matcher.cli.locate_text import dry, table
+    from matcher.formats.files import atomic_write, check_outputs
     from matcher.formats.placefiles import check_suffix, write_georeferenced, write_places
     from matcher.locating import plan, run
     from matcher.places import records
@@ -101,11 +109,9 @@ def command(
     chips, scenes = split(files)
     for output in outputs:
         check_suffix(output)
-    check_outputs(list(outputs), [*chips, *scenes])
+    check_outputs([*outputs, None if json_to == "-" else json_to], [*chips, *scenes])
     planned = plan(chips, scenes, rotations=_angles(rotations), **options)
     if dry_run:
-        from matcher.cli.locate_text import dry
-
         click.echo(dry(planned, [*outputs, *([folder] if folder else [])]))
         return
     with reporting(quiet) as progress:
@@ -113,12 +119,11 @@ def command(
     for output in outputs:
         write_places(output, places)
     written = write_georeferenced(folder, places) if folder else []
-    if as_json:
-        click.echo(json.dumps(records(places), indent=2, allow_nan=False))
-    else:
-        from matcher.cli.locate_text import table
-
-        click.echo(table(places))
+    text = json.dumps(records(places), indent=2, allow_nan=False)
+    if json_to not in (None, "-"):
+        with atomic_write(str(json_to), "w") as file:
+            file.write(text + "\n")
+    click.echo(text if json_to == "-" else table(places))
     if not quiet:
         for path in [*outputs, *([f"{folder}: {len(written)} GeoTIFFs"] if folder else [])]:
             click.echo(f"matcher: {path}", err=True)

@@ -1,0 +1,133 @@
+"""What all commands share: --config, --verbose, --show-versions, completion; and that options are named alike."""
+
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from matcher.cli import COMMANDS, main
+from matcher.settings import Settings
+
+ANSWERS = "Patch ID,Result\n1,7 10 20\n2,7 100 200\n"
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, list(map(str, arguments)))
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "answers.csv").write_text(ANSWERS)
+    return tmp_path
+
+
+def score(files, text, *more):
+    (files / "c.toml").write_text(text)
+    return run("score", files / "answers.csv", files / "answers.csv", "--config", files / "c.toml", *more)
+
+
+def seed_of(result):
+    import json
+
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)["seed"]
+
+
+def test_config_sets_defaults_and_the_command_line_goes_first(files):
+    assert seed_of(score(files, 'json = "-"\nresamples = 9\n[score]\nseed = 5\n')) == 5
+    assert seed_of(score(files, 'seed = 4\n[score]\njson = "-"\n')) == 4
+    assert seed_of(score(files, 'json = "-"\n[score]\nseed = 5\n', "--seed", 6)) == 6
+    assert seed_of(score(files, 'json = "-"\nmin_confidence = 0.2\n[match]\neffort = 2\n')) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[score]\nseeds = 5\n", "score has no option 'seeds'"),
+        ("seeds = 5\n", "no command has an option 'seeds'"),
+        ("[scores]\nseed = 5\n", "[scores] is no command"),
+        ("seed = \n", "is not TOML"),
+        ("seed = 'many'\n", "many"),
+    ],
+)
+def test_config_that_is_wrong(files, text, said):
+    result = score(files, text)
+    assert result.exit_code != 0
+    assert said in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_config_that_is_not_there(files):
+    result = run("score", files / "answers.csv", files / "answers.csv", "--config", files / "no.toml")
+    assert result.exit_code != 0
+    assert "no.toml: cannot be read" in result.stderr
+
+
+def test_lists_in_a_config_are_names_with_commas(files):
+    from matcher.cli.common import with_common
+
+    seen = {}
+
+    @click.command("match")
+    @click.option("--evidence")
+    @click.option("-o", "--output", "outputs", multiple=True)
+    def command(**options):
+        seen.update(options)
+
+    (files / "c.toml").write_text('[match]\nevidence = ["phase", "phase2"]\noutput = ["a.csv", "b.csv"]\n')
+    result = CliRunner().invoke(with_common(command), ["--config", str(files / "c.toml")])
+    assert result.exit_code == 0, result.output
+    assert seen == {"evidence": "phase,phase2", "outputs": ("a.csv", "b.csv")}
+
+
+def test_verbose_shows_where_an_error_arose(files):
+    arguments = ("score", files / "none.csv", files / "answers.csv")
+    assert "Traceback" not in run(*arguments).output
+    assert "Traceback" in run(*arguments, "-v").output
+
+
+def test_show_versions():
+    result = run("--show-versions")
+    assert result.exit_code == 0
+    for name in ("matcher:", "Python:", "numpy:", "numba:", "rasterio:"):
+        assert name in result.stdout
+
+
+def test_completion():
+    words = {"COMP_WORDS": "matcher lo", "COMP_CWORD": "1", "_MATCHER_COMPLETE": "bash_complete"}
+    code = "from matcher.cli import main; main(prog_name='matcher')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **words}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "plain,locate"
+    words |= {"COMP_WORDS": "matcher locate --min", "COMP_CWORD": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **words}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "plain,--min-confidence"
+
+
+def test_options_are_named_alike():
+    """An option of one name takes one kind of value and has one default everywhere."""
+    context = click.Context(main)
+    seen = {}
+    for name in COMMANDS:
+        command = main.get_command(context, name)
+        for param in command.params:
+            if isinstance(param, click.Option) and not param.required:
+                key = max(param.opts, key=len)
+                kind = (param.type.name, param.is_flag)
+                seen.setdefault(key, {}).setdefault(kind, []).append(name)
+    mixed = {key: kinds for key, kinds in seen.items() if len(kinds) > 1}
+    assert set(mixed) <= {"--json"}, (
+        mixed
+    )  # a file where a command prints a table of its own, a switch in locate
+
+
+def test_match_options_are_settings():
+    command = main.get_command(click.Context(main), "locate")
+    names = {param.name for param in command.params}
+    assert set(Settings.__dataclass_fields__) <= names
