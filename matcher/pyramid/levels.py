@@ -67,14 +67,13 @@ def search_pyramid(
         codes = code_patches([patches[which[k]] for k in rows.tolist()], roles, index.plan)
         proposals = propose_coarse(index, codes, max(1, round(DEPTH * effort)))
         found.put(rows, judge(index, codes, proposals, len(found.target[0])))
-        report(len(rows) * pairs // 2)
+        report(len(rows) * pairs)
     doubtful = np.flatnonzero(found.score[:, 0] < CONVINCING)
     for rows in _level("middle", doubtful, DOUBTFUL_BLOCK):
         codes = code_patches([patches[which[k]] for k in rows.tolist()], roles, index.plan)
         proposals = propose_middle(index, codes, max(1, round(DEEP * effort)))
         deeper = judge(index, codes, proposals, len(found.target[0]))
         found.put(rows, _merged(found.take(rows), deeper))
-        report(len(rows) * pairs // 2)
     found = _to_targets(found, fitting, index.plan, side, targets)
     doubtful = everyone if exact else np.flatnonzero(found.score[:, 0] < CONVINCING)
     for rows in _level("exact", doubtful, DOUBTFUL_BLOCK):
