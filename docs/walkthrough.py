@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""A real case from end to end: chips of one year, scenes of another, places on a map, and a picture of them.
+
+    python docs/walkthrough.py [DIR]        (needs the extra geo)
+
+Uses the places that ship with the package (contains modified Copernicus Sentinel data), on a made-up grid.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.transform import from_origin
+
+import matcher
+from matcher.formats.placefiles import write_georeferenced, write_places
+from matcher.report.gallery import Card, draw_gallery
+from matcher.sample import BANDS, read_sample
+
+SIDE = 96
+
+
+def write(path, array, east, north):
+    """A GeoTIFF of (height, width, bands) whose bands say their names."""
+    height, width, count = array.shape
+    shape = {"height": height, "width": width, "count": count, "dtype": array.dtype.name}
+    grid = {"crs": "EPSG:32631", "transform": from_origin(east, north, 10, 10), "nodata": 0}
+    with rasterio.open(path, "w", driver="GTiff", **shape, **grid) as dataset:
+        dataset.write(np.moveaxis(array, -1, 0))
+        for k, name in enumerate(BANDS, 1):
+            dataset.set_band_description(k, name)
+
+
+def main():
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "walkthrough")
+    for name in ("scenes", "chips"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+
+    # 1. Scenes: each place as it was on one date. Chips: cut from the other date, their coordinates lost. The last
+    #    chip shows noise, and belongs nowhere.
+    rng = np.random.default_rng(0)
+    cut = {}
+    for number, place in enumerate(read_sample()):
+        write(folder / "scenes" / f"{place.name}.tif", place.image, 500000 + 10000 * number, 5600000)
+        row, col = (int(rng.integers(n - SIDE + 1)) for n in place.other.shape[:2])
+        path = folder / "chips" / f"from-{place.name}.tif"
+        write(path, place.other[row : row + SIDE, col : col + SIDE], 0, 0)
+        cut[str(path)] = (place, row, col)
+    noise = folder / "chips" / "noise.tif"
+    write(noise, rng.integers(200, 3000, (SIDE, SIDE, 4)).astype(np.uint16), 0, 0)
+
+    # 2. Where are they?
+    places = matcher.locate(folder / "chips", folder / "scenes")
+    for place in places:
+        name = Path(place.chip).name
+        if place.rank == 0:
+            print(f"{name}: {place.reason}")
+            continue
+        x, y = place.centre()
+        print(
+            f"{name}: row {place.row:.1f}, column {place.col:.1f} of {Path(place.scene).name}, at {x:.0f} {y:.0f}"
+        )
+        print(
+            f"    confidence {place.confidence:.3f}; cut at row {cut[place.chip][1]}, column {cut[place.chip][2]}"
+        )
+
+    # 3. For a map: outlines in degrees, and the chips as GeoTIFFs in their places.
+    write_places(folder / "places.geojson", places)
+    write_places(folder / "places.csv", places)
+    files = write_georeferenced(folder / "found", places)
+    print(
+        f"\n{folder / 'places.geojson'}, {folder / 'places.csv'}, and {len(files)} GeoTIFFs in {folder / 'found'}"
+    )
+
+    # 4. A picture: the chip, the window found, and the window it was cut from.
+    cards = []
+    for place in places:
+        if place.rank:
+            source, row, col = cut[place.chip]
+            scene = rasterio.open(place.scene).read().transpose(1, 2, 0)
+            top, left = round(place.row), round(place.col)
+            found = scene[top : top + SIDE, left : left + SIDE]
+            true = source.image[row : row + SIDE, col : col + SIDE]
+            good = Path(place.scene).stem == source.name and max(abs(top - row), abs(left - col)) <= 2
+            lines = (("chip", source.dates[1]), ("found", f"{top}, {left}"), ("cut from", f"{row}, {col}"))
+            title = f"{Path(place.chip).stem}, {place.confidence:.2f}"
+            cards.append(
+                Card(title, good, (source.other[row : row + SIDE, col : col + SIDE], found, true), lines)
+            )
+    right, wrong = [c for c in cards if c.good], [c for c in cards if not c.good]
+    draw_gallery(folder / "places.png", "Chips and their places", {"Right": right, "Wrong": wrong})
+    print(folder / "places.png")
+
+
+if __name__ == "__main__":
+    main()
