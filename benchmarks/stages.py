@@ -1,0 +1,184 @@
+"""The stages of the default search, one by one, each with its cost on paper.
+
+Costs are of 64-bit word comparisons (XOR and population count), floating-point operations and bytes moved to or from
+memory, counted from the shapes alone. A share of doubt says what part of the patches the later stages see.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from matcher.formats import open_images
+from matcher.imagery import Pictures, Roles
+from matcher.kernels.bits import CHUNK
+from matcher.pyramid import levels
+from matcher.pyramid.codes import MIDDLE_PLANES, Plan, plane_channels
+from matcher.pyramid.finish import AROUND, judge_exactly
+from matcher.pyramid.index import code_patches
+from matcher.pyramid.levels import index_targets
+from matcher.pyramid.search import judge, propose_coarse, propose_middle
+from matcher.settings import DEFAULT_EVIDENCE
+
+FOUR = Roles.of(("red", "green", "blue", "nir"))
+NOISE_WINDOWS = 64  # a patch, and again a patch and candidate image
+SIGNED_PLANES = 8  # planes of the coarse code
+FIELD_OPERATIONS = (
+    150  # floating-point operations a pixel and band of all fields of a code (sums, roots, a log)
+)
+EXACT_FIELDS = 20  # fields of the default evidence at four bands: 8 signed, 8 sign-blind, 4 of magnitude
+EXACT_CHANNELS = 5  # maps that the exact engine transforms back
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much there is to do: counts, pixels a side, and the share of patches in doubt after the coarse level."""
+
+    images: int
+    patches: int
+    size: int = 512
+    side: int = 64
+    doubt: float = 0.1
+
+    @property
+    def plan(self) -> Plan:
+        return Plan.of(self.side, self.side)
+
+    @property
+    def pairs(self) -> int:
+        return self.images * self.patches
+
+
+CHALLENGE = Scale(600, 38_400)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """On paper: 64-bit comparisons, floating-point operations (of transforms apart), bytes to or from memory."""
+
+    words: float = 0.0
+    flops: float = 0.0
+    fft: float = 0.0
+    bytes: float = 0.0
+
+    @property
+    def work(self) -> float:
+        """What the time of a stage grows with."""
+        return self.flops + self.fft or self.words
+
+
+def read_cost(scale: Scale) -> Cost:
+    """Float16 records read twice (checksums, then pixels), and float32 pixels written."""
+    pixels = 4 * (scale.images * scale.size**2 + scale.patches * scale.side**2)
+    return Cost(flops=2 * pixels, bytes=pixels * (2 + 2 + 4))
+
+
+def image_codes_cost(scale: Scale) -> Cost:
+    """Fields of every pixel of the images, and coarse words put together from the signs of 64 cells."""
+    places = scale.images * _count(scale.plan.places(scale.size, scale.size))
+    return _codes_cost(scale, scale.images * scale.size**2, places)
+
+
+def patch_codes_cost(scale: Scale) -> Cost:
+    """The same of the patches, which have one place each."""
+    return _codes_cost(scale, scale.patches * scale.side**2, scale.patches)
+
+
+def coarse_cost(scale: Scale) -> Cost:
+    """512 bits at every coarse place of every pair; codes once a block, keys written once and read three times."""
+    places = _count(scale.plan.places(scale.size, scale.size))
+    keys = scale.pairs * -(-places // CHUNK) * 4
+    blocks = -(-scale.patches // levels.BLOCK)
+    return Cost(words=8 * places * scale.pairs, bytes=4 * keys + blocks * scale.images * places * 64)
+
+
+def refine_coarse_cost(scale: Scale) -> Cost:
+    """Every pixel near the best place of each of the best chunks."""
+    chunks = -(-_count(scale.plan.places(scale.size, scale.size)) // CHUNK)
+    depth = min(levels.DEPTH, chunks * scale.images)
+    return _refine_cost(scale, scale.patches, depth, (scale.plan.stride + 1) // 2)
+
+
+def middle_cost(scale: Scale) -> Cost:
+    """The middle code at every place of every image, for patches in doubt; windows unrolled once a block."""
+    plan = scale.plan
+    rows, columns = plan.middle
+    wide = scale.size // plan.factor
+    words = -(-MIDDLE_PLANES // plan.per_word)
+    across, down = wide - columns + 1, wide - rows + 1
+    doubtful = scale.patches * scale.doubt
+    blocks = -(-doubtful // levels.DOUBTFUL_BLOCK)
+    keys = doubtful * scale.images * across * 4
+    unrolled = blocks * scale.images * across * words * wide * 8
+    return Cost(words=doubtful * scale.images * across * down * words * rows, bytes=4 * keys + 2 * unrolled)
+
+
+def refine_middle_cost(scale: Scale) -> Cost:
+    """Every pixel near the best place of each of the best columns, for patches in doubt."""
+    plan = scale.plan
+    columns = scale.images * (scale.size // plan.factor - plan.middle[1] + 1)
+    radius = plan.factor // 2 + 1 if plan.factor > 1 else 0
+    return _refine_cost(scale, scale.patches * scale.doubt, min(levels.DEEP, columns), radius)
+
+
+def exact_cost(scale: Scale) -> Cost:
+    """Fields, spectra, products and inverse transforms of the tiles round a doubtful patch's candidates."""
+    tile = min(scale.side + 2 * AROUND, scale.size)
+    pixels = tile**2
+    tiles = scale.patches * scale.doubt * min(levels.FINAL, scale.images)
+    return Cost(
+        flops=tiles * pixels * (4 * FIELD_OPERATIONS + 4 * EXACT_FIELDS + 12 * EXACT_CHANNELS),
+        fft=tiles * (EXACT_FIELDS + EXACT_CHANNELS) * 2.5 * pixels * np.log2(pixels),
+        bytes=tiles * pixels * 4 * (4 + 2 * EXACT_FIELDS),
+    )
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: its cost at any scale, and a run of it on some pictures, for which every patch is in doubt."""
+
+    name: str
+    cost: Callable[[Scale], Cost]
+    run: Callable[[], Any]
+
+
+def stages(targets: list[np.ndarray], patches: list[np.ndarray]) -> list[Stage]:
+    """The search's stages on some pictures (DN, float32, of one shape each); what later ones need is made now."""
+    plan = Plan.of(*patches[0].shape[:2])
+    held = Pictures(open_images(targets), "dn")
+    index, codes = index_targets(held, plan.side, FOUR), code_patches(patches, FOUR, plan)
+    coarse = propose_coarse(index, codes, levels.DEPTH)
+    middle = propose_middle(index, codes, levels.DEEP)
+    best = judge(index, codes, coarse, levels.FINAL)
+    return [
+        Stage("code images", image_codes_cost, lambda: index_targets(held, plan.side, FOUR)),
+        Stage("code patches", patch_codes_cost, lambda: code_patches(patches, FOUR, plan)),
+        Stage("coarse", coarse_cost, lambda: propose_coarse(index, codes, levels.DEPTH)),
+        Stage("refine coarse", refine_coarse_cost, lambda: judge(index, codes, coarse, levels.FINAL)),
+        Stage("middle", middle_cost, lambda: propose_middle(index, codes, levels.DEEP)),
+        Stage("refine middle", refine_middle_cost, lambda: judge(index, codes, middle, levels.FINAL)),
+        Stage("exact", exact_cost, lambda: judge_exactly(held, patches, best, FOUR, DEFAULT_EVIDENCE)),
+    ]
+
+
+def _codes_cost(scale: Scale, pixels: int, places: int) -> Cost:
+    return Cost(
+        words=places * SIGNED_PLANES * _count(scale.plan.cells),
+        flops=4 * FIELD_OPERATIONS * pixels,
+        bytes=pixels * 4 * 4 + places * 8 * SIGNED_PLANES,
+    )
+
+
+def _refine_cost(scale: Scale, patches: float, depth: int, radius: int) -> Cost:
+    """Windows by the fine code: those near each proposal, and those that tell the noise."""
+    words = len(plane_channels(FOUR)) * -(-scale.side // 64) * scale.side
+    noise = NOISE_WINDOWS * (1 + min(levels.FINAL, scale.images))
+    return Cost(
+        words=patches * words * (depth * (2 * radius + 1) ** 2 + noise),
+        bytes=patches * words * (depth + noise) * 8 * 2,
+    )
+
+
+def _count(shape: tuple[int, int]) -> int:
+    return shape[0] * shape[1]
