@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.candidates import Candidates, best_by_target
-from matcher.exhaustive import fits
+from matcher.exhaustive import fits, search_everywhere
 from matcher.imagery import Pictures, Roles
 from matcher.pyramid.codes import Plan
 from matcher.pyramid.finish import judge_exactly
@@ -22,6 +22,8 @@ DEEP = 8192  # columns of the middle level refined for a doubtful one
 DOUBTFUL_BLOCK = 512  # doubtful patches searched together
 FINAL = 12  # targets that the exact engine judges for a patch still in doubt
 CONVINCING = 60.0  # a score that no wrong place reaches
+EVERYWHERE = 16e6  # px of targets up to which what is still in doubt is searched exhaustively
+SPECTRA = 1 << 29  # bytes of spectra held for that
 Report = Callable[[int], None]
 
 
@@ -79,6 +81,15 @@ def search_pyramid(
     for rows in _level("exact", doubtful, DOUBTFUL_BLOCK):
         block = [patches[which[k]] for k in rows.tolist()]
         found.put(rows, judge_exactly(targets, block, found.take(rows), roles, evidence))
+    if sum(height * width for height, width in index.shapes.tolist()) <= EVERYWHERE * effort:
+        doubtful = np.flatnonzero(found.score[:, 0] < CONVINCING)
+        for rows in _level("everywhere", doubtful, DOUBTFUL_BLOCK):
+            numbers = [which[k] for k in rows.tolist()]
+            kept = len(found.target[0])
+            everywhere = search_everywhere(
+                targets, patches, numbers, roles, evidence, kept, SPECTRA, lambda _pairs: None
+            )
+            found.put(rows, everywhere)
     return Candidates(found.target[:, :keep], found.place[:, :keep], found.score[:, :keep])
 
 
