@@ -16,6 +16,7 @@ COMMANDS = {
     "locate": "Find where chips lie in scenes.",
     "score": "Score a submission against the answers.",
     "compare": "Compare submissions on the same answers.",
+    "verify": "Say whether two patches show the same place.",
     "report": "Write one page on a match.",
     "simulate": "Write a challenge of a synthetic Earth, with answers.",
     "demo": "Match a small real sample and show the outcome.",

@@ -1,0 +1,1 @@
+"""Whether two patches show the same place: evidence, a calibrated probability, and what it is worth."""

@@ -1,0 +1,182 @@
+"""The verification of pairs of patches, and its account against the usual scores."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.errors import FormatError, SettingsError
+from matcher.formats.arrays import ArraySource
+from matcher.formats.files import atomic_write
+from matcher.imagery import Pictures, Roles, open_pictures, resolve_bands
+from matcher.settings import Settings
+from matcher.threads import limited, spread
+from matcher.verification.curves import Curves, curves
+from matcher.verification.features import check_shift, fields, pair_evidence
+from matcher.verification.logistic import fit_logistic, probability
+from matcher.verification.model import RIDGE, held_out, shipped
+from matcher.verification.pairs import Pairs
+from matcher.verification.rivals import RIVALS, rival_scores
+
+OWN = "matcher"
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What is said of every pair.
+
+    Attributes
+    ----------
+    probability : ndarray of float64, (n,)
+        That the two show the same place.
+    shift : ndarray of int64, (n, 2)
+        (dy, dx): the pixel (y, x) of the first patch lies on (y + dy, x + dx) of the second, if they do.
+    features : ndarray of float64, (n, 2)
+        By `matcher.verification.features.NAMES`.
+    """
+
+    probability: NDArray[np.float64]
+    shift: NDArray[np.int64]
+    features: NDArray[np.float64]
+
+
+def verify(
+    pairs: Pairs,
+    *,
+    max_shift: int = 16,
+    prior: float = 0.5,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> Verdicts:
+    """The calibrated probability that the two patches of each pair show the same place.
+
+    Parameters
+    ----------
+    pairs : Pairs
+    max_shift : int
+        How far one may lie off the other along each axis, px.
+    prior : float
+        The share of same pairs that is expected, in (0, 1).
+    settings : Settings, optional
+        Bands, value range and threads; the rest is not used.
+    progress : callable, optional
+        Called with (pairs done, pairs in all).
+
+    Raises
+    ------
+    MatcherError
+        If a value is NaN or absurd, bands do not fit, or `max_shift` leaves less than 12 px of overlap.
+    """
+    if not 0 < prior < 1:
+        raise SettingsError(f"prior {prior}: give a share between 0 and 1")
+    check_shift((pairs.first.shape[1], pairs.first.shape[2]), max_shift)
+    settings = settings or Settings()
+    first, second, roles = _opened(pairs, settings)
+
+    def judge(
+        both: tuple[NDArray[np.float32], NDArray[np.float32]],
+    ) -> tuple[NDArray[np.float64], tuple[int, int]]:
+        found = pair_evidence(fields(both[0], roles), fields(both[1], roles), max_shift)
+        return found.features, found.shift
+
+    rows = []
+    with limited(settings.threads):
+        for start in range(0, len(pairs), 64):
+            part = range(start, min(start + 64, len(pairs)))
+            rows += spread(judge, [(first[k], second[k]) for k in part])
+            if progress is not None:
+                progress(part.stop, len(pairs))
+    features = np.array([row[0] for row in rows])
+    return Verdicts(
+        probability(shipped().log_odds(features), prior), np.array([row[1] for row in rows]), features
+    )
+
+
+def rivals(pairs: Pairs, *, max_shift: int = 16, settings: Settings | None = None) -> NDArray[np.float64]:
+    """Scores of every pair by gray ZNCC, SSIM and phase correlation, (n, 3)."""
+    settings = settings or Settings()
+    first, second, _ = _opened(pairs, settings)
+    return np.array([rival_scores(first[k], second[k], max_shift) for k in range(len(pairs))])
+
+
+def account(
+    pairs: Pairs, verdicts: Verdicts, others: NDArray[np.float64], *, refit: bool = True
+) -> dict[str, dict[str, Curves]]:
+    """What the probability and its rivals are worth on labelled pairs: by method, then ``all`` and each group.
+
+    A rival's score is made a probability by a logistic regression. Where pairs name two places or more, those are
+    fitted with the place of each pair left out, and with `refit` so is matcher's own; with one place the rivals
+    are fitted on the very pairs, which flatters their Brier score and calibration.
+
+    Raises
+    ------
+    MatcherError
+        If pairs are not labelled, or all of one kind.
+    """
+    if pairs.same is None:
+        raise FormatError(f"{pairs.name}: has no array 'same', so there is nothing to compare with")
+    group = np.full(len(pairs), "all") if pairs.group is None else pairs.group.astype(str)
+    chances = {OWN: verdicts.probability}
+    several = pairs.place is not None and len(np.unique(pairs.place)) > 1
+    for k, name in enumerate(RIVALS):
+        column = others[:, [k]]
+        if several:
+            chances[name] = held_out(column, pairs.same, group, pairs.place)  # type: ignore[arg-type]
+        else:
+            chances[name] = probability(
+                fit_logistic(column, pairs.same, (name,), ridge=RIDGE).log_odds(column)
+            )
+    if several and refit:
+        chances[OWN] = held_out(verdicts.features, pairs.same, group, pairs.place)  # type: ignore[arg-type]
+    parts = {"all": np.ones(len(pairs), bool)}
+    if len(np.unique(group)) > 1:
+        parts |= {name: group == name for name in np.unique(group).tolist()}
+    return {
+        method: {
+            part: curves(chance[rows], pairs.same[rows])
+            for part, rows in parts.items()
+            if 0 < pairs.same[rows].sum() < rows.sum()
+        }
+        for method, chance in chances.items()
+    }
+
+
+def account_text(methods: dict[str, dict[str, Curves]]) -> str:
+    """The account as a table."""
+    head = f"{'':18}{'pairs':>8}{'AUC':>8}{'AP':>8}{'EER':>8}{'Brier':>8}{'of const':>10}{'calib':>8}"
+    lines = []
+    for part in next(iter(methods.values())):
+        lines += [f"{part}", head]
+        for method, by_part in methods.items():
+            c = by_part[part]
+            lines.append(
+                f"{method:18}{c.count:8d}{c.auc:8.4f}{c.average_precision:8.4f}{c.equal_error:8.4f}{c.brier:8.4f}"
+                f"{c.brier / c.brier_constant:10.3f}{c.calibration:8.4f}"
+            )
+        lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+def write_verdicts(path: str | os.PathLike[str] | None, verdicts: Verdicts) -> None:
+    """Write ``Pair,Probability,dy,dx``, a row a pair; to standard output where `path` is None."""
+    rows = zip(verdicts.probability.tolist(), verdicts.shift.tolist(), strict=True)
+    lines = ["Pair,Probability,dy,dx", *(f"{k},{p:.6g},{dy},{dx}" for k, (p, (dy, dx)) in enumerate(rows))]
+    text = "\n".join(lines) + "\n"
+    if path is None:
+        sys.stdout.write(text)
+        return
+    with atomic_write(path, "w") as file:
+        file.write(text)
+
+
+def _opened(pairs: Pairs, settings: Settings) -> tuple[Pictures, Pictures, Roles]:
+    sources = [
+        ArraySource(a, name=f"{pairs.name}, {n}")
+        for a, n in ((pairs.first, "first"), (pairs.second, "second"))
+    ]
+    first, second = open_pictures(sources[0], sources[1], settings.value_range)
+    return first, second, Roles.of(resolve_bands(first, second, settings))
