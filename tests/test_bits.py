@@ -83,7 +83,8 @@ class TestLeastKeys:
     def test_as_loops(self, shift, columns, count, largest):
         rng = np.random.default_rng(columns)
         distances = rng.integers(0, largest + 1, (3, columns))
-        keys = (distances << shift | rng.integers(0, 1 << shift, (3, columns))).astype(np.uint32)
+        keys = np.empty((3, columns + 1), np.uint32)[:, :-1]  # as the search lays them out
+        keys[:] = distances << shift | rng.integers(0, 1 << shift, (3, columns))
         out = np.empty((3, count), np.int64)
         least_keys(keys, shift, count, out)
         for row, found in zip(distances.tolist(), out.tolist(), strict=True):

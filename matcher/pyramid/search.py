@@ -37,9 +37,8 @@ class Proposals:
 def propose_coarse(index: Index, patches: PatchCodes, depth: int) -> Proposals:
     """The best place in each of the `depth` best chunks of coarse places of all targets."""
     keys = _coarse_keys(index, patches)
-    depth = min(depth, keys.shape[1])
-    columns = np.empty((len(keys), depth), np.int64)
-    least_keys(keys, KEY_SHIFT, depth, columns)
+    columns = _least(keys, KEY_SHIFT, depth)[: len(patches)]
+    keys = keys[: len(patches)]
     bounds = index.chunk_starts()
     target = np.searchsorted(bounds, columns, side="right") - 1
     inside = (np.take_along_axis(keys, columns, axis=1) & ((1 << KEY_SHIFT) - 1)).astype(np.int64)
@@ -52,14 +51,12 @@ def propose_coarse(index: Index, patches: PatchCodes, depth: int) -> Proposals:
 def propose_middle(index: Index, patches: PatchCodes, depth: int) -> Proposals:
     """The best place in each of the `depth` best columns of middle places of all targets: every place is tried."""
     bounds = index.columns()
-    keys = np.empty((_quads(len(patches)), bounds[-1]), np.uint32)
     padded = _padded(patches.middle)
+    keys = _keys(len(padded), bounds[-1])
     for k in range(len(index)):
         column_minima(index.windows(k), padded, keys[:, bounds[k] : bounds[k + 1]])
+    columns = _least(keys, ROW_SHIFT, depth)[: len(patches)]
     keys = keys[: len(patches)]
-    depth = min(depth, keys.shape[1])
-    columns = np.empty((len(keys), depth), np.int64)
-    least_keys(keys, ROW_SHIFT, depth, columns)
     target = np.searchsorted(bounds, columns, side="right") - 1
     row = (np.take_along_axis(keys, columns, axis=1) & ((1 << ROW_SHIFT) - 1)).astype(np.int64)
     factor = index.plan.factor
@@ -87,22 +84,30 @@ def judge(index: Index, patches: PatchCodes, proposals: Proposals, keep: int) ->
 
 
 def _coarse_keys(index: Index, patches: PatchCodes) -> NDArray[np.uint32]:
-    """Least coarse distances of every patch in every chunk of every target: (n, chunks) keys."""
+    """Least coarse distances of every patch in every chunk of every target: (n filled up to 4, chunks) keys."""
     bounds = index.chunk_starts()
     padded = _padded(patches.coarse)
-    out = np.empty((len(padded), bounds[-1]), np.uint32)
+    out = _keys(len(padded), bounds[-1])
     for k in range(len(index)):
         chunk_minima(index.coarse_of(k), padded, out[:, bounds[k] : bounds[k + 1]])
-    return out[: len(patches)]
+    return out
 
 
-def _quads(count: int) -> int:
-    return -(-count // 4) * 4
+def _keys(rows: int, columns: int) -> NDArray[np.uint32]:
+    """Room for keys: a slice of more, so that those of one target and of many have one layout, compiled for once."""
+    return np.empty((rows, columns + 1), np.uint32)[:, :-1]
+
+
+def _least(keys: NDArray[np.uint32], shift: int, depth: int) -> NDArray[np.int64]:
+    """Columns of the `depth` least distances of each row, or of all where there are fewer."""
+    columns = np.empty((len(keys), min(depth, keys.shape[1])), np.int64)
+    least_keys(keys, shift, columns.shape[1], columns)
+    return columns
 
 
 def _padded(codes: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Codes of patches, their number filled up to a multiple of 4."""
-    return np.concatenate([codes, np.zeros((_quads(len(codes)) - len(codes), *codes.shape[1:]), np.uint64)])
+    return np.concatenate([codes, np.zeros((-len(codes) % 4, *codes.shape[1:]), np.uint64)])
 
 
 def _fine(index: Index, patches: PatchCodes) -> tuple[NDArray, ...]:
@@ -135,11 +140,8 @@ def _general_noise(index: Index, patches: PatchCodes) -> tuple[NDArray[np.float3
     steps = np.arange(_NOISE_WINDOWS)
     which = ((steps * _GOLDEN) % 1.0 * len(index)).astype(np.int64)
     corner = _spread(index.shapes[which], index.plan.side)[steps, steps]
-    many = (len(patches), _NOISE_WINDOWS)
-    target = np.ascontiguousarray(np.broadcast_to(which, many))
-    return _moments(
-        _agreement(index, patches, target, np.ascontiguousarray(np.broadcast_to(corner, (*many, 2)))), 1
-    )
+    target, corner = np.tile(which, (len(patches), 1)), np.tile(corner, (len(patches), 1, 1))
+    return _moments(_agreement(index, patches, target, corner), 1)
 
 
 def _judge_pairs(index: Index, patches: PatchCodes, found: Candidates) -> Candidates:
