@@ -18,6 +18,9 @@ def pytest_addoption(parser):
     group.addoption("--bench-images", type=int, default=6, help="images of the compared and matched set")
     group.addoption("--bench-patches", type=int, default=8, help="patches an image of that set")
     group.addoption("--bench-size", type=int, default=512, help="pixels a side of its images")
+    group.addoption(
+        "--bench-pairs", type=int, help="pairs of it that the peers loop over, drawn at random; all"
+    )
     group.addoption("--bench-cache", type=Path, default=sets.CACHE, help="where sets are kept")
 
 

@@ -59,7 +59,7 @@ class _Lines(logging.Handler):
 
 
 def warm() -> None:
-    """Compile every kernel of the default search: patches that are there, and one of nowhere, which every level sees."""
+    """Compile every kernel: patches that are there, and one of nowhere, which every level of the search sees."""
     rng = np.random.default_rng(0)
     images = rng.integers(200, 3000, (2, 160, 160, 4)).astype(np.uint16)
     stranger = rng.integers(200, 3000, (64, 64, 4)).astype(np.uint16)
@@ -126,8 +126,10 @@ def draw(results: dict[str, list[Point]], exponents: dict[str, tuple[float, floa
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator, NullLocator
 
-    figure, panels = plt.subplots(1, len(results), figsize=(3.4 * len(results), 3.2), layout="constrained")
+    size = (3.2 * len(results), 3.0)
+    figure, panels = plt.subplots(1, len(results), figsize=size, sharey=True, layout="constrained")
     labels = {"images": "images", "patches": "patches", "size": "image size, px", "threads": "threads"}
     for panel, (axis, points) in zip(np.atleast_1d(panels), results.items(), strict=True):
         numbers = np.array([getattr(p, axis) for p in points])
@@ -137,7 +139,10 @@ def draw(results: dict[str, list[Point]], exponents: dict[str, tuple[float, floa
             panel.loglog(numbers, a * numbers**b, "-", color="C0", alpha=0.6, label=f"n$^{{{b:.2f}}}$")
             panel.legend(frameon=False)
         panel.set_xticks(numbers, [str(n) for n in numbers])
-        panel.minorticks_off()
+        panel.xaxis.set_minor_locator(NullLocator())
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.yaxis.set_major_formatter("{x:g}")
+        panel.yaxis.set_minor_locator(NullLocator())
         panel.set_xlabel(labels[axis])
     np.atleast_1d(panels)[0].set_ylabel("seconds")
     path.parent.mkdir(parents=True, exist_ok=True)
