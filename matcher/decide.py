@@ -5,16 +5,24 @@ from numpy.typing import NDArray
 
 from matcher.candidates import Candidates
 
-# Logistic regression of "the answer is within 4 px" on log score and log lead over the best other target.
-_CONFIDENCE = (-9.0, 2.2, 1.5)
+# Logistic regression of "the answer is within 4 px" on `confidence_features`, fitted on real places by
+# tools/fit_confidence.py (its defaults), which also says how it does on places left out.
+CONFIDENCE = (-14.5, 3.16, 6.49)
+
+
+def confidence_features(score: NDArray[np.floating], runner_up: NDArray[np.floating]) -> NDArray[np.float64]:
+    """What confidence depends on: 1, log score, and its lead in logs over the best other target's, (n, 3).
+
+    Scores are sums of squared z-scores, (n,); below 1, or nan, they count as 1.
+    """
+    own, other = (np.log(np.fmax(np.asarray(s, np.float64), 1)) for s in (score, runner_up))
+    return np.stack([np.ones_like(own), own, own - other], axis=1)
 
 
 def confidence(score: NDArray[np.float32], runner_up: NDArray[np.float32]) -> NDArray[np.float32]:
     """Probability that an answer is within 4 px, from its score and that of the best other target, (n,) each."""
-    a, b, c = _CONFIDENCE
-    own = np.log(np.maximum(score, 1).astype(np.float64))
-    lead = own - np.log(np.maximum(runner_up, 1).astype(np.float64))
-    return (1 / (1 + np.exp(-(a + b * own + c * lead)))).astype(np.float32)
+    logit = confidence_features(score, runner_up) @ np.array(CONFIDENCE)
+    return (1 / (1 + np.exp(-logit))).astype(np.float32)
 
 
 def reasons(
