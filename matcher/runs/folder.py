@@ -48,8 +48,9 @@ class RunFolder:
         try:
             (self.path / "shards").mkdir(parents=True, exist_ok=True)
             file = open(self.path / "lock", "a+", encoding="utf-8")  # noqa: SIM115
-        except OSError as error:
-            raise MatcherError(f"{self.path}: cannot be made or written to: {problem(error)}") from None
+        except (OSError, ValueError) as error:
+            what = problem(error) if isinstance(error, OSError) else str(error)
+            raise MatcherError(f"{self.path}: cannot be made or written to: {what}") from None
         with file:
             if not _lock(file):
                 file.seek(0)
