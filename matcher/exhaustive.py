@@ -1,6 +1,6 @@
 """The exhaustive search: every pixel of every target, by the exact engine."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, groupby
 
 import numpy as np
@@ -11,48 +11,33 @@ from matcher.correlate import Spectra, score_maps, target_bytes, target_spectra
 from matcher.evidence import Channel, channels
 from matcher.imagery import Pictures, Roles
 from matcher.kernels.spectra import combine_peaks
+from matcher.task import Report, Task
 from matcher.threads import spread
 
 APART = 6  # px between the best and the second place in one target
 PRIOR_PLACES = 50.0  # the prior noise of a map counts as so many places; only tiny maps feel it
-Report = Callable[[int], None]
 Peaks = tuple[NDArray[np.float32], NDArray[np.int64]]
 _TOGETHER = 32  # patches read at a time
 
 
-def search_everywhere(
-    targets: Pictures,
-    patches: Pictures,
-    which: Sequence[int],
-    roles: Roles,
-    evidence: tuple[str, ...],
-    keep: int,
-    memory: int,
-    report: Report,
-) -> Candidates:
+def search_everywhere(task: Task, which: Sequence[int], report: Report) -> Candidates:
     """The best places of some patches of one shape.
 
     Parameters
     ----------
-    targets, patches : Pictures
+    task : Task
     which : sequence of int
         Indices of the patches, all of one shape.
-    roles : Roles
-    evidence : tuple of str
-        Keys of `matcher.evidence.KINDS`.
-    keep : int
-        Targets kept a patch.
-    memory : int
-        Bytes that the targets' spectra may take.
     report : callable
         Called with the number of pairs done since the last call.
     """
+    targets, patches, roles, evidence, keep = task.targets, task.patches, task.roles, task.evidence, task.keep
     side = patches.shape(which[0])[:2]
     found = Candidates.empty(len(which), keep)
     fitting = [k for k in range(len(targets)) if fits(side, targets.shape(k))]
     by_shape = sorted(fitting, key=lambda k: (targets.shape(k)[:2], k))
     for _, group in groupby(by_shape, key=lambda k: targets.shape(k)[:2]):
-        for block in _blocks(list(group), targets, roles, evidence, memory):
+        for block in _blocks(list(group), targets, roles, evidence, task.memory // 2):
             fields = spread(lambda dn: channels(dn, roles, evidence), (targets[k] for k in block))
             spectra = target_spectra(fields, side)
             numbers = np.array(block)

@@ -7,16 +7,14 @@ from typing import Any
 
 from matcher.candidates import Candidates
 from matcher.evidence import channels
-from matcher.exhaustive import search_everywhere
 from matcher.hits import Hit, apart, shares, sure
 from matcher.imagery import to_dn
 from matcher.matching import Job, prepare
 from matcher.peaks import best_peaks
 from matcher.places import Place, apply
 from matcher.planning import Plan, plan
-from matcher.pyramid.levels import search_pyramid
 from matcher.scenes import Piece, read_shrunk
-from matcher.settings import DEFAULT_EVIDENCE, Settings
+from matcher.settings import Settings
 from matcher.subpixel import REACH, refine
 from matcher.threads import limited
 from matcher.variants import Laid, Search, constant
@@ -121,15 +119,7 @@ def _search(planned: Plan, search: Search, hits: dict[int, list[Hit]], report: C
 
 def _candidates(job: Job, report: Callable[[int], None]) -> Candidates:
     """The best pieces of every chip of a job, all of one size."""
-    which, s = list(range(len(job.patches))), job.settings
-    if s.search == "exhaustive":
-        return search_everywhere(
-            job.targets, job.patches, which, job.roles, s.evidence, KEEP, s.memory // 2, report
-        )
-    exact = s.evidence != DEFAULT_EVIDENCE
-    return search_pyramid(
-        job.targets, job.patches, which, job.roles, s.evidence, KEEP, exact, s.effort, report
-    )
+    return job.search(list(range(len(job.patches))), KEEP, report)
 
 
 def _found(planned: Plan, hits: list[Hit]) -> list[Hit]:

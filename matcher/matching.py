@@ -20,7 +20,8 @@ from matcher.kernels.fields import FLAT
 from matcher.pyramid.index import Index
 from matcher.pyramid.levels import index_targets, search_pyramid
 from matcher.result import Result
-from matcher.settings import DEFAULT_EVIDENCE, MIN_SIDE, Settings
+from matcher.settings import MIN_SIDE, Settings
+from matcher.task import Report, Task
 from matcher.threads import limited
 
 log = logging.getLogger("matcher")
@@ -101,6 +102,16 @@ class Job:
     roles: Roles
     settings: Settings
     flat: NDArray[np.floating]
+
+    def search(
+        self, which: Sequence[int], keep: int, report: Report, index: Index | None = None
+    ) -> Candidates:
+        """The `keep` best targets and places of some patches of one size; `index` as `build_indexes` makes it."""
+        s = self.settings
+        task = Task(self.targets, self.patches, self.roles, s.evidence, keep, s.effort, s.memory)
+        if s.search == "exhaustive":
+            return search_everywhere(task, which, report)
+        return search_pyramid(task, which, report, index)
 
 
 def prepare(images: Any, patches: Any, settings: Settings | None = None, **options: Any) -> Job:
@@ -234,8 +245,7 @@ def _check_sizes(targets: Pictures, patches: Pictures) -> None:
 
 
 def _search(job: Job, rows: NDArray[np.int64], progress: Progress, indexes: Indexes) -> Candidates:
-    targets, patches, roles, settings = job.targets, job.patches, job.roles, job.settings
-    pairs = len(targets) * len(rows)
+    pairs = len(job.targets) * len(rows)
     done = 0
 
     def report(more: int) -> None:
@@ -244,28 +254,8 @@ def _search(job: Job, rows: NDArray[np.int64], progress: Progress, indexes: Inde
         progress(done, pairs)
 
     found = Candidates.empty(len(rows), _KEEP)
-    for side, at in _by_side(patches, rows).items():
-        which = rows[at].tolist()
-        if settings.search == "exhaustive":
-            part = search_everywhere(
-                targets, patches, which, roles, settings.evidence, _KEEP, settings.memory // 2, report
-            )
-        else:
-            exact = settings.evidence != DEFAULT_EVIDENCE
-            index = indexes.get(side)
-            part = search_pyramid(
-                targets,
-                patches,
-                which,
-                roles,
-                settings.evidence,
-                _KEEP,
-                exact,
-                settings.effort,
-                report,
-                index,
-            )
-        found.put(at, part)
+    for side, at in _by_side(job.patches, rows).items():
+        found.put(at, job.search(rows[at].tolist(), _KEEP, report, indexes.get(side)))
     progress(pairs, pairs)
     return found
 

@@ -13,6 +13,7 @@ from matcher.pyramid.codes import CELLS, LARGEST, Plan
 from matcher.pyramid.index import build_index, code_patches
 from matcher.pyramid.levels import search_pyramid
 from matcher.pyramid.search import judge, propose_coarse, propose_middle
+from matcher.task import Task
 from tests import naive
 from tests.test_evidence import FOUR, texture
 
@@ -274,7 +275,8 @@ class TestNothingElseMatters:
         targets, queries = open_pictures(open_images(images), open_patches(patches), "dn")
         done = []
         evidence = ("phase", "phase2", "magnitude")
-        found = search_pyramid(targets, queries, [0, 1, 2], FOUR, evidence, 2, False, 1.0, done.append)
+        task = Task(targets, queries, FOUR, evidence, 2, 1.0, 1 << 30)
+        found = search_pyramid(task, [0, 1, 2], done.append)
         assert sum(done) == 12
         assert found.target.shape == (3, 2)
 

@@ -1,19 +1,24 @@
 """Effort by doubt: every patch gets the cheap search, the doubtful ones more."""
 
 import logging
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.candidates import Candidates, best_by_target
+from matcher.errors import MatcherError
 from matcher.exhaustive import fits, search_everywhere
 from matcher.imagery import Pictures, Roles
 from matcher.pyramid.codes import Plan
 from matcher.pyramid.finish import judge_exactly
-from matcher.pyramid.index import Index, build_index, code_patches
+from matcher.pyramid.index import Index, build_index, code_patches, index_bytes
 from matcher.pyramid.search import judge, propose_coarse, propose_middle
+from matcher.settings import DEFAULT_EVIDENCE
+from matcher.task import Report, Task
 
 log = logging.getLogger("matcher.pyramid")
 BLOCK = 1024  # patches coded and searched together
@@ -23,73 +28,64 @@ DOUBTFUL_BLOCK = 512  # doubtful patches searched together
 FINAL = 12  # targets that the exact engine judges for a patch still in doubt
 CONVINCING = 60.0  # a score that no wrong place reaches
 EVERYWHERE = 16e6  # px of targets up to which what is still in doubt is searched exhaustively
-SPECTRA = 1 << 29  # bytes of spectra held for that
-Report = Callable[[int], None]
+KEYS_SHARE = 0.15  # of the memory, for the keys of a block of patches
+INDEX_SHARE = 0.7  # of the memory, for the codes of the targets
 
 
 def search_pyramid(
-    targets: Pictures,
-    patches: Pictures,
-    which: Sequence[int],
-    roles: Roles,
-    evidence: tuple[str, ...],
-    keep: int,
-    exact: bool,
-    effort: float,
-    report: Report,
-    index: Index | None = None,
+    task: Task, which: Sequence[int], report: Report, index: Index | None = None
 ) -> Candidates:
     """The best places of some patches of one shape, coarse to fine.
 
+    With other evidence than the default the exact engine judges every patch, not the doubtful ones only.
+
     Parameters
     ----------
-    targets, patches : Pictures
+    task : Task
     which : sequence of int
         Indices of the patches, all of one shape.
-    roles : Roles
-    evidence : tuple of str
-        What the exact engine compares.
-    keep : int
-        Targets kept a patch.
-    exact : bool
-        Whether the exact engine judges every patch, not the doubtful ones only.
-    effort : float
-        Multiplies how many candidates are refined.
     report : callable
         Called with the number of pairs done since the last call.
     index : Index, optional
         What `index_targets` gave for these targets and this size of patches; by default it is made here.
+
+    Raises
+    ------
+    MatcherError
+        If the targets' codes do not fit the memory.
     """
+    targets, patches, roles, keep = task.targets, task.patches, task.roles, task.keep
     side = patches.shape(which[0])[:2]
+    _check_memory(task, side)
     index = index or index_targets(targets, side, roles)
     fitting = np.array(_fitting(targets, side))
     found = Candidates.empty(len(which), max(keep, FINAL))
     everyone, pairs = np.arange(len(which)), len(fitting)
-    for rows in _level("coarse", everyone, BLOCK):
+    room = int(task.memory * KEYS_SHARE) // 4
+    for rows in _level("coarse", everyone, min(BLOCK, max(4, room // int(index.chunk_starts()[-1])))):
         codes = code_patches([patches[which[k]] for k in rows.tolist()], roles, index.plan)
-        proposals = propose_coarse(index, codes, max(1, round(DEPTH * effort)))
+        proposals = propose_coarse(index, codes, max(1, round(DEPTH * task.effort)))
         found.put(rows, judge(index, codes, proposals, len(found.target[0])))
         report(len(rows) * pairs)
     doubtful = np.flatnonzero(found.score[:, 0] < CONVINCING)
-    for rows in _level("middle", doubtful, DOUBTFUL_BLOCK):
+    for rows in _level("middle", doubtful, min(DOUBTFUL_BLOCK, max(4, room // int(index.columns()[-1])))):
         codes = code_patches([patches[which[k]] for k in rows.tolist()], roles, index.plan)
-        proposals = propose_middle(index, codes, max(1, round(DEEP * effort)))
+        proposals = propose_middle(index, codes, max(1, round(DEEP * task.effort)))
         deeper = judge(index, codes, proposals, len(found.target[0]))
         found.put(rows, _merged(found.take(rows), deeper))
     found = _to_targets(found, fitting, index.plan, side, targets)
-    doubtful = everyone if exact else np.flatnonzero(found.score[:, 0] < CONVINCING)
+    doubtful = (
+        everyone if task.evidence != DEFAULT_EVIDENCE else np.flatnonzero(found.score[:, 0] < CONVINCING)
+    )
     for rows in _level("exact", doubtful, DOUBTFUL_BLOCK):
         block = [patches[which[k]] for k in rows.tolist()]
-        found.put(rows, judge_exactly(targets, block, found.take(rows), roles, evidence))
-    if sum(height * width for height, width in index.shapes.tolist()) <= EVERYWHERE * effort:
+        found.put(rows, judge_exactly(targets, block, found.take(rows), roles, task.evidence))
+    if sum(height * width for height, width in index.shapes.tolist()) <= EVERYWHERE * task.effort:
         doubtful = np.flatnonzero(found.score[:, 0] < CONVINCING)
         for rows in _level("everywhere", doubtful, DOUBTFUL_BLOCK):
             numbers = [which[k] for k in rows.tolist()]
-            kept = len(found.target[0])
-            everywhere = search_everywhere(
-                targets, patches, numbers, roles, evidence, kept, SPECTRA, lambda _pairs: None
-            )
-            found.put(rows, everywhere)
+            wider = replace(task, keep=len(found.target[0]))
+            found.put(rows, search_everywhere(wider, numbers, lambda _pairs: None))
     return Candidates(found.target[:, :keep], found.place[:, :keep], found.score[:, :keep])
 
 
@@ -118,6 +114,18 @@ def index_targets(targets: Pictures, side: tuple[int, int], roles: Roles) -> Ind
     index = build_index((targets[k] for k in numbers), shapes, roles, Plan.of(*side))
     log.info("level index: %d targets, %.2f s", len(numbers), time.perf_counter() - begin)
     return index
+
+
+def _check_memory(task: Task, side: tuple[int, int]) -> None:
+    """The targets' codes stay in memory: they must fit their share of it."""
+    shapes = [task.targets.shape(k)[:2] for k in _fitting(task.targets, side)]
+    needed = index_bytes(shapes, task.roles, Plan.of(*side))
+    if needed > INDEX_SHARE * task.memory:
+        least = math.ceil(needed / INDEX_SHARE / (1 << 20))
+        raise MatcherError(
+            f"{task.targets.name}: the codes of {len(shapes)} images take {needed / (1 << 20):.0f} MiB, more than "
+            f"{INDEX_SHARE:.0%} of the memory given: raise --memory to {least} MiB, or match the images in parts"
+        )
 
 
 def _fitting(targets: Pictures, side: tuple[int, int]) -> list[int]:

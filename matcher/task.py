@@ -1,0 +1,35 @@
+"""What a search is given: the pictures of both sides, and how to compare them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from matcher.imagery import Pictures, Roles
+
+Report = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A search of some targets for patches.
+
+    Attributes
+    ----------
+    targets, patches : Pictures
+    roles : Roles
+    evidence : tuple of str
+        Keys of `matcher.evidence.KINDS`.
+    keep : int
+        Targets kept a patch.
+    effort : float
+        Multiplies how much the pyramid searches.
+    memory : int
+        Bytes that the search may take.
+    """
+
+    targets: Pictures
+    patches: Pictures
+    roles: Roles
+    evidence: tuple[str, ...]
+    keep: int
+    effort: float
+    memory: int
