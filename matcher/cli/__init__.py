@@ -16,6 +16,7 @@ COMMANDS = {
     "locate": "Find where chips lie in scenes.",
     "score": "Score a submission against the answers.",
     "compare": "Compare submissions on the same answers.",
+    "cut": "Cut a challenge with known answers from time series.",
     "verify": "Say whether two patches show the same place.",
     "report": "Write one page on a match.",
     "simulate": "Write a challenge of a synthetic Earth, with answers.",

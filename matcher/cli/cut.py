@@ -1,0 +1,113 @@
+"""``matcher cut``: a challenge with known answers from time series."""
+
+from typing import Any
+
+import click
+
+from matcher.cli.options import Names, quiet_option
+from matcher.cli.progress import reporting
+from matcher.settings import RANGES
+
+
+@click.command("cut")
+@click.argument("series", type=click.Path(), nargs=-1, required=True)
+@click.option("-o", "--output", type=click.Path(), required=True, help="The folder to write to.")
+@click.option("--patches", type=click.IntRange(1), default=64, show_default=True, help="Patches an image.")
+@click.option(
+    "--side", type=click.IntRange(4), default=64, show_default=True, help="Pixels a side of a patch."
+)
+@click.option(
+    "--largest",
+    type=click.IntRange(4),
+    default=512,
+    show_default=True,
+    help="Pixels a side of an image, at most.",
+)
+@click.option(
+    "--dates", type=Names(), metavar="A,B,…", help="Numbers of the dates to use, from 0.  [default: all]"
+)
+@click.option("--gap", type=Names(), metavar="LEAST,MOST", help="Days (or steps) between image and patch.")
+@click.option(
+    "--holdout",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="Share of places that go to validation/ instead of train/.",
+)
+@click.option("--sky", type=click.Choice(["any", "clear", "cloudy"]), default="any", show_default=True)
+@click.option("--form", type=click.Choice(["official", "arrays"]), default="official", show_default=True)
+@click.option("--range", "value_range", type=click.Choice(RANGES[1:]), default="dn", show_default=True)
+@click.option(
+    "--series-dates", type=click.IntRange(1), default=12, show_default=True, help="Dates of a TFRecord."
+)
+@click.option(
+    "--series-bands", type=click.IntRange(1), default=4, show_default=True, help="Bands of a TFRecord."
+)
+@click.option(
+    "--pairs", type=click.IntRange(1), help="Write pairs.npz for verify instead: same pairs a place."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@quiet_option
+def command(
+    series: tuple[str, ...],
+    output: str,
+    dates: tuple[str, ...] | None,
+    gap: tuple[str, ...] | None,
+    pairs: int | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Cut a challenge with known answers from SERIES to a folder.
+
+    SERIES are official training TFRecords (files or a folder of them), .npy or .npz stacks of (dates, height, width,
+    bands), or folders with a raster a date. One place is in memory at a time.
+    """
+    from matcher.cutting import CutOptions, cut_series
+
+    chosen = CutOptions(
+        dates=None if dates is None else _whole("--dates", dates),
+        gap=None if gap is None else _two(_whole("--gap", gap)),
+        **options,
+    )
+    if pairs is not None:
+        _cut_pairs(series, output, chosen, pairs)
+        return
+    with reporting(quiet, "places") as progress:
+        made = cut_series(series, output, chosen, progress=progress)
+    for part, (places, images, count) in made.counts.items():
+        where = f"{output}/{part}" if part else output
+        click.echo(f"{where}: {places} places, {images} images, {count} patches")
+
+
+def _cut_pairs(series: tuple[str, ...], output: str, options: Any, count: int) -> None:
+    from pathlib import Path
+
+    from matcher.cutting import stacks
+    from matcher.errors import MatcherError
+    from matcher.verification.pairs import cut_pairs, write_pairs
+
+    made = cut_pairs(stacks(series, options), count, side=options.side, seed=options.seed)
+    try:
+        Path(output).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MatcherError(f"{output}: cannot be made: {error.strerror or error}") from None
+    path = Path(output, "pairs.npz")
+    write_pairs(path, made)
+    click.echo(f"{path}: {len(made)} pairs")
+
+
+def _whole(name: str, texts: tuple[str, ...]) -> tuple[int, ...]:
+    from matcher.errors import SettingsError
+
+    try:
+        return tuple(int(text) for text in texts)
+    except ValueError:
+        raise SettingsError(f"{name} {','.join(texts)}: give whole numbers with commas between") from None
+
+
+def _two(numbers: tuple[int, ...]) -> tuple[int, int]:
+    from matcher.errors import SettingsError
+
+    if len(numbers) != 2:
+        raise SettingsError("--gap: give least,most, such as 30,400")
+    return numbers[0], numbers[1]
