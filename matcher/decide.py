@@ -8,14 +8,18 @@ from matcher.candidates import Candidates
 # Logistic regression of "the answer is within 4 px" on `confidence_features`, fitted on real places by
 # tools/fit_confidence.py (its defaults), which also says how it does on places left out.
 CONFIDENCE = (-14.5, 3.16, 6.49)
+# The best of thousands of wrong places scores about so much: a runner-up is not taken for less, so that the only
+# target there is does not look like a clear winner.
+CHANCE = 24.0
 
 
 def confidence_features(score: NDArray[np.floating], runner_up: NDArray[np.floating]) -> NDArray[np.float64]:
     """What confidence depends on: 1, log score, and its lead in logs over the best other target's, (n, 3).
 
-    Scores are sums of squared z-scores, (n,); below 1, or nan, they count as 1.
+    Scores are sums of squared z-scores, (n,); one below 1 counts as 1, a runner-up below `CHANCE`, or nan, as that.
     """
-    own, other = (np.log(np.fmax(np.asarray(s, np.float64), 1)) for s in (score, runner_up))
+    own = np.log(np.fmax(np.asarray(score, np.float64), 1))
+    other = np.log(np.fmax(np.asarray(runner_up, np.float64), CHANCE))
     return np.stack([np.ones_like(own), own, own - other], axis=1)
 
 

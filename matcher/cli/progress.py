@@ -23,8 +23,9 @@ def reporting(quiet: bool, unit: str = "pairs") -> Iterator[Progress]:
     stream = sys.stderr
     handler = _Notes(logging.WARNING if quiet else logging.INFO)
     logger = logging.getLogger("matcher")
-    level = logger.level
+    level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
+    logger.propagate = False  # with -v the root has a handler too, and each line would stand twice
     logger.setLevel(logging.INFO)
     shown = None if quiet else Bar(stream, unit) if stream.isatty() else Lines(stream, unit)
     try:
@@ -33,6 +34,7 @@ def reporting(quiet: bool, unit: str = "pairs") -> Iterator[Progress]:
         if isinstance(shown, Bar):
             shown.close()
         logger.setLevel(level)
+        logger.propagate = propagate
         logger.removeHandler(handler)
 
 
