@@ -26,7 +26,8 @@ DEPTH = 128  # chunks refined for every patch
 DEEP = 8192  # columns of the middle level refined for a doubtful one
 DOUBTFUL_BLOCK = 512  # doubtful patches searched together
 FINAL = 12  # targets that the exact engine judges for a patch still in doubt
-CONVINCING = 60.0  # a score that no wrong place reaches
+CONVINCING = 60.0  # a score that hardly any wrong place reaches …
+LEAD = 1.6  # … and hardly any leads the best other target by: with more targets chance goes higher
 EVERYWHERE = 16e6  # px of targets up to which what is still in doubt is searched exhaustively
 KEYS_SHARE = 0.15  # of the memory, for the keys of a block of patches
 INDEX_SHARE = 0.7  # of the memory, for the codes of the targets
@@ -67,21 +68,19 @@ def search_pyramid(
         proposals = propose_coarse(index, codes, max(1, round(DEPTH * task.effort)))
         found.put(rows, judge(index, codes, proposals, len(found.target[0])))
         report(len(rows) * pairs)
-    doubtful = np.flatnonzero(found.score[:, 0] < CONVINCING)
+    doubtful = _in_doubt(found)
     for rows in _level("middle", doubtful, min(DOUBTFUL_BLOCK, max(4, room // int(index.columns()[-1])))):
         codes = code_patches([patches[which[k]] for k in rows.tolist()], roles, index.plan)
         proposals = propose_middle(index, codes, max(1, round(DEEP * task.effort)))
         deeper = judge(index, codes, proposals, len(found.target[0]))
         found.put(rows, _merged(found.take(rows), deeper))
     found = _to_targets(found, fitting, index.plan, side, targets)
-    doubtful = (
-        everyone if task.evidence != DEFAULT_EVIDENCE else np.flatnonzero(found.score[:, 0] < CONVINCING)
-    )
+    doubtful = everyone if task.evidence != DEFAULT_EVIDENCE else _in_doubt(found)
     for rows in _level("exact", doubtful, DOUBTFUL_BLOCK):
         block = [patches[which[k]] for k in rows.tolist()]
         found.put(rows, judge_exactly(targets, block, found.take(rows), roles, task.evidence))
     if sum(height * width for height, width in index.shapes.tolist()) <= EVERYWHERE * task.effort:
-        doubtful = np.flatnonzero(found.score[:, 0] < CONVINCING)
+        doubtful = _in_doubt(found)
         for rows in _level("everywhere", doubtful, DOUBTFUL_BLOCK):
             numbers = [which[k] for k in rows.tolist()]
             wider = replace(task, keep=len(found.target[0]))
@@ -95,6 +94,12 @@ def _level(name: str, rows: NDArray[np.int64], block: int) -> Iterator[NDArray[n
     for start in range(0, len(rows), block):
         yield rows[start : start + block]
     log.info("level %s: %d patches, %.2f s", name, len(rows), time.perf_counter() - begin)
+
+
+def _in_doubt(found: Candidates) -> NDArray[np.int64]:
+    """The patches whose best place is not convincing."""
+    best, second = found.score[:, 0], found.score[:, 1]
+    return np.flatnonzero((best < CONVINCING) | (best < LEAD * second))
 
 
 def _merged(one: Candidates, other: Candidates) -> Candidates:
