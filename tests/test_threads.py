@@ -68,7 +68,7 @@ def test_three_callers_at_once_where_numba_would_abort():
         cwd=os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "same\n"
