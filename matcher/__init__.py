@@ -16,10 +16,13 @@ _HOMES = {
     "Place": "matcher.places",
     "open_images": "matcher.formats",
     "open_patches": "matcher.formats",
+    "open_series": "matcher.formats",
     "read_submission": "matcher.formats.submission",
     "write_submission": "matcher.formats.submission",
     "score": "matcher.scoring",
     "Score": "matcher.scoring",
+    "compare": "matcher.scoring",
+    "Comparison": "matcher.scoring",
 }
 
 __all__ = list(_HOMES)
@@ -28,9 +31,19 @@ if TYPE_CHECKING:
     from matcher.errors import MatcherError as MatcherError
     from matcher.formats import open_images as open_images
     from matcher.formats import open_patches as open_patches
+    from matcher.formats import open_series as open_series
     from matcher.formats.submission import read_submission as read_submission
     from matcher.formats.submission import write_submission as write_submission
+    from matcher.locating import locate as locate
+    from matcher.matching import match as match
     from matcher.placements import Placements as Placements
+    from matcher.places import Place as Place
+    from matcher.result import Result as Result
+    from matcher.scoring import Comparison as Comparison
+    from matcher.scoring import Score as Score
+    from matcher.scoring import compare as compare
+    from matcher.scoring import score as score
+    from matcher.settings import Settings as Settings
 
 
 def __getattr__(name: str) -> Any:
