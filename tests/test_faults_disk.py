@@ -31,6 +31,14 @@ from tests.runs_common import (
 )
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_core():
+    """One thread: on a busy machine several wait for each other at every kernel."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("matcher.threads.usable_cores", lambda: 1)
+        yield
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     return write_inputs(tmp_path_factory.mktemp("world"))

@@ -22,6 +22,14 @@ from matcher.runs.shards import Shard, cut, from_table, to_table
 from tests.runs_common import SMALL, Answering, expected_outputs, outputs, pictures, shard_files, write_inputs
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_core():
+    """One thread: on a busy machine several wait for each other at every kernel."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("matcher.threads.usable_cores", lambda: 1)
+        yield
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("world")

@@ -20,6 +20,14 @@ BATCH = Batch(shard_size=2)
 COUNT = 14
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_core():
+    """One thread: on a busy machine several wait for each other at every kernel."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("matcher.threads.usable_cores", lambda: 1)
+        yield
+
+
 @pytest.fixture(scope="module")
 def world():
     return pictures(patches=COUNT)

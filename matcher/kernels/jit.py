@@ -1,6 +1,8 @@
 """One way to compile a kernel: cached in the user's own cache folder, and working where that cannot be."""
 
+import contextlib
 import os
+import typing
 from collections.abc import Callable
 from typing import Any
 
@@ -22,9 +24,32 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]
 
     def compile_lazily(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
-            compiled: Callable[..., Any] = numba.njit(cache=True, **options)(function)
+            compiled: Any = numba.njit(cache=True, **options)(function)
+            compiled._cache = _Forgiving(compiled._cache)
         except (RuntimeError, OSError):  # no folder to cache in
             compiled = numba.njit(**options)(function)
-        return compiled
+        return typing.cast(Callable[..., Any], compiled)
 
     return compile_lazily
+
+
+class _Forgiving:
+    """A kernel's cache on disk that is passed over and begun anew where it cannot be read (numba #9348)."""
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        try:
+            return self._cache.load_overload(signature, context)
+        except Exception:  # a damaged pickle raises nearly anything
+            with contextlib.suppress(Exception):
+                self._cache.flush()
+            return None
+
+    def save_overload(self, signature: Any, data: Any) -> None:
+        with contextlib.suppress(Exception):
+            self._cache.save_overload(signature, data)
