@@ -8,6 +8,7 @@ import pytest
 
 import matcher
 from matcher.candidates import Candidates, best_by_target
+from matcher.errors import MatcherError
 from matcher.kernels.slide import ROW_SHIFT
 from matcher.pyramid.codes import CELLS, LARGEST, Plan
 from matcher.pyramid.index import build_index, code_patches
@@ -302,3 +303,9 @@ class TestReal:
         off = np.hypot(result.y - truth[:, 1], result.x - truth[:, 2])
         assert off.max() <= 1.5  # the dates themselves lie up to 1 px apart
         assert (result.confidence > 0.9).all()
+
+
+def test_a_target_too_tall_for_the_keys_is_refused_by_name():
+    tall = np.full((8193, 16, 1), 900, np.uint16)
+    with pytest.raises(MatcherError, match=r"8193 px high.*matcher locate"):
+        matcher.match([tall], [texture(16, 16, seed=1)[..., :1].astype(np.uint16)], bands=("gray",))

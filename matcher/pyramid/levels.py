@@ -13,6 +13,7 @@ from matcher.candidates import Candidates, best_by_target
 from matcher.errors import MatcherError
 from matcher.exhaustive import fits, search_everywhere
 from matcher.imagery import Pictures, Roles
+from matcher.kernels.slide import ROW_SHIFT
 from matcher.pyramid.codes import Plan
 from matcher.pyramid.finish import judge_exactly
 from matcher.pyramid.index import Index, build_index, code_patches, index_bytes
@@ -122,9 +123,17 @@ def index_targets(targets: Pictures, side: tuple[int, int], roles: Roles) -> Ind
 
 
 def _check_memory(task: Task, side: tuple[int, int]) -> None:
-    """The targets' codes stay in memory: they must fit their share of it."""
-    shapes = [task.targets.shape(k)[:2] for k in _fitting(task.targets, side)]
-    needed = index_bytes(shapes, task.roles, Plan.of(*side))
+    """The targets' codes stay in memory: they must fit their share of it, and each target the keys of a search."""
+    numbers, plan = _fitting(task.targets, side), Plan.of(*side)
+    shapes = [task.targets.shape(k)[:2] for k in numbers]
+    tallest = (1 << ROW_SHIFT) * plan.factor
+    for k, (height, _) in zip(numbers, shapes, strict=True):
+        if height > tallest:
+            raise MatcherError(
+                f"{task.targets.source.where(k)}: is {height} px high; with patches of this size the pyramid takes at "
+                f"most {tallest}: use matcher locate, which cuts scenes into pieces, or --search exhaustive"
+            )
+    needed = index_bytes(shapes, task.roles, plan)
     if needed > INDEX_SHARE * task.memory:
         least = math.ceil(needed / INDEX_SHARE / (1 << 20))
         raise MatcherError(
