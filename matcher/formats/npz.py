@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.errors import FormatError, MatcherError
+from matcher.errors import FormatError, MatcherError, NoInputError
 from matcher.formats.files import CHUNK, FileBytes, problem
 
 _HEAD = 12_000
@@ -69,7 +69,7 @@ def open_npy(path: str | os.PathLike[str]) -> tuple[FileBytes, NpyHeader]:
     """A ``.npy`` file and its header."""
     file = FileBytes(path)
     if file.size == 0:
-        raise FormatError(f"{file.path}: is empty; a .npy file was expected")
+        raise NoInputError(f"{file.path}: is empty; a .npy file was expected")
     return file, parse_npy_header(file.path, file.read(0, min(_HEAD, file.size)), file.size)
 
 
@@ -179,7 +179,7 @@ def open_archive(path: str | os.PathLike[str]) -> dict[str, Member]:
     """
     file = FileBytes(path)
     if file.size == 0:
-        raise FormatError(f"{file.path}: is empty; a .npz file was expected")
+        raise NoInputError(f"{file.path}: is empty; a .npz file was expected")
     try:
         with zipfile.ZipFile(file.path) as archive:
             infos = archive.infolist()

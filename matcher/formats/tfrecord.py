@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import google_crc32c
 import numpy as np
 
-from matcher.errors import FormatError
+from matcher.errors import FormatError, NoInputError
 from matcher.formats.files import CHUNK, FileBytes, atomic_write, describe_magic
 
 HEADER = 12
@@ -122,7 +122,7 @@ def _crc_bytes(data: bytes) -> bytes:
 
 def _refuse_other_forms(file: FileBytes) -> None:
     if file.size == 0:
-        raise FormatError(f"{file.path}: is empty; a TFRecord file was expected")
+        raise NoInputError(f"{file.path}: is empty; a TFRecord file was expected")
     head = file.read(0, min(HEADER, file.size))
     what = describe_magic(head)
     if what is None or header_holds(head):
