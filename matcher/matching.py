@@ -107,11 +107,14 @@ class Job:
         self, which: Sequence[int], keep: int, report: Report, index: Index | None = None
     ) -> Candidates:
         """The `keep` best targets and places of some patches of one size; `index` as `build_indexes` makes it."""
+        if self.settings.search == "exhaustive":
+            return search_everywhere(self.task(keep), which, report)
+        return search_pyramid(self.task(keep), which, report, index)
+
+    def task(self, keep: int) -> Task:
+        """What a search is given, to keep so many targets a patch."""
         s = self.settings
-        task = Task(self.targets, self.patches, self.roles, s.evidence, keep, s.effort, s.memory)
-        if s.search == "exhaustive":
-            return search_everywhere(task, which, report)
-        return search_pyramid(task, which, report, index)
+        return Task(self.targets, self.patches, self.roles, s.evidence, keep, s.effort, s.memory)
 
 
 def prepare(images: Any, patches: Any, settings: Settings | None = None, **options: Any) -> Job:
@@ -182,7 +185,7 @@ def build_indexes(job: Job) -> Indexes:
         return {}
     sides = sorted({job.patches.shape(k)[:2] for k in range(len(job.patches))})
     with limited(job.settings.threads):
-        return {side: index_targets(job.targets, side, job.roles) for side in sides}
+        return {side: index_targets(job.task(_KEEP), side) for side in sides}
 
 
 def match_rows(

@@ -119,6 +119,15 @@ def test_index_round_trip_and_damage(world, tmp_path):
         load_index(tmp_path)
 
 
+def test_codes_that_are_mapped_do_not_count_as_a_processs_memory(world, monkeypatch):
+    job = prepare(*world)
+    indexes = build_indexes(job)
+    monkeypatch.setattr("matcher.pyramid.levels.INDEX_SHARE", 0)
+    with pytest.raises(MatcherError, match="memory"):
+        match_rows(job)
+    assert match_rows(job, indexes=indexes).ids.tolist() == list(range(1000, 1011))
+
+
 def test_results_survive_a_table(answers):
     again = from_table(to_table(answers))
     for name in answers.__dataclass_fields__:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from matcher.candidates import Candidates, best_by_target
 from matcher.errors import MatcherError
 from matcher.exhaustive import fits, search_everywhere
-from matcher.imagery import Pictures, Roles
+from matcher.imagery import Pictures
 from matcher.kernels.slide import ROW_SHIFT
 from matcher.pyramid.codes import Plan
 from matcher.pyramid.finish import judge_exactly
@@ -58,8 +58,7 @@ def search_pyramid(
     """
     targets, patches, roles, keep = task.targets, task.patches, task.roles, task.keep
     side = patches.shape(which[0])[:2]
-    _check_memory(task, side)
-    index = index or index_targets(targets, side, roles)
+    index = index or index_targets(task, side)
     fitting = np.array(_fitting(targets, side))
     found = Candidates.empty(len(which), max(keep, FINAL))
     everyone, pairs = np.arange(len(which)), len(fitting)
@@ -112,12 +111,13 @@ def _merged(one: Candidates, other: Candidates) -> Candidates:
     return best_by_target(target, place, score, one.target.shape[1])
 
 
-def index_targets(targets: Pictures, side: tuple[int, int], roles: Roles) -> Index:
-    """The codes of all targets that a patch of `side` (height, width) fits into."""
+def index_targets(task: Task, side: tuple[int, int]) -> Index:
+    """The codes of all targets that a patch of `side` (height, width) fits into; an error where memory is short."""
+    _check_memory(task, side)
     begin = time.perf_counter()
-    numbers = _fitting(targets, side)
-    shapes = [targets.shape(k)[:2] for k in numbers]
-    index = build_index((targets[k] for k in numbers), shapes, roles, Plan.of(*side))
+    numbers = _fitting(task.targets, side)
+    shapes = [task.targets.shape(k)[:2] for k in numbers]
+    index = build_index((task.targets[k] for k in numbers), shapes, task.roles, Plan.of(*side))
     log.info("level index: %d targets, %.2f s", len(numbers), time.perf_counter() - begin)
     return index
 
