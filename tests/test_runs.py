@@ -122,7 +122,7 @@ def test_index_round_trip_and_damage(world, tmp_path):
 def test_codes_that_are_mapped_do_not_count_as_a_processs_memory(world, monkeypatch):
     job = prepare(*world)
     indexes = build_indexes(job)
-    monkeypatch.setattr("matcher.pyramid.levels.INDEX_SHARE", 0)
+    monkeypatch.setattr("matcher.pyramid.levels.INDEX_SHARE", 1e-9)
     with pytest.raises(MatcherError, match="memory"):
         match_rows(job)
     assert match_rows(job, indexes=indexes).ids.tolist() == list(range(1000, 1011))
