@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import MatcherError
-from matcher.formats.base import Source
+from matcher.formats.base import Source, Windowed
 from matcher.settings import Settings
 
 DN_CLIP = 4095.0  # the official loader clips reflectance x 10,000 here
@@ -82,6 +82,8 @@ class Pictures:
     def crop(self, index: int, corner: tuple[int, int], size: tuple[int, int]) -> NDArray[np.float32]:
         """The DN of a part of one picture: its top-left pixel (y, x), its height and width. Raises as `[]` does."""
         (top, left), (height, width) = corner, size
+        if isinstance(self.source, Windowed):
+            return self._checked(self.source.read(index, top, left, height, width), index)
         return self._checked(self.source[index][top : top + height, left : left + width], index)
 
     def _checked(self, array: NDArray, index: int) -> NDArray[np.float32]:

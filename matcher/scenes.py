@@ -6,35 +6,20 @@ is lost at the seams, and the rim keeps gradients near a piece's border whole. W
 found in the next one too, at the same place of the scene, and counts once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import MatcherError
+from matcher.formats.base import Windowed
 from matcher.resample import shrink
 
 PLACES = 512  # of a piece, along each side, about
 RIM = 8  # px; gradients and local means near a border see beyond it
-
-
-class Windowed(Protocol):
-    """A source whose windows can be read alone, such as `matcher.formats.geotiff.RasterSource`."""
-
-    name: str
-    ids: NDArray[np.int64]
-
-    def __len__(self) -> int: ...
-
-    def shape(self, index: int) -> tuple[int, int, int]: ...
-
-    def where(self, index: int) -> str: ...
-
-    def __getitem__(self, index: int) -> NDArray: ...
-
-    def read(self, index: int, row: int, col: int, height: int, width: int) -> NDArray: ...
+_AHEAD = 12  # pieces read while those before them are worked on
 
 
 @dataclass(frozen=True)
@@ -95,6 +80,7 @@ class TiledSource:
         self.pieces = tuple(self._cut(areas, places))
         self.ids = np.arange(len(self.pieces), dtype=np.int64)
         self._empty: dict[int, bool] = {}
+        self._ahead = _Ahead(self._read, len(self.pieces))
         if not self.pieces:
             raise MatcherError(
                 f"{scenes.name}: no scene, or part that is searched, holds a chip of {side[0]} x {side[1]} px"
@@ -126,11 +112,20 @@ class TiledSource:
         return f"{self.scenes.where(piece.scene)}, from row {piece.row}, column {piece.col}"
 
     def __getitem__(self, index: int) -> NDArray:
-        """One piece, (height, width, bands)."""
-        piece = self.pieces[index]
-        array = read_shrunk(self.scenes, piece, self.shrink)
-        self._empty[index] = not array.any()
+        """One piece, (height, width, bands); of pieces read in order the next ones are read meanwhile."""
+        array = self._ahead[index]
+        if index not in self._empty:
+            self._empty[index] = not array.any()
         return array
+
+    def read(self, index: int, row: int, col: int, height: int, width: int) -> NDArray:
+        """A window of one piece, (height, width, bands)."""
+        piece = self.pieces[index]
+        part = Piece(piece.scene, piece.row + row, piece.col + col, height, width)
+        return read_shrunk(self.scenes, part, self.shrink)
+
+    def _read(self, index: int) -> NDArray:
+        return read_shrunk(self.scenes, self.pieces[index], self.shrink)
 
     def to_scene(
         self, target: NDArray[np.int64], y: NDArray[np.int64], x: NDArray[np.int64]
@@ -153,6 +148,41 @@ class TiledSource:
                     f"{self.scenes.where(scene)}: holds no valid pixel where it was searched: all is no data, masked, "
                     "transparent or 0; check its nodata value, or leave it out"
                 )
+
+
+class _Ahead:
+    """Pieces by number; where they are asked for in order, a thread of its own reads the next ones already."""
+
+    def __init__(self, read: Callable[[int], NDArray], count: int) -> None:
+        self._read, self._count = read, count
+        self._last = -2
+        self._coming: dict[int, Future[NDArray]] = {}
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __getitem__(self, index: int) -> NDArray:
+        coming = self._coming.pop(index, None)
+        if index == self._last + 1:
+            self._order(index)
+        else:
+            self._forget()
+        self._last = index
+        return self._read(index) if coming is None else coming.result()
+
+    def _order(self, index: int) -> None:
+        self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="matcher-read")
+        for k in range(index + 1, min(index + 1 + _AHEAD, self._count)):
+            if k not in self._coming:
+                self._coming[k] = self._pool.submit(self._read, k)
+        if index == self._count - 1:
+            self._forget()
+
+    def _forget(self) -> None:
+        for coming in self._coming.values():
+            coming.cancel()
+        self._coming.clear()
+        if self._pool is not None:
+            self._pool.shutdown(wait=False)
+            self._pool = None
 
 
 def read_shrunk(scenes: Windowed, piece: Piece, factor: float) -> NDArray:

@@ -216,3 +216,29 @@ class TestNoData:
         for y, x in np.ndindex(9, 10):
             around = holes[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2]
             assert valid[y, x] == (not around.any())
+
+
+def test_crops_are_read_as_windows_where_a_source_can():
+    """A part is the part of the whole, and only it is read."""
+
+    class Windows:
+        name, ids = "windows", np.arange(1)
+        stack = np.random.default_rng(0).integers(1, 4000, (40, 50, 2)).astype(np.uint16)
+
+        def __len__(self):
+            return 1
+
+        def shape(self, _index):
+            return self.stack.shape
+
+        def where(self, _index):
+            return "windows"
+
+        def __getitem__(self, _index):
+            raise AssertionError("read whole")
+
+        def read(self, _index, row, col, height, width):
+            return self.stack[row : row + height, col : col + width]
+
+    part = Pictures(Windows(), "8bit").crop(0, (3, 4), (10, 20))
+    np.testing.assert_array_equal(part, Pictures(open_images([Windows.stack]), "8bit")[0][3:13, 4:24])

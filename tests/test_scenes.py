@@ -59,6 +59,39 @@ def test_pieces_show_the_scene_and_know_their_place():
     assert (scene[1], row[1], col[1]) == (-1, -1, -1)
 
 
+def test_pieces_read_in_order_come_ahead_and_are_the_same():
+    scenes = Memory(RNG.integers(1, 99, (70, 90, 2)))
+    read = []
+    plain, tiles = (TiledSource(scenes, (8, 12), places=8) for _ in range(2))
+    tiles._ahead._read = lambda k: read.append(k) or plain._read(k)
+    count = len(tiles)
+    assert count > 40
+    for k in [*range(count), 5, 6, 7, 3, *range(20)]:
+        np.testing.assert_array_equal(tiles[k], plain._read(k))
+    assert sorted(set(read)) == list(range(count))
+    assert set(read[: count + 1]) == set(range(count))  # the first pass reads each once
+    assert len(tiles._ahead._coming) <= 12
+    part = tiles.read(3, 2, 1, 6, 5)
+    np.testing.assert_array_equal(part, plain._read(3)[2:8, 1:6])
+
+
+def test_a_piece_that_cannot_be_read_ahead_raises_where_it_is_asked_for():
+    tiles = TiledSource(Memory(RNG.integers(1, 99, (70, 90, 2))), (8, 12), places=8)
+    good = tiles._ahead._read
+
+    def bad(k):
+        if k == 4:
+            raise MatcherError("four")
+        return good(k)
+
+    tiles._ahead._read = bad
+    for k in range(4):
+        tiles[k]
+    with pytest.raises(MatcherError, match="four"):
+        tiles[4]
+    assert tiles[5].any()
+
+
 def test_areas_and_scenes_too_small():
     scenes = Memory(np.ones((70, 90, 1)), np.ones((5, 5, 1)))
     tiles = TiledSource(scenes, (8, 8), areas=[Box(10, 20, 40, 50), None], places=10)

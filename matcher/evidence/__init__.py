@@ -45,6 +45,8 @@ def channels(dn: NDArray[np.float32], roles: Roles, names: tuple[str, ...]) -> l
 
 def valid_pixels(dn: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Where all of a pixel's 3 x 3 neighbours hold data: (height, width, bands) to (height, width)."""
+    if dn.size and dn.min() > 0:  # the common case, told many times faster than pixel by pixel
+        return np.ones(dn.shape[:2], bool)
     nodata: NDArray[np.bool_] = np.all(dn <= 0, axis=-1)
     if nodata.any():
         nodata = ndimage.binary_dilation(nodata, np.ones((3, 3), bool))

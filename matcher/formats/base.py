@@ -42,6 +42,25 @@ class Source(Protocol):
         """File, record and its offset or key, for messages: ``"a.tfrecords, record 3 at byte 912"``."""
 
 
+@runtime_checkable
+class Windowed(Protocol):
+    """A source whose windows can be read alone, such as `matcher.formats.geotiff.RasterSource`."""
+
+    name: str
+    ids: NDArray[np.int64]
+
+    def __len__(self) -> int: ...
+
+    def shape(self, index: int) -> tuple[int, int, int]: ...
+
+    def where(self, index: int) -> str: ...
+
+    def __getitem__(self, index: int) -> NDArray: ...
+
+    def read(self, index: int, row: int, col: int, height: int, width: int) -> NDArray:
+        """A window of one picture, (height, width, bands)."""
+
+
 @dataclass(frozen=True)
 class BadRecord:
     """One record that cannot be used.
