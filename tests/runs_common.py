@@ -168,14 +168,14 @@ def digest(*contents: bytes) -> str:
 class Trapped:
     """Patches in memory, one of which does harm when a worker process reads it, so many times.
 
-    Each time a file is left that says how many shards were finished by then.
+    Each time a file is left that says how many shards were finished by then. Mode "last" waits for so many others.
     """
 
-    def __init__(self, patches, trap: int, mode: str, times: int, folder: Path) -> None:
+    def __init__(self, patches, trap: int, mode: str, times: int, folder: Path, others: int = 0) -> None:
         self.name = "trapped patches"
         self.ids = np.arange(1000, 1000 + len(patches))
         self._patches, self._trap, self._mode, self._times = patches, trap, mode, times
-        self._folder = folder
+        self._folder, self._others = folder, others
         folder.mkdir(exist_ok=True)
 
     def __len__(self) -> int:
@@ -200,8 +200,12 @@ class Trapped:
             and len(self.sprung()) < self._times
         ):
             count = len(shard_files(self._folder / "run"))
+            if self._mode == "last":
+                while count < self._others:
+                    time.sleep(0.01)
+                    count = len(shard_files(self._folder / "run"))
             (self._folder / f"trap-{os.getpid()}").write_text(str(count))
-            if self._mode == "kill":
+            if self._mode in ("kill", "last"):
                 os.kill(os.getpid(), signal.SIGKILL)
             elif self._mode == "stop":
                 os.kill(os.getpid(), signal.SIGSTOP)

@@ -81,6 +81,15 @@ def test_a_worker_that_dies_is_replaced(world, whole, tmp_path, mode):
     assert nobody_left()
 
 
+def test_the_shard_of_the_last_to_die_goes_to_a_worker_that_waits(world, whole, tmp_path):
+    """The other worker has finished all there was by then, and is asked nothing more unless it is thought of."""
+    patches = Trapped(world[1], 9, "last", 1, tmp_path, others=COUNT // 2 - 1)
+    run(world[0], patches, tmp_path / "run", batch=BATCH, engine=LocalWorkers(2))
+    assert patches.sprung() == [COUNT // 2 - 1]
+    assert outputs(tmp_path / "run") == whole
+    assert nobody_left()
+
+
 @pytest.mark.parametrize("mode", ["stop", "hang"])
 def test_a_worker_that_hangs_is_replaced(world, whole, tmp_path, mode):
     patches = trapped(world, tmp_path, mode, 1)

@@ -52,6 +52,7 @@ class _Worker:
         self.connection, theirs = _SPAWN.Pipe()
         self.process = _SPAWN.Process(target=_serve, args=(theirs, folder, digest), daemon=True)
         self.shard: Shard | None = None
+        self.ready = False  # has started up
         self.heard = time.monotonic()
         with _interrupts_blocked(), contextlib.suppress(BrokenPipeError):
             self.process.start()
@@ -108,10 +109,9 @@ class _Crew:
             return
         if kind == "error":
             raise content
-        shard, worker.shard = worker.shard, None
+        shard, worker.shard, worker.ready = worker.shard, None, True
         self._stillborn = 0
-        if self._todo:
-            worker.give(self._todo.popleft())
+        self._hand_out()
         if kind == "result" and shard is not None:
             yield shard, content
 
@@ -133,8 +133,15 @@ class _Crew:
                 self._todo.append(shard)
             else:
                 yield shard, SetAside(f"the worker that had it {how}, and {DEATHS - 1} workers before it")
+        self._hand_out()  # there may be a worker that had nothing left to do
         if len(self._crew) < len(self._todo) + sum(w.shard is not None for w in self._crew):
             self._hire()
+
+    def _hand_out(self) -> None:
+        """What is left to do goes to whoever waits for it."""
+        for worker in self._crew:
+            if self._todo and worker.ready and worker.shard is None:
+                worker.give(self._todo.popleft())
 
 
 @contextlib.contextmanager
