@@ -19,6 +19,7 @@ COMMANDS = {
     "cut": "Cut a challenge with known answers from time series.",
     "verify": "Say whether two patches show the same place.",
     "retrieve": "Rank all images for every patch.",
+    "change": "Say what changed between patches and where they lie.",
     "report": "Write one page on a match.",
     "simulate": "Write a challenge of a synthetic Earth, with answers.",
     "demo": "Match a small real sample and show the outcome.",

@@ -1,0 +1,104 @@
+"""Change of many patches, each at its place."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from matcher.change.detect import PRIOR, Change, find_change
+from matcher.errors import MatcherError
+from matcher.formats import open_images, open_patches
+from matcher.formats.geotiff import GeoRef, RasterSource
+from matcher.imagery import Roles, open_pictures, resolve_bands
+from matcher.placements import Placements
+from matcher.settings import Settings
+
+
+@dataclass(frozen=True)
+class Found:
+    """The change of one patch, and where it lies.
+
+    Attributes
+    ----------
+    patch, image : int
+        Ids.
+    x, y : int
+        Column and row of the patch's top-left pixel in the image.
+    change : Change
+    georef : GeoRef, optional
+        Of the patch's pixels, where the image is a raster with a CRS.
+    """
+
+    patch: int
+    image: int
+    x: int
+    y: int
+    change: Change
+    georef: GeoRef | None
+
+
+def changes(
+    images: Any,
+    patches: Any,
+    places: Placements,
+    settings: Settings | None = None,
+    *,
+    threshold: float = 0.5,
+    prior: float = PRIOR,
+) -> Iterator[Found]:
+    """The change of every patch that has a place, in the order of the places.
+
+    Parameters
+    ----------
+    images, patches : what `matcher.open_images` and `matcher.open_patches` take
+    places : Placements
+        Where the patches were found, of any part of them.
+    settings : Settings, optional
+        Bands and value range; the rest is not used.
+    threshold, prior : float
+        As of `matcher.change.detect.find_change`.
+
+    Raises
+    ------
+    MatcherError
+        If an input cannot be read, a place names no patch or image that is there, or does not lie in its image.
+    """
+    settings = settings or Settings()
+    sources = open_images(images), open_patches(patches)
+    targets, queries = open_pictures(*sources, settings.value_range)
+    roles = Roles.of(resolve_bands(targets, queries, settings))
+    at = [{int(k): n for n, k in enumerate(pictures.ids)} for pictures in (targets, queries)]
+    rows = [
+        (int(patch), int(image), int(x), int(y))
+        for patch, image, x, y in zip(places.ids, places.image, places.x, places.y, strict=True)
+    ]
+    for patch, image, x, y in rows:
+        for number, held, name in ((image, at[0], targets.name), (patch, at[1], queries.name)):
+            if number not in held:
+                raise MatcherError(f"{name}: has no picture {number}, which the place of patch {patch} names")
+        height, width, _ = queries.shape(at[1][patch])
+        size = targets.shape(at[0][image])
+        if not (0 <= y <= size[0] - height and 0 <= x <= size[1] - width):
+            raise MatcherError(
+                f"patch {patch}: {height} x {width} px at row {y}, column {x} do not lie in image {image} of "
+                f"{size[0]} x {size[1]} px"
+            )
+    last, picture = -1, np.empty((0, 0, 0), np.float32)
+    for patch, image, x, y in rows:
+        number = at[0][image]
+        if number != last:
+            last, picture = number, targets[number]
+        dn = queries[at[1][patch]]
+        change = find_change(dn, picture, (y, x), roles, threshold=threshold, prior=prior)
+        yield Found(patch, image, x, y, change, _georef(sources[0], number, x, y))
+
+
+def _georef(source: Any, index: int, x: int, y: int) -> GeoRef | None:
+    """Of a window of an image, where that has one."""
+    whole = source.rasters[index].georef if isinstance(source, RasterSource) else None
+    if whole is None:
+        return None
+    a, b, _, d, e, _ = whole.transform
+    left, top = whole.to_map(x, y)
+    return GeoRef(whole.crs, (a, b, left, d, e, top))

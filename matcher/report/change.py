@@ -1,0 +1,106 @@
+"""A change written: arrays, GeoTIFF, and a picture."""
+
+import os
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from matcher.change.detect import CLASSES, Change
+from matcher.change.run import Found
+from matcher.errors import MatcherError
+from matcher.formats.files import atomic_write, problem
+from matcher.formats.geotiff import gdal_errors, import_rasterio
+from matcher.report.gallery import stretch
+
+FORMS = ("npz", "tif", "png")
+_ENLARGED = 192  # px a side, at least, of a picture's panels
+_COLOURS = ((40, 40, 40), (230, 60, 30), (255, 255, 255), (60, 90, 200), (0, 0, 0))  # by class
+
+
+def write_change(folder: str | os.PathLike[str], found: Found, forms: Sequence[str] = FORMS) -> list[str]:
+    """Write one change to ``<patch>.npz``, ``.tif`` and ``.png`` in a folder, as `forms` says.
+
+    ``.npz`` holds score, kind, classes, shift, gain, offset, place; ``.tif`` the bands score and class; ``.png``
+    patch, window, score and classes (changed red, cloud white, shadow blue).
+
+    Raises
+    ------
+    MatcherError
+        If one cannot be written, or rasterio is missing for ``.tif``.
+    """
+    out = []
+    for form in forms:
+        path = Path(folder) / f"{found.patch}.{form}"
+        {"npz": _write_npz, "tif": _write_tif, "png": _write_png}[form](path, found)
+        out.append(str(path))
+    return out
+
+
+def _write_npz(path: Path, found: Found) -> None:
+    change = found.change
+    with atomic_write(path) as file:
+        np.savez_compressed(
+            file,
+            score=change.score,
+            kind=change.kind,
+            classes=np.array(CLASSES),
+            shift=np.array(change.shift),
+            gain=change.gain,
+            offset=change.offset,
+            place=np.array([found.image, found.x, found.y]),
+        )
+
+
+def _write_tif(path: Path, found: Found) -> None:
+    rasterio = import_rasterio(str(path))
+    height, width = found.change.score.shape
+    profile: dict[str, Any] = {
+        "driver": "GTiff", "count": 2, "height": height, "width": width, "dtype": "float32", "compress": "deflate",
+    }  # fmt: skip
+    if found.georef is not None:
+        profile |= {"crs": found.georef.crs, "transform": rasterio.Affine(*found.georef.transform)}
+    try:
+        fd, temporary = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=".tif", dir=path.parent)
+    except OSError as error:
+        raise MatcherError(f"{path}: cannot be written: {problem(error)}") from None
+    os.close(fd)
+    try:
+        with warnings.catch_warnings(), gdal_errors(str(path), "cannot be written"):
+            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+            with rasterio.open(temporary, "w", **profile) as dataset:
+                dataset.write(np.stack([found.change.score, found.change.kind.astype(np.float32)]))
+                dataset.set_band_description(1, "probability of change")
+                dataset.set_band_description(2, "class")
+                dataset.update_tags(CLASSES=", ".join(f"{k} {name}" for k, name in enumerate(CLASSES)))
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def picture(change: Change) -> NDArray[np.uint8]:
+    """Patch, window, score and classes side by side, (height, 4 width + 6, 3)."""
+    heat = np.sqrt(change.score[..., np.newaxis]) * np.array([255, 210, 90])
+    panels = [
+        stretch(change.patch),
+        stretch(change.window),
+        heat.astype(np.uint8),
+        np.array(_COLOURS, np.uint8)[change.kind],
+    ]
+    gap = np.full((change.score.shape[0], 2, 3), 255, np.uint8)
+    return np.hstack([part for panel in panels for part in (panel, gap)][:-1])
+
+
+def _write_png(path: Path, found: Found) -> None:
+    shown = Image.fromarray(picture(found.change))
+    times = max(1, -(-_ENLARGED // found.change.score.shape[0]))
+    shown = shown.resize((shown.width * times, shown.height * times), Image.Resampling.NEAREST)
+    with atomic_write(path) as file:
+        shown.save(file, "PNG", optimize=True)
