@@ -20,6 +20,7 @@ COMMANDS = {
     "verify": "Say whether two patches show the same place.",
     "retrieve": "Rank all images for every patch.",
     "change": "Say what changed between patches and where they lie.",
+    "features": "Say what the dates of a series share, and make features of it.",
     "report": "Write one page on a match.",
     "simulate": "Write a challenge of a synthetic Earth, with answers.",
     "demo": "Match a small real sample and show the outcome.",

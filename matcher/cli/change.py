@@ -14,7 +14,7 @@ from matcher.settings import RANGES
 @click.argument("images", type=click.Path())
 @click.argument("patches", type=click.Path())
 @click.argument("places", type=click.Path(), required=False)
-@click.option("-o", "--output", type=click.Path(file_okay=False), help="Write a file a patch to this folder.")
+@click.option("-o", "--output", type=click.Path(), help="Write a file a patch to this folder.")
 @click.option(
     "--forms",
     type=Names(("npz", "tif", "png")),

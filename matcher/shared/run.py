@@ -1,0 +1,131 @@
+"""From series to splits and features."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.errors import MatcherError
+from matcher.formats.series import iterate_series
+from matcher.imagery import Roles, to_dn
+from matcher.settings import Settings
+from matcher.shared.features import Features, joined, window_features
+from matcher.shared.kinds import evidence_shares
+from matcher.shared.split import Split, fit_split, read_split, scale_names, share_text
+
+
+@dataclass(frozen=True)
+class PlaceSplit:
+    """One series: its split, and the share of each kind of evidence (empty where there is one date).
+
+    `stack` (dates, height, width, bands), DN, is held of the last series alone, else empty.
+    """
+
+    place: str
+    dates: tuple[str, ...]
+    split: Split
+    evidence: dict[str, float]
+    stack: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SeriesFeatures:
+    """Splits of some series and, where asked for, the features of their windows."""
+
+    places: list[PlaceSplit]
+    features: Features | None
+
+    def __str__(self) -> str:
+        parts = []
+        for one in self.places:
+            text = f"{one.place}: share of energy of {len(one.dates)} dates (in brackets, part of the band's energy)\n"
+            text += share_text(one.split)
+            if one.evidence:
+                text += "\nevidence, share: " + ", ".join(f"{k} {v:.2f}" for k, v in one.evidence.items())
+            parts.append(text)
+        if self.features is not None:
+            parts.append(f"{len(self.features.row)} windows of {len(self.features.names)} features")
+        return "\n\n".join(parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it in plain numbers: by place the shares and energies, (scales, bands), and those of evidence."""
+        return {
+            one.place: {
+                "bands": one.split.bands,
+                "scales": scale_names(),
+                "share": one.split.share.tolist(),
+                "energy": one.split.energy.tolist(),
+                "information": one.split.information.tolist(),
+                "evidence": one.evidence,
+            }
+            for one in self.places
+        }
+
+
+def series_features(
+    series: Sequence[str | os.PathLike[str]],
+    *,
+    side: int = 32,
+    stride: int = 16,
+    each_date: bool = False,
+    split: str | os.PathLike[str] | None = None,
+    features: bool = True,
+    bands: tuple[str, ...] | None = None,
+    value_range: str = "dn",
+    dates: int = 12,
+    count: int = 4,
+) -> SeriesFeatures:
+    """Split series into what dates share and what is each one's own, and make features of their windows.
+
+    Parameters
+    ----------
+    series : sequence of paths
+        As `matcher.formats.series.iterate_series`; one is in memory at a time.
+    side, stride : int
+        Of windows, px.
+    each_date : bool
+        Read every date by itself, not all of a series together.
+    split : path, optional
+        A split to use in place of the series' own.
+    features : bool
+        Whether to make features at all.
+    bands : tuple of str, optional
+    value_range : str
+        Of `matcher.settings.RANGES` without ``auto``.
+    dates, count : int
+        Dates and bands of TFRecords, which do not say it.
+
+    Raises
+    ------
+    MatcherError
+        If a series cannot be read, has one date and no split is given, or bands do not fit.
+    """
+    given = None if split is None else read_split(split)
+    places: list[PlaceSplit] = []
+    made: list[Features] = []
+    for one in iterate_series(series, dates=dates, bands=count):
+        stack = np.stack([to_dn(one.read(k), value_range) for k in range(one.shape[0])])
+        if not np.isfinite(stack).all():
+            raise MatcherError(
+                f"{one.file}: has NaN or infinite values; set such pixels to 0, which is no data"
+            )
+        names = Settings(bands=bands).band_names(one.shape[3])
+        if given is None and len(stack) < 2:
+            raise MatcherError(
+                f"{one.file}: has one date; give a series of two or more, or a split with --split"
+            )
+        own = fit_split(stack, names) if given is None else given
+        evidence = evidence_shares(stack, Roles.of(names)) if len(stack) > 1 else {}
+        if places:
+            places[-1] = replace(places[-1], stack=np.empty((0, 0, 0, 0), np.float32))
+        places.append(PlaceSplit(one.place, one.dates, own, evidence, stack))
+        if features:
+            parts = [(stack, "all")] if not each_date else [(stack[[k]], d) for k, d in enumerate(one.dates)]
+            made += [
+                window_features(part, own, side=side, stride=stride, place=one.place, date=date)
+                for part, date in parts
+            ]
+    return SeriesFeatures(places, joined(made) if made else None)
