@@ -27,7 +27,7 @@ def best_peaks(patch: Sequence[Channel], picture: Sequence[Channel], count: int)
     """
     height, width = patch[0].shape
     maps = next(score_maps(patch, target_spectra([picture], (height, width))))[0]
-    total = _combined(maps, patch)
+    total = combined(maps, patch)
     out: list[Peak] = []
     for _ in range(count):
         row, col = (int(k) for k in np.unravel_index(total.argmax(), total.shape))
@@ -39,7 +39,7 @@ def best_peaks(patch: Sequence[Channel], picture: Sequence[Channel], count: int)
     return out
 
 
-def _combined(maps: NDArray[np.float32], patch: Sequence[Channel]) -> NDArray[np.float64]:
+def combined(maps: NDArray[np.float32], patch: Sequence[Channel]) -> NDArray[np.float64]:
     """Maps (channels, y, x) as one: against the noise of each map, and a prior one where it is small."""
     places = maps[0].size
     share = places / (places + PRIOR_PLACES)

@@ -15,17 +15,18 @@ from matcher.settings import EVIDENCE, LEAST_MEMORY, RANGES, Settings
 @click.argument("patches", type=click.Path())
 @click.option("--answers", type=click.Path(), help="Print what the ranking is worth against these.")
 @xy_order_option
+@click.option(
+    "--stride", type=click.IntRange(1), help="Rank windows at every so many pixels.  [default: whole images]"
+)
 @click.option("-o", "--output", type=click.Path(), help="Write the first of each patch as a submission.")
 @click.option(
-    "--export", type=click.Path(), help="Write ids, image, x, y and score of the first images to .npz."
+    "--export", type=click.Path(), help="Write the first candidates to .npz or .parquet (extra research)."
 )
-@click.option(
-    "--top", type=click.IntRange(1), default=100, show_default=True, help="How many images to export."
-)
+@click.option("--top", type=click.IntRange(1), default=100, show_default=True, help="How many to export.")
 @click.option(
     "--scores",
     type=click.Path(),
-    help="Another method's scores of the candidates, .npz as exported: fuse them (needs --answers of some patches).",
+    help="Another method's scores of the candidates, as exported: fuse them (needs --answers of some patches).",
 )
 @click.option("--bands", type=Names(), metavar="A,B,…", help="Names of the bands in order.")
 @click.option("--range", "value_range", type=click.Choice(RANGES), default="auto", show_default=True)
@@ -45,6 +46,7 @@ def command(
     patches: str,
     answers: str | None,
     xy_order: str,
+    stride: int | None,
     output: str | None,
     export: str | None,
     top: int,
@@ -53,15 +55,17 @@ def command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Rank all IMAGES for every patch of PATCHES, each by its best place at any pixel.
+    """Rank all IMAGES, or with --stride their windows, for every patch of PATCHES, each by its best place.
 
-    With --answers: the share of patches with their image among the first k, mean reciprocal rank and mAP, beside the
-    official score. With --scores a learned method's scores are fused as calibrated log-likelihood ratios.
+    With --answers: the share of patches with their image (or window) among the first k, mean reciprocal rank and mAP,
+    beside the official score. With --scores a learned method's scores are fused as calibrated log-likelihood ratios.
     """
     from matcher.errors import SettingsError
     from matcher.formats.files import check_outputs
     from matcher.formats.submission import read_submission
-    from matcher.retrieval import fuse, read_scores, retrieve, worth, worth_text
+    from matcher.fusion import fuse, read_scores
+    from matcher.ranking import check_suffix, worth, worth_text
+    from matcher.retrieval import retrieve
     from matcher.scoring import score
 
     given = [images, patches, *(path for path in (answers, scores) if path is not None)]
@@ -70,18 +74,23 @@ def command(
         raise SettingsError("--scores: fusion is calibrated on answers of some patches: give --answers")
     if answers is None and output is None and export is None:
         raise SettingsError("nothing to do: give --answers, --output or --export")
+    if export is not None:
+        check_suffix(export)
     truth = None if answers is None else read_submission(answers, xy_order=xy_order)
     with reporting(quiet) as progress:
-        ranking = retrieve(images, patches, Settings(**options), progress=progress)
+        ranking = retrieve(images, patches, Settings(**options), stride=stride, keep=top, progress=progress)
     if truth is not None:
         bits = None
         worths = {"matcher": worth(ranking, truth)}
         if scores is not None:
             fusion = fuse(ranking, read_scores(scores, ranking), truth)
             ranking, worths, bits = fusion.ranking, fusion.worths, fusion.bits
+        what = "image" if stride is None else "window"
         official = score(ranking.placements(), truth)
         data = {name: w.to_dict() for name, w in worths.items()}
-        table = f"{worth_text(worths, bits)}\nofficial score of the first: {official.value('total'):.4f}"
+        table = (
+            f"{worth_text(worths, bits, what)}\nofficial score of the first: {official.value('total'):.4f}"
+        )
         emit(table, data | {"bits": bits, "official": official.value("total")}, json_to, official.notes())
     if export is not None:
         ranking.save(export, top)

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from matcher.errors import MatcherError, SettingsError
 from matcher.formats.files import atomic_write
+from matcher.formats.parquet import write_parquet
 from matcher.shared.split import Split, scale_names, shared_part
 
 SUFFIXES = (".npz", ".parquet")
@@ -61,29 +62,6 @@ def check_suffix(path: str | os.PathLike[str]) -> None:
     """Raise a SettingsError where a path ends in none of `SUFFIXES`."""
     if os.path.splitext(os.fspath(path))[1].lower() not in SUFFIXES:
         raise SettingsError(f"{os.fspath(path)}: ends in none of {', '.join(SUFFIXES)}")
-
-
-def write_parquet(path: str | os.PathLike[str], columns: dict[str, NDArray]) -> None:
-    """Write columns of one length as Parquet; a column of two dimensions becomes one of lists.
-
-    Raises
-    ------
-    MatcherError
-        If pyarrow is missing or the file cannot be written.
-    """
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise MatcherError(
-            f"{os.fspath(path)}: Parquet needs pyarrow ({error}): pip install 'matcher[research]', or write .npz"
-        ) from None
-    table = {
-        key: pyarrow.array(column.tolist() if column.ndim == 2 or column.dtype.kind == "U" else column)
-        for key, column in columns.items()
-    }
-    with atomic_write(path) as file:
-        pyarrow.parquet.write_table(pyarrow.table(table), file)
 
 
 def window_features(
