@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TypeVar, cast
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -39,6 +39,16 @@ def limited(threads: int | None) -> Iterator[int]:
                 yield wanted
         finally:
             numba.set_num_threads(before)
+
+
+def ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Items in their order, the next one made by another thread while one is worked on."""
+    iterator, end = iter(items), object()
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, iterator, end)
+        while (item := coming.result()) is not end:
+            coming = pool.submit(next, iterator, end)
+            yield cast(Item, item)
 
 
 def spread(function: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:

@@ -1,6 +1,8 @@
 """The coarse-to-fine search: patches of any size, at any edge, and answers that depend on nothing else."""
 
+import itertools
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,14 @@ from tests.test_evidence import FOUR, texture
 REAL = Path(__file__).parent / "data" / "cities.npz"
 SIDES = [(k, k) for k in range(12, 80)] + [(k, k) for k in (95, 96, 127, 128, 129, 200, 511, 512)]
 SIDES += [(12, 90), (90, 12), (12, 512), (64, 200), (33, 127), (250, 100)]
+
+
+PROPOSE = {
+    "coarse": propose_coarse,
+    "middle": lambda index, codes, depth: propose_middle(index, codes, range(1), depth),
+    "close": lambda index, codes, depth: propose_middle(index, codes, PHASES["close"](index.plan), depth),
+}
+PHASES = {"middle": lambda plan: range(1), "close": lambda plan: range(len(plan.phases))}
 
 
 def rows_of(result):
@@ -66,38 +76,41 @@ class TestPlan:
             assert 0 <= own - coded - 2 * margin <= 1  # the middle
         assert plan.cell % plan.stride == 0
         assert all(1 <= count <= CELLS for count in plan.cells)
-        for count, middle, coded in zip(plan.cells, plan.middle, plan.side, strict=True):
-            assert count * plan.cell <= coded
+        assert all(count * plan.cell <= coded for count, coded in zip(plan.cells, plan.side, strict=True))
+        for middle, coded in zip(plan.middle, plan.side, strict=True):
             assert middle * plan.factor <= coded < (middle + 1) * plan.factor
         assert plan.per_word >= 1
         assert plan.middle[1] * plan.per_word <= 64
+        assert plan.phases[0] == (0, 0)
+        assert all(0 <= step < plan.factor for phase in plan.phases for step in phase)
         assert plan.places(height, width)[0] >= 1
         assert plan.places(*plan.side) == (1, 1)
 
     def test_of_the_challenge(self):
         plan = Plan.of(64, 64)
-        assert (plan.cell, plan.cells, plan.margin) == (8, (8, 8), (0, 0))
+        assert (plan.cell, plan.cells, plan.margin, plan.factor) == (8, (8, 8), (0, 0), 4)
+        assert plan.phases == ((0, 0), (0, 2), (2, 0), (2, 2))
         assert plan.places(512, 512) == (448 // plan.stride + 1,) * 2
 
 
 class TestProposals:
+    @pytest.mark.parametrize("level", PHASES)
     @pytest.mark.parametrize(
         ("height", "width"), [(12, 12), (13, 13), (30, 50), (50, 30), (64, 64), (101, 77)]
     )
-    def test_middle_keys_as_loops(self, height, width):
-        """The best row of each column of middle places of every target, in order of distance."""
+    def test_middle_keys_as_loops(self, height, width, level):
+        """The best row of each column of some phases' places of every target, in order of distance."""
         targets = [texture(height + 11, width + 9, seed=1), texture(height + 4, width + 30, seed=2)]
         plan = Plan.of(height, width)
         index = build_index(targets, [t.shape[:2] for t in targets], FOUR, plan)
         patches = code_patches(
             [t[2 : 2 + height, 4 : 4 + width] for t in targets] + [texture(height, width, seed=9)], FOUR, plan
         )
-        found = propose_middle(index, patches, 10**6)
-        rows, columns = plan.middle
-        per_word = plan.per_word
-        planes = len(index.middle[: index.middle_starts[1]]) // (
-            (-(-(targets[0].shape[1] // plan.factor) // 64) + 1) * (targets[0].shape[0] // plan.factor)
-        )
+        if len(plan.phases) == 1 and level == "close":
+            pytest.skip("cells of one pixel have one phase")
+        phases = PHASES[level](plan)
+        found = propose_middle(index, patches, phases, 10**6)
+        factor, (rows, columns), per_word, planes = plan.factor, plan.middle, plan.per_word, 8
         for n in range(len(patches)):
             own = np.array(
                 [
@@ -107,10 +120,13 @@ class TestProposals:
                 ]
             )  # fmt: skip
             expected = []
-            for k, target in enumerate(targets):
-                tall, wide = (size // plan.factor for size in target.shape[:2])
+            for (k, target), phase in itertools.product(enumerate(targets), phases):
+                begin = plan.phases[phase]
                 flat = index.middle[index.middle_starts[k] : index.middle_starts[k + 1]]
-                packed = flat.reshape(planes, -1, tall)
+                packed = flat.reshape(len(plan.phases), planes, -1, target.shape[0] // factor)[phase]
+                tall, wide = (
+                    (size - first) // factor for size, first in zip(target.shape[:2], begin, strict=True)
+                )
                 bits = np.array(
                     [[[int(packed[p, x >> 6, y]) >> (x & 63) & 1 for x in range(wide)] for y in range(tall)]
                      for p in range(planes)]
@@ -121,31 +137,39 @@ class TestProposals:
                         for y in range(tall - rows + 1)
                     ]
                     (least,) = naive.naive_least(distances, 1)
-                    expected.append((distances[least], k, least * plan.factor, x * plan.factor))
+                    y = least * factor + begin[0]
+                    expected.append((distances[least], k, y, x * factor + begin[1]))
             order = naive.naive_least([e[0] for e in expected], len(expected))
             got = np.concatenate([found.target[n][:, None], found.corner[n]], axis=1).tolist()
             assert got == [list(expected[k][1:]) for k in order]
 
-    @pytest.mark.parametrize("propose", [propose_coarse, propose_middle])
+    @pytest.mark.parametrize("level", PROPOSE)
     @pytest.mark.parametrize("side", [12, 13, 21, 47, 64, 90, 128])
-    def test_reaches_every_place(self, propose, side):
-        """Whatever the target's size leaves over beyond the grid of places, its last pixel is refined too."""
+    def test_reaches_every_place(self, level, side):
+        """Whatever the target's size leaves over beyond the coarse places, its last pixel is refined too; the middle
+        cells are as wide as their steps: what lies more than half a step beyond looks like another place to them."""
         plan = Plan.of(side, side)
-        for over in range(max(plan.stride, plan.factor)):
-            size = side + 2 * max(plan.stride, plan.factor) + over
+        if len(plan.phases) == 1 and level == "close":
+            pytest.skip("cells of one pixel have one phase")
+        step = max(plan.stride, plan.factor)
+        for over in range(step):
+            size = side + 2 * step + over
             target = smooth(size, size, seed=over).astype(np.float32)
             index = build_index([target], [target.shape[:2]], FOUR, plan)
             last = size - side
+            if level == "middle":
+                reach = (size // plan.factor - side // plan.factor) * plan.factor + plan.factor // 2
+                last = min(last, reach)
             places = [(0, 0), (last, last), (0, last), (last, 1), (last // 2, last - 1)]
             codes = code_patches([target[y : y + side, x : x + side] for y, x in places], FOUR, plan)
-            best = judge(index, codes, propose(index, codes, 10**6), 1)
+            best = judge(index, codes, PROPOSE[level](index, codes, 10**6), 1)
             assert [tuple(place) for place in best.place[:, 0].tolist()] == places
 
     def test_depth_counts_proposals(self):
         plan = Plan.of(40, 40)
         index = build_index([texture(90, 80, seed=k) for k in range(3)], 3 * [(90, 80)], FOUR, plan)
         codes = code_patches([texture(40, 40, seed=8)] * 5, FOUR, plan)
-        for propose in (propose_coarse, propose_middle):
+        for propose in PROPOSE.values():
             all_, few = propose(index, codes, 10**6), propose(index, codes, 3)
             np.testing.assert_array_equal(few.target, all_.target[:, :3])
             np.testing.assert_array_equal(few.corner, all_.corner[:, :3])
@@ -154,8 +178,7 @@ class TestProposals:
     def test_keys_hold_any_distance(self):
         """Bits of a middle code, and rows of the tallest target, fit one key of 32 bits."""
         for side in SIDES:
-            plan = Plan.of(*side)
-            assert 10 * plan.middle[0] * plan.middle[1] < 1 << 32 - ROW_SHIFT
+            assert 10 * math.prod(Plan.of(*side).middle) < 1 << 32 - ROW_SHIFT
 
 
 class TestBestByTarget:

@@ -34,7 +34,7 @@ def least_key(distance: NDArray, shift: int) -> np.uint32:
     return np.uint32(key)
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, nogil=True)
 def chunk_minima(codes: NDArray, patches: NDArray, out: NDArray) -> None:
     """Least Hamming distance of every patch in every chunk of an image's places.
 
@@ -138,7 +138,7 @@ def chunk_minima(codes: NDArray, patches: NDArray, out: NDArray) -> None:
                     out[p + q, (low + start) // CHUNK] = key
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, nogil=True)
 def least_keys(keys: NDArray, shift: int, count: int, out: NDArray) -> None:
     """Columns of the `count` least distances of each row: keys (n, m) uint32 to out (n, count) int64, ascending.
 
@@ -218,7 +218,32 @@ def windows_agree(
         out[:, channel[p]] += bits * height
 
 
-@kernel(parallel=True)
+@kernel()
+def window_agrees(
+    planes: NDArray, patch: NDArray, masks: NDArray, channel: NDArray, corner: tuple[int, int], out: NDArray
+) -> None:
+    """As `windows_agree` for one window; out (channels,)."""
+    count, words, height = patch.shape
+    first = corner[1] >> 6
+    shift = np.uint64(corner[1] & 63)
+    back = np.uint64(63) - shift
+    out[:] = 0
+    for p in range(count):
+        differ = np.uint64(0)
+        for w in range(words):
+            low = planes[p, first + w, corner[0] : corner[0] + height]
+            high = planes[p, first + w + 1, corner[0] : corner[0] + height]
+            own = patch[p, w]
+            mask = masks[w]
+            out[channel[p]] += np.int64(popcount(mask)) * height
+            for y in range(height):
+                differ += popcount(
+                    (((low[y] >> shift) | ((high[y] << np.uint64(1)) << back)) & mask) ^ own[y]
+                )
+        out[channel[p]] -= np.int64(differ)
+
+
+@kernel(parallel=True, nogil=True)
 def refine(
     planes: NDArray,
     starts: NDArray,
@@ -285,7 +310,7 @@ def refine(
             out_score[n, m] = best
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, nogil=True)
 def sample_agreement(
     planes: NDArray,
     starts: NDArray,
@@ -308,5 +333,4 @@ def sample_agreement(
             image = planes[starts[i] : starts[i + 1]].reshape(
                 (count, (shapes[i, 1] + 63) // 64 + 1, shapes[i, 0])
             )
-            place = (corners[n, m, 0], corners[n, m, 1])
-            windows_agree(image, patches[n], masks, channel, place, (1, 1), out[n, m : m + 1])
+            window_agrees(image, patches[n], masks, channel, (corners[n, m, 0], corners[n, m, 1]), out[n, m])

@@ -20,6 +20,14 @@ def lot_bit(lot: int, number: int) -> int:
 
 
 @kernel(nogil=True)
+def add_to(one: NDArray, total: NDArray) -> None:
+    """total += one for two-dimensional arrays, without the copy that numba makes of an expression."""
+    for y in range(len(one)):
+        for x in range(one.shape[1]):
+            total[y, x] += one[y, x]
+
+
+@kernel(nogil=True)
 def plane_fields(
     dn: NDArray,
     valid: NDArray,
@@ -46,17 +54,17 @@ def plane_fields(
     out[:] = 0
     first = 4 if nir < 0 else 8
     for b in visible:
-        out[0] += signed[b]
-        out[1] += signed[bands + b]
-        out[2] += blind[b]
-        out[3] += blind[bands + b]
-        out[first] += size[b]
+        add_to(signed[b], out[0])
+        add_to(signed[bands + b], out[1])
+        add_to(blind[b], out[2])
+        add_to(blind[bands + b], out[3])
+        add_to(size[b], out[first])
     if nir >= 0:
-        out[4] = signed[nir]
-        out[5] = signed[bands + nir]
-        out[6] = blind[nir]
-        out[7] = blind[bands + nir]
-        out[9] = size[nir]
+        add_to(signed[nir], out[4])
+        add_to(signed[bands + nir], out[5])
+        add_to(blind[nir], out[6])
+        add_to(blind[bands + nir], out[7])
+        add_to(size[nir], out[9])
     if not valid.all():
         for p in range(len(out)):
             for y in range(height):
@@ -70,15 +78,16 @@ def pack_signs(fields: NDArray, lot: int, out: NDArray) -> None:
     """Signs of fields (P, H, W) as words (P, words, H): word w of row y holds columns 64 w …, lowest bit first."""
     planes, height, width = fields.shape
     for p in range(planes):
-        out[p] = 0
         for y in range(height):
-            for x in range(width):
-                v = fields[p, y, x]
-                if abs(v) < NOTHING:
-                    bit = lot_bit(lot, (p * height + y) * width + x)
-                else:
-                    bit = 1 if v > 0 else 0
-                out[p, x >> 6, y] |= np.uint64(bit) << np.uint64(x & 63)
+            row = fields[p, y]
+            for w in range(out.shape[1]):
+                word = np.uint64(0)
+                for x in range(64 * w, min(64 * w + 64, width)):
+                    bit = row[x] > 0
+                    if abs(row[x]) < NOTHING:
+                        bit = lot_bit(lot, (p * height + y) * width + x) == 1
+                    word |= np.uint64(bit) << np.uint64(x & 63)
+                out[p, w, y] = word
 
 
 @kernel(nogil=True)
@@ -130,7 +139,7 @@ def pooled_codes(fields: NDArray, cell: int, stride: int, cells: NDArray, lot: i
                         out[p, y, x] |= bits[y + step * r, x + step * c] << place
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, nogil=True)
 def code_batch(
     pictures: NDArray,
     valid: NDArray,
@@ -144,6 +153,7 @@ def code_batch(
     stride: int,
     factor: int,
     cells: NDArray,
+    phases: NDArray,
     lot: int,
     fine: NDArray,
     middle: NDArray,
@@ -151,7 +161,7 @@ def code_batch(
 ) -> None:
     """All codes of pictures of one shape (n, H, W, B), as `pack_signs` and `pooled_codes` lay them out.
 
-    `middle` holds as many of the first planes as it has room for; `coarse` the planes of phase.
+    `middle` and `coarse` hold the planes of phase; middle (n, phases, …) those of cells that begin at each of `phases`.
     """
     count, height, width = pictures.shape[:3]
     planes = fine.shape[1]
@@ -159,7 +169,10 @@ def code_batch(
         fields = np.empty((planes, height, width), np.float32)
         plane_fields(pictures[n], valid[n], visible, nir, smooth, slope, floor, half, fields)
         pack_signs(fields, lot, fine[n])
-        reduced = np.empty((middle.shape[1], height // factor, width // factor), np.float32)
-        block_sums(fields, factor, reduced)
-        pack_signs(reduced, lot, middle[n])
+        middle[n] = 0
+        for k in range(len(phases)):
+            y, x = phases[k]
+            reduced = np.empty((middle.shape[2], (height - y) // factor, (width - x) // factor), np.float32)
+            block_sums(fields[:, y:, x:], factor, reduced)
+            pack_signs(reduced, lot, middle[n, k, :, :, : reduced.shape[1]])
         pooled_codes(fields[: planes - (1 if nir < 0 else 2)], cell, stride, cells, lot, coarse[n])

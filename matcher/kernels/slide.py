@@ -10,7 +10,7 @@ from matcher.kernels.jit import kernel
 ROW_SHIFT = 13  # a key is distance << ROW_SHIFT | row of the place
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, nogil=True)
 def unroll_windows(planes: NDArray, width: int, per_word: int, out: NDArray) -> None:
     """Every row's window at every column: planes (P, words, H) to out (X, L, H) uint64.
 
@@ -34,7 +34,7 @@ def unroll_windows(planes: NDArray, width: int, per_word: int, out: NDArray) -> 
                 out[x, p // per_word, y] |= window << up
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, nogil=True)
 def column_minima(windows: NDArray, patches: NDArray, out: NDArray) -> None:
     """Least Hamming distance of every patch in every column of places: out (n, X) uint32 keys.
 

@@ -17,8 +17,7 @@ from matcher.imagery import Roles
 from matcher.kernels.coding import code_batch
 
 CELLS = 8  # cells a side of the coarse code
-MIDDLE = 32  # cells a side of the middle code, about
-MIDDLE_PLANES = 6  # signed and sign-blind visible, signed near infrared: the rest adds less than it costs
+MIDDLE = 16  # cells a side of the middle code, about
 LARGEST = 128  # px: of a larger patch the middle is coded
 CHANNELS = 4  # of the fine score: signed visible, signed near infrared, sign-blind, magnitude
 WEIGHTS = np.array([1.0, 1.0, 1.0, 0.25])
@@ -39,7 +38,7 @@ class Plan:
     cells : (int, int)
         Rows and columns of cells in the coded part.
     factor : int
-        Pixels a side of a middle cell, and between places of the middle search.
+        Pixels a side of a middle cell, and between the places of a phase of the middle search.
     """
 
     side: tuple[int, int]
@@ -73,6 +72,12 @@ class Plan:
         """Planes whose row of middle cells shares a word."""
         return 64 // self.middle[1]
 
+    @property
+    def phases(self) -> tuple[tuple[int, int], ...]:
+        """Where the middle cells of a target begin, (y, x): cells half a step apart see what falls between others."""
+        half = self.factor // 2
+        return ((0, 0), (0, half), (half, 0), (half, half)) if half else ((0, 0),)
+
 
 @dataclass(frozen=True)
 class Codes:
@@ -83,8 +88,8 @@ class Codes:
     fine : ndarray (n, planes, words, height), uint64
         Signs of every field at every pixel: word w of row y holds columns 64 w to 64 w + 63, lowest bit first; a
         word of padding at the right.
-    middle : ndarray (n, middle planes, words, height // factor), uint64
-        The same of sums over factor x factor px, of the first few planes.
+    middle : ndarray (n, phases, planes of phase, words, height // factor), uint64
+        The same of sums over factor x factor px, from each phase's first pixel on; 0 where its cells have ended.
     coarse : ndarray (n, words, rows, columns), uint64
         Of every coarse place; words a multiple of 8.
     """
@@ -100,13 +105,13 @@ def plane_channels(roles: Roles) -> NDArray[np.int64]:
 
 
 def code_shapes(height: int, width: int, roles: Roles, plan: Plan) -> tuple[tuple[int, int, int], ...]:
-    """Shapes of the fine, middle and coarse codes of one picture of height x width pixels."""
+    """Shapes of the fine, middle and coarse codes of one target of height x width pixels."""
     planes = len(plane_channels(roles))
     signs = planes - (1 if roles.nir is None else 2)
     reduced = (height // plan.factor, width // plan.factor)
     return (
         (planes, -(-width // 64) + 1, height),
-        (min(signs, MIDDLE_PLANES), -(-reduced[1] // 64) + 1, reduced[0]),
+        (len(plan.phases), signs, -(-reduced[1] // 64) + 1, reduced[0]),
         (-(-signs // 8) * 8, *plan.places(height, width)),
     )
 
@@ -120,6 +125,6 @@ def code(pictures: Sequence[NDArray[np.float32]], roles: Roles, plan: Plan, lot:
     smooth, slope = gaussian_weights()
     nir = -1 if roles.nir is None else roles.nir
     evidence = (np.array(roles.visible), nir, smooth, slope, MAGNITUDE_FLOOR, MAGNITUDE_HALF)
-    pooling = (plan.cell, plan.stride, plan.factor, np.array(plan.cells))
+    pooling = (plan.cell, plan.stride, plan.factor, np.array(plan.cells), np.array(plan.phases))
     code_batch(stack, valid, *evidence, *pooling, lot, out.fine, out.middle, out.coarse)
     return out

@@ -11,8 +11,10 @@ from matcher.imagery import Roles
 from matcher.kernels.bits import CHUNK
 from matcher.kernels.slide import unroll_windows
 from matcher.pyramid.codes import Codes, Plan, code, code_shapes, plane_channels
+from matcher.threads import ahead
 
 TARGET_LOT, PATCH_LOT = 1, 2
+_PARTS = ("fine", "middle", "coarse")  # as `code_shapes` tells them
 _TOGETHER = 8  # pictures coded in one call, so that every core has some
 
 
@@ -61,18 +63,23 @@ class Index:
         """First chunk of coarse places of every target, and the number of all: (targets + 1,)."""
         return np.concatenate([[0], np.cumsum(-(-self.places().prod(1) // CHUNK))])
 
-    def columns(self) -> NDArray[np.int64]:
-        """First column of middle places of every target, and the number of all: (targets + 1,)."""
-        wide = self.shapes[:, 1] // self.plan.factor - self.plan.middle[1] + 1
-        return np.concatenate([[0], np.cumsum(wide)])
+    def columns(self, phases: range) -> NDArray[np.int64]:
+        """First column of middle places of some phases of every target, and the number of all.
 
-    def windows(self, target: int) -> NDArray[np.uint64]:
-        """Middle windows of one target, (columns, words, rows), made anew at each call."""
+        One after another a target's phases, then the next target's: (targets x phases + 1,).
+        """
+        begin = np.array(self.plan.phases)[phases]
+        places = (self.shapes[:, np.newaxis] - begin) // self.plan.factor - np.array(self.plan.middle) + 1
+        return np.concatenate([[0], np.cumsum(np.where(places[..., 0] > 0, places[..., 1], 0))])
+
+    def windows(self, target: int, phase: int) -> NDArray[np.uint64]:
+        """Middle windows of one target from one phase, (columns, words, rows), made anew at each call."""
         height, width = self.shapes[target] // self.plan.factor
         flat = self.middle[self.middle_starts[target] : self.middle_starts[target + 1]]
-        planes = flat.reshape(-1, -(-width // 64) + 1, height)
+        planes = flat.reshape(len(self.plan.phases), -1, -(-width // 64) + 1, height)[phase]
+        tall, wide = (self.shapes[target] - np.array(self.plan.phases[phase])) // self.plan.factor
         per_word, cells = self.plan.per_word, self.plan.middle[1]
-        out = np.empty((width - cells + 1, -(-len(planes) // per_word), height), np.uint64)
+        out = np.empty((wide - cells + 1, -(-len(planes) // per_word), tall), np.uint64)
         unroll_windows(planes, cells, per_word, out)
         return out
 
@@ -100,29 +107,23 @@ class PatchCodes:
     def __len__(self) -> int:
         return len(self.coarse)
 
-    def take(self, which: NDArray[np.integer]) -> "PatchCodes":
-        """The codes of some of them."""
-        return PatchCodes(self.fine[which], self.masks, self.middle[which], self.coarse[which])
-
 
 def build_index(
     targets: Iterable[NDArray[np.float32]], shapes: Sequence[tuple[int, int]], roles: Roles, plan: Plan
 ) -> Index:
     """Codes of targets (DN, height x width x bands), whose heights and widths are told beforehand."""
     sizes = np.array([[math.prod(part) for part in code_shapes(*shape, roles, plan)] for shape in shapes])
-    starts = np.concatenate([np.zeros((1, 3), np.int64), np.cumsum(sizes, axis=0)])
-    fine, middle, coarse = (np.empty(total, np.uint64) for total in starts[-1].tolist())
+    starts = np.concatenate([np.zeros((1, len(_PARTS)), np.int64), np.cumsum(sizes, axis=0)])
+    flat = {part: np.empty(total, np.uint64) for part, total in zip(_PARTS, starts[-1].tolist(), strict=True)}
     number = 0
-    for batch in _alike(targets):
+    for batch in ahead(_alike(targets)):
         codes = code(batch, roles, plan, TARGET_LOT)
         for k in range(len(batch)):
-            for part, (flat, one) in enumerate(
-                zip((fine, middle, coarse), (codes.fine[k], codes.middle[k], codes.coarse[k]), strict=True)
-            ):
-                flat[starts[number, part] : starts[number + 1, part]] = one.ravel()
+            for part, (low, high) in zip(_PARTS, starts[number : number + 2].T, strict=True):
+                flat[part][low:high] = getattr(codes, part)[k].ravel()
             number += 1
-    columns = (np.ascontiguousarray(starts[:, part]) for part in range(3))
-    return Index(plan, np.array(shapes, np.int64), plane_channels(roles), fine, middle, coarse, *columns)
+    bounds = {f"{part}_starts": np.ascontiguousarray(starts[:, p]) for p, part in enumerate(_PARTS)}
+    return Index(plan, np.array(shapes, np.int64), plane_channels(roles), **flat, **bounds)
 
 
 def index_bytes(shapes: Sequence[tuple[int, int]], roles: Roles, plan: Plan) -> int:
@@ -145,12 +146,12 @@ def code_patches(patches: Sequence[NDArray[np.float32]], roles: Roles, plan: Pla
 
 
 def _packed_middle(codes: Codes, plan: Plan) -> NDArray[np.uint64]:
-    """Middle planes of patches, several to a word: (n, words, rows)."""
+    """Middle planes of patches, of the first phase, several to a word: (n, words, rows)."""
     rows, columns = plan.middle
-    count, planes = codes.middle.shape[:2]
+    count, planes = len(codes.middle), codes.middle.shape[2]
     out = np.zeros((count, -(-planes // plan.per_word), rows), np.uint64)
     for p in range(planes):
-        out[:, p // plan.per_word] |= codes.middle[:, p, 0] << np.uint64(p % plan.per_word * columns)
+        out[:, p // plan.per_word] |= codes.middle[:, 0, p, 0] << np.uint64(p % plan.per_word * columns)
     return out
 
 

@@ -20,16 +20,23 @@ from matcher.pyramid.index import Index, build_index, code_patches, index_bytes
 from matcher.pyramid.search import judge, propose_coarse, propose_middle
 from matcher.settings import DEFAULT_EVIDENCE
 from matcher.task import Report, Task
+from matcher.threads import ahead
 
+Block = tuple[NDArray[np.int64], list[NDArray[np.float32]]]  # which patches, and their pixels
 log = logging.getLogger("matcher.pyramid")
 BLOCK = 1024  # patches coded and searched together
 DEPTH = 128  # chunks refined for every patch
-DEEP = 8192  # columns of the middle level refined for a doubtful one
+MIDDLE_DEPTH = 1024  # columns of the middle level refined for a doubtful one …
+CLOSE_DEPTH = 2048  # … and of the places between
 DOUBTFUL_BLOCK = 512  # doubtful patches searched together
-FINAL = 12  # targets that the exact engine judges for a patch still in doubt
+FAINT = 20.0  # DN a pixel: the fine texture that only the close level sees is sensor noise where gradients are less
+TEXTURED = (
+    0.4  # of a patch's pixels that must have stronger gradients for the close level to be worth its time
+)
+FINAL = 8  # targets that the exact engine judges for a patch still in doubt
 CONVINCING = 60.0  # a score that hardly any wrong place reaches …
 LEAD = 1.6  # … and hardly any leads the best other target by: with more targets chance goes higher
-EVERYWHERE = 16e6  # px of targets up to which what is still in doubt is searched exhaustively
+EVERYWHERE = 48e6  # px of targets up to which what is still in doubt is searched exhaustively
 KEYS_SHARE = 0.15  # of the memory, for the keys of a block of patches
 INDEX_SHARE = 0.7  # of the memory, for the codes of the targets
 
@@ -63,43 +70,58 @@ def search_pyramid(
     found = Candidates.empty(len(which), max(keep, FINAL))
     everyone, pairs = np.arange(len(which)), len(fitting)
     room = int(task.memory * KEYS_SHARE) // 4
-    for rows in _level("coarse", everyone, min(BLOCK, max(4, room // int(index.chunk_starts()[-1])))):
-        codes = code_patches([patches[which[k]] for k in rows.tolist()], roles, index.plan)
+
+    def blocks(level: str, rows: NDArray[np.int64], most: int) -> Iterator[Block]:
+        """The patches of a level, a block at a time, read ahead; how many and how long goes to the log."""
+        begin = time.perf_counter()
+        parts = (rows[start : start + most] for start in range(0, len(rows), most))
+        yield from ahead((part, [patches[which[k]] for k in part.tolist()]) for part in parts)
+        log.info("level %s: %d patches, %.2f s", level, len(rows), time.perf_counter() - begin)
+
+    most = min(BLOCK, max(4, room // int(index.chunk_starts()[-1])))
+    for rows, block in blocks("coarse", everyone, most):
+        codes = code_patches(block, roles, index.plan)
         proposals = propose_coarse(index, codes, max(1, round(DEPTH * task.effort)))
         found.put(rows, judge(index, codes, proposals, len(found.target[0])))
         report(len(rows) * pairs)
-    doubtful = _in_doubt(found)
-    for rows in _level("middle", doubtful, min(DOUBTFUL_BLOCK, max(4, room // int(index.columns()[-1])))):
-        codes = code_patches([patches[which[k]] for k in rows.tolist()], roles, index.plan)
-        proposals = propose_middle(index, codes, max(1, round(DEEP * task.effort)))
-        deeper = judge(index, codes, proposals, len(found.target[0]))
-        found.put(rows, _merged(found.take(rows), deeper))
+    others = range(1, len(index.plan.phases))
+    for level, phases, depth in (("middle", range(1), MIDDLE_DEPTH), ("close", others, CLOSE_DEPTH)):
+        columns = int(index.columns(phases)[-1])
+        if not columns:
+            continue
+        doubtful = _in_doubt(found)
+        if level == "close":
+            doubtful = doubtful[[_textured(patches[which[k]]) for k in doubtful.tolist()]]
+        for rows, block in blocks(level, doubtful, min(DOUBTFUL_BLOCK, max(4, room // columns))):
+            codes = code_patches(block, roles, index.plan)
+            proposals = propose_middle(index, codes, phases, max(1, round(depth * task.effort)))
+            deeper = judge(index, codes, proposals, len(found.target[0]))
+            found.put(rows, _merged(found.take(rows), deeper))
     found = _to_targets(found, fitting, index.plan, side, targets)
     doubtful = everyone if task.evidence != DEFAULT_EVIDENCE else _in_doubt(found)
-    for rows in _level("exact", doubtful, DOUBTFUL_BLOCK):
-        block = [patches[which[k]] for k in rows.tolist()]
+    for rows, block in blocks("exact", doubtful, DOUBTFUL_BLOCK):
         found.put(rows, judge_exactly(targets, block, found.take(rows), roles, task.evidence))
-    if sum(height * width for height, width in index.shapes.tolist()) <= EVERYWHERE * task.effort:
-        doubtful = _in_doubt(found)
-        for rows in _level("everywhere", doubtful, DOUBTFUL_BLOCK):
-            numbers = [which[k] for k in rows.tolist()]
-            wider = replace(task, keep=len(found.target[0]))
-            found.put(rows, search_everywhere(wider, numbers, lambda _pairs: None))
+    doubtful = _in_doubt(found)
+    if len(doubtful) and index.shapes.prod(1).sum() <= EVERYWHERE * task.effort:
+        begin = time.perf_counter()
+        wider = replace(task, keep=len(found.target[0]))
+        found.put(
+            doubtful, search_everywhere(wider, [which[k] for k in doubtful.tolist()], lambda _pairs: None)
+        )
+        log.info("level everywhere: %d patches, %.2f s", len(doubtful), time.perf_counter() - begin)
     return Candidates(found.target[:, :keep], found.place[:, :keep], found.score[:, :keep])
-
-
-def _level(name: str, rows: NDArray[np.int64], block: int) -> Iterator[NDArray[np.int64]]:
-    """The patches of a level, a block at a time; how many and how long goes to the log."""
-    begin = time.perf_counter()
-    for start in range(0, len(rows), block):
-        yield rows[start : start + block]
-    log.info("level %s: %d patches, %.2f s", name, len(rows), time.perf_counter() - begin)
 
 
 def _in_doubt(found: Candidates) -> NDArray[np.int64]:
     """The patches whose best place is not convincing."""
     best, second = found.score[:, 0], found.score[:, 1]
     return np.flatnonzero((best < CONVINCING) | (best < LEAD * second))
+
+
+def _textured(dn: NDArray[np.float32]) -> bool:
+    """Whether a patch (DN, height x width x bands) has texture that stands out of sensor noise."""
+    gy, gx = np.gradient(dn, axis=(0, 1))
+    return bool((np.hypot(gy, gx) > FAINT).mean() >= TEXTURED)
 
 
 def _merged(one: Candidates, other: Candidates) -> Candidates:

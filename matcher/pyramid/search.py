@@ -1,6 +1,7 @@
 """Coarse to fine: pooled codes at every few pixels propose places, fine codes near them decide."""
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,20 +49,25 @@ def propose_coarse(index: Index, patches: PatchCodes, depth: int) -> Proposals:
     return Proposals(target, np.stack([flat // width, flat % width], axis=-1) * stride, (stride + 1) // 2)
 
 
-def propose_middle(index: Index, patches: PatchCodes, depth: int) -> Proposals:
-    """The best place in each of the `depth` best columns of middle places of all targets: every place is tried."""
-    bounds = index.columns()
+def propose_middle(index: Index, patches: PatchCodes, phases: range, depth: int) -> Proposals:
+    """The best place in each of the `depth` best columns of some phases' middle places of all targets."""
+    bounds = index.columns(phases)
     padded = _padded(patches.middle)
     keys = _keys(len(padded), bounds[-1])
-    for k in range(len(index)):
-        column_minima(index.windows(k), padded, keys[:, bounds[k] : bounds[k + 1]])
+    for part, (k, phase) in enumerate(product(range(len(index)), phases)):
+        if bounds[part] < bounds[part + 1]:
+            column_minima(index.windows(k, phase), padded, keys[:, bounds[part] : bounds[part + 1]])
     columns = _least(keys, ROW_SHIFT, depth)[: len(patches)]
     keys = keys[: len(patches)]
-    target = np.searchsorted(bounds, columns, side="right") - 1
+    part = np.searchsorted(bounds, columns, side="right") - 1
     row = (np.take_along_axis(keys, columns, axis=1) & ((1 << ROW_SHIFT) - 1)).astype(np.int64)
+    begin = np.array(index.plan.phases)[phases.start + part % len(phases)]
     factor = index.plan.factor
-    corner = np.stack([row, columns - bounds[target]], axis=-1) * factor
-    return Proposals(target, corner, factor // 2 + 1 if factor > 1 else 0)
+    corner = np.stack([row, columns - bounds[part]], axis=-1) * factor + begin
+    apart = (
+        factor - factor // 2 if len(phases) > 1 else factor
+    )  # px between neighbouring places tried by then
+    return Proposals(part // len(phases), corner, (apart + 1) // 2 if apart > 1 else 0)
 
 
 def judge(index: Index, patches: PatchCodes, proposals: Proposals, keep: int) -> Candidates:
