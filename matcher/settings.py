@@ -34,8 +34,9 @@ class Settings:
         (the challenge's [-1, 1]), ``reflectance`` (0..1), ``8bit`` or ``16bit``.
     evidence : tuple of str
         What is compared: ``bands`` (ZNCC of the bands), ``ndvi`` (ZNCC of NDVI), ``phase`` (signed gradient
-        phase), ``phase2`` (sign-blind), ``magnitude`` (gradient magnitude). Several are added as
-        log-likelihood ratios; in what order they are named makes no difference.
+        phase), ``phase2`` (sign-blind), ``magnitude`` (gradient magnitude), or what an installed package adds
+        (`matcher.plugins`). Several are added as log-likelihood ratios; in what order they are named makes no
+        difference.
     search : str
         ``pyramid``: coarse to fine, exact where there is doubt. ``exhaustive``: every pixel of every image.
     effort : float
@@ -66,12 +67,15 @@ class Settings:
         _check(self.search in SEARCHES, f"search {self.search!r}: choose from {', '.join(SEARCHES)}")
         _check(bool(self.evidence), f"no evidence: name one or more of {', '.join(EVIDENCE)}")
         for name in self.evidence:
-            _check(name in EVIDENCE, f"evidence {name!r}: choose from {', '.join(EVIDENCE)}")
+            _check(
+                known_evidence(name), f"evidence {name!r}: choose from {', '.join(EVIDENCE)}, or install it"
+            )
         _check(
             len(set(self.evidence)) == len(self.evidence),
             f"evidence named twice in {', '.join(self.evidence)}",
         )
-        object.__setattr__(self, "evidence", tuple(name for name in EVIDENCE if name in self.evidence))
+        added = sorted(set(self.evidence) - set(EVIDENCE))
+        object.__setattr__(self, "evidence", (*(name for name in EVIDENCE if name in self.evidence), *added))
         if self.bands is not None:
             _check(bool(self.bands) and all(self.bands), "band names are empty: give one name a band")
             _check(
@@ -100,6 +104,15 @@ class Settings:
             return self.bands
         _check(count in BANDS_BY_COUNT, f"the pictures have {count} bands: name them in order with --bands")
         return BANDS_BY_COUNT[count]
+
+
+def known_evidence(name: str) -> bool:
+    """Whether evidence of this name ships, or an installed package adds it."""
+    if name in EVIDENCE:
+        return True
+    from matcher.plugins import plugin_names
+
+    return name in plugin_names()
 
 
 def _number(value: object) -> bool:

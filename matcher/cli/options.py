@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from matcher.settings import EVIDENCE, LEAST_MEMORY, RANGES, SEARCHES, Settings
+from matcher.settings import EVIDENCE, LEAST_MEMORY, RANGES, SEARCHES, Settings, known_evidence
 
 F = TypeVar("F", bound=Callable[..., Any])
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
@@ -14,12 +14,12 @@ _BINARY = {"ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}
 
 
 class Names(click.ParamType):
-    """Names with commas between, as a tuple; of a fixed list where one is given."""
+    """Names with commas between, as a tuple; of a fixed list where one is given, or those that `also` knows."""
 
     name = "names"
 
-    def __init__(self, choices: tuple[str, ...] = ()) -> None:
-        self.choices = choices
+    def __init__(self, choices: tuple[str, ...] = (), also: Callable[[str], bool] | None = None) -> None:
+        self.choices, self.also = choices, also
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -30,7 +30,7 @@ class Names(click.ParamType):
         if not all(names):
             self.fail(f"{value!r} has an empty name in it", param, ctx)
         for name in names:
-            if self.choices and name not in self.choices:
+            if self.choices and name not in self.choices and not (self.also and self.also(name)):
                 self.fail(f"{name!r} is not one of {', '.join(self.choices)}", param, ctx)
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
@@ -83,7 +83,7 @@ _MATCH_OPTIONS = (
     ),
     click.option(
         "--evidence",
-        type=Names(EVIDENCE),
+        type=Names(EVIDENCE, known_evidence),
         metavar="A,B,…",
         default=",".join(Settings.evidence),
         show_default=True,

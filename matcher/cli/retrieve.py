@@ -7,7 +7,7 @@ import click
 from matcher.cli.options import Names, Size, quiet_option, spell_size
 from matcher.cli.output import emit, json_option, xy_order_option
 from matcher.cli.progress import reporting
-from matcher.settings import EVIDENCE, LEAST_MEMORY, RANGES, Settings
+from matcher.settings import EVIDENCE, LEAST_MEMORY, RANGES, Settings, known_evidence
 
 
 @click.command("retrieve")
@@ -32,7 +32,7 @@ from matcher.settings import EVIDENCE, LEAST_MEMORY, RANGES, Settings
 @click.option("--range", "value_range", type=click.Choice(RANGES), default="auto", show_default=True)
 @click.option(
     "--evidence",
-    type=Names(EVIDENCE),
+    type=Names(EVIDENCE, known_evidence),
     metavar="A,B,…",
     default=",".join(Settings.evidence),
     show_default=True,

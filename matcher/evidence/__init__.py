@@ -1,16 +1,19 @@
 """Evidence: reflectance to fields to correlate. One file a kind, and the table of their names."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from matcher.errors import SettingsError
 from matcher.evidence import gradient_phase, plain
 from matcher.evidence.channel import Channel
 from matcher.imagery import Roles
+from matcher.plugins import load_plugin
 
-__all__ = ["KINDS", "Channel", "channels", "valid_pixels"]
+__all__ = ["KINDS", "Channel", "Kind", "channels", "kind", "valid_pixels"]
 
 Kind = Callable[[NDArray[np.float32], NDArray[np.bool_], Roles], list[Channel]]
 
@@ -32,7 +35,7 @@ def channels(dn: NDArray[np.float32], roles: Roles, names: tuple[str, ...]) -> l
         Reflectance x 10,000; a pixel of 0 in all bands is no data.
     roles : Roles
     names : tuple of str
-        Keys of `KINDS`.
+        Keys of `KINDS`, or names that installed packages add.
 
     Raises
     ------
@@ -40,7 +43,35 @@ def channels(dn: NDArray[np.float32], roles: Roles, names: tuple[str, ...]) -> l
         If a kind needs a band that is not there.
     """
     valid = valid_pixels(dn)
-    return [channel for name in names for channel in KINDS[name](dn, valid, roles)]
+    return [channel for name in names for channel in kind(name)(dn, valid, roles)]
+
+
+def kind(name: str) -> Kind:
+    """The function of a name: one of `KINDS`, or what an installed package adds (`matcher.plugins`).
+
+    It takes the DN of a picture, where its pixels are valid, and the bands' roles, and gives channels of the picture's
+    height and width. A field may look at most 7 px round a pixel: searches cut pictures with that much about them.
+
+    Raises
+    ------
+    SettingsError
+        If there is none; or, when it is called, where one that was added gives something else than such channels.
+    """
+    if name in KINDS:
+        return KINDS[name]
+    added = load_plugin(name)
+
+    def checked(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles) -> list[Channel]:
+        made = added(dn, valid, roles)
+        fine = isinstance(made, list) and bool(made) and all(isinstance(c, Channel) for c in made)
+        if not fine or any(stack.shape[1:] != dn.shape[:2] for c in made for stack in c.stacks):
+            raise SettingsError(
+                f"evidence {name!r}: gave {type(made).__name__}; a list of channels of {dn.shape[:2]} px was expected"
+            )
+        stacks = [tuple(np.ascontiguousarray(stack, np.float32) for stack in c.stacks) for c in made]
+        return [replace(c, stacks=s) for c, s in zip(made, stacks, strict=True)]
+
+    return checked
 
 
 def valid_pixels(dn: NDArray[np.float32]) -> NDArray[np.bool_]:
