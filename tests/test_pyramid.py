@@ -30,7 +30,7 @@ PROPOSE = {
     "middle": lambda index, codes, depth: propose_middle(index, codes, range(1), depth),
     "close": lambda index, codes, depth: propose_middle(index, codes, PHASES["close"](index.plan), depth),
 }
-PHASES = {"middle": lambda plan: range(1), "close": lambda plan: range(len(plan.phases))}
+PHASES = {"middle": lambda _plan: range(1), "close": lambda plan: range(len(plan.phases))}
 
 
 def rows_of(result):

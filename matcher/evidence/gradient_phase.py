@@ -29,21 +29,21 @@ def gaussian_weights() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 def signed_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Unit gradients: dn (H, W, B) to (2 B, H, W), the B row components first; 0 where invalid or flat."""
     out = np.empty((2 * dn.shape[2], *dn.shape[:2]), np.float32)
-    unit_gradient(dn, out)
+    unit_gradient(_by_band(dn), out)
     return _masked(out, valid)
 
 
 def blind_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Unit vectors of the doubled gradient angle: dn (H, W, B) to (2 B, H, W), sines first."""
     out = np.empty((2 * dn.shape[2], *dn.shape[:2]), np.float32)
-    doubled_gradient(dn, *gaussian_weights(), out)
+    doubled_gradient(_by_band(dn), *gaussian_weights(), out)
     return _masked(out, valid)
 
 
 def magnitude_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Log of gradient magnitude plus 10 DN less its mean over 15 px: dn (H, W, B) to (B, H, W)."""
     out = np.empty((dn.shape[2], *dn.shape[:2]), np.float32)
-    log_magnitude(dn, MAGNITUDE_FLOOR, MAGNITUDE_HALF, out)
+    log_magnitude(_by_band(dn), MAGNITUDE_FLOOR, MAGNITUDE_HALF, out)
     return _masked(out, valid)
 
 
@@ -70,6 +70,10 @@ def _by_role(name: str, fields: NDArray[np.float32], roles: Roles) -> list[Chann
         Channel(key, (fields[[*which, *(bands + k for k in which)]],), centred=False, weight=1.0)
         for key, which in groups.items()
     ]
+
+
+def _by_band(dn: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(dn.transpose(2, 0, 1))
 
 
 def _masked(fields: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:

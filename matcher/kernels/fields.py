@@ -1,4 +1,7 @@
-"""Gradient fields of a picture: the inner loops of the evidence."""
+"""Gradient fields of a picture: the inner loops of the evidence.
+
+Pictures come band by band, (B, H, W): loops along a row are then vectorised.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,83 +13,91 @@ FLAT = np.float32(1e-3)  # DN; a gradient below is no gradient
 
 @kernel(nogil=True)
 def unit_gradient(dn: NDArray, out: NDArray) -> None:
-    """Unit vectors of central differences: dn (H, W, B) float32 to out (2 B, H, W), rows' components first.
+    """Unit vectors of central differences: dn (B, H, W) float32 to out (2 B, H, W), rows' components first.
 
     Border pixels and flat ones are 0.
     """
-    height, width, bands = dn.shape
-    for y in range(height):
-        out[:, y, :] = 0
-        if 0 < y < height - 1:
-            for b in range(bands):
+    bands, height, width = dn.shape
+    for b in range(bands):
+        for y in range(height):
+            down, across = out[b, y], out[bands + b, y]
+            down[:] = 0
+            across[:] = 0
+            if 0 < y < height - 1:
+                above, row, below = dn[b, y - 1], dn[b, y], dn[b, y + 1]
                 for x in range(1, width - 1):
-                    gy = dn[y + 1, x, b] - dn[y - 1, x, b]
-                    gx = dn[y, x + 1, b] - dn[y, x - 1, b]
+                    gy = below[x] - above[x]
+                    gx = row[x + 1] - row[x - 1]
                     size = np.sqrt(gy * gy + gx * gx)
-                    if size > FLAT:
-                        out[b, y, x] = gy / size
-                        out[bands + b, y, x] = gx / size
+                    some = np.float32(1) if size > FLAT else np.float32(0)
+                    size = max(size, FLAT)
+                    down[x] = some * gy / size
+                    across[x] = some * gx / size
 
 
 @kernel(nogil=True)
 def doubled_gradient(dn: NDArray, smooth: NDArray, slope: NDArray, out: NDArray) -> None:
-    """Unit vectors of doubled gradient angle: dn (H, W, B) float32 to out (2 B, H, W), sines first.
+    """Unit vectors of doubled gradient angle: dn (B, H, W) float32 to out (2 B, H, W), sines first.
 
     The gradient is a Gaussian derivative: `slope` (r,) are the weights of the differences 1..r pixels away,
     `smooth` (r + 1,) those of the smoothing at 0..r; the border repeats its last pixel. Flat pixels are 0.
     """
-    height, width, bands = dn.shape
+    bands, height, width = dn.shape
     reach = len(slope)
-    for y in range(height):
-        down = np.empty(width, np.float32)  # smoothed along the columns / differentiated along them
-        diff = np.empty(width, np.float32)
-        for b in range(bands):
+    down = np.empty(width + 2 * reach, np.float32)  # smoothed along the columns, its border repeated
+    diff = np.empty(width + 2 * reach, np.float32)  # differentiated along them
+    gy = np.empty(width, np.float32)
+    gx = np.empty(width, np.float32)
+    for b in range(bands):
+        for y in range(height):
+            row = dn[b, y]
             for x in range(width):
-                s = smooth[0] * dn[y, x, b]
-                d = np.float32(0)
-                for k in range(1, reach + 1):
-                    above = dn[max(y - k, 0), x, b]
-                    below = dn[min(y + k, height - 1), x, b]
-                    s += smooth[k] * (above + below)
-                    d += slope[k - 1] * (below - above)
-                down[x] = s
-                diff[x] = d
+                down[reach + x] = smooth[0] * row[x]
+                diff[reach + x] = 0
+            for k in range(1, reach + 1):
+                above, below = dn[b, max(y - k, 0)], dn[b, min(y + k, height - 1)]
+                s, d = smooth[k], slope[k - 1]
+                for x in range(width):
+                    down[reach + x] += s * (above[x] + below[x])
+                    diff[reach + x] += d * (below[x] - above[x])
+            for field in (down, diff):
+                field[:reach] = field[reach]
+                field[reach + width :] = field[reach + width - 1]
             for x in range(width):
-                gy = smooth[0] * diff[x]
-                gx = np.float32(0)
-                for k in range(1, reach + 1):
-                    left = max(x - k, 0)
-                    right = min(x + k, width - 1)
-                    gy += smooth[k] * (diff[left] + diff[right])
-                    gx += slope[k - 1] * (down[right] - down[left])
-                power = gy * gy + gx * gx
-                if power > FLAT * FLAT:
-                    out[b, y, x] = 2 * gy * gx / power
-                    out[bands + b, y, x] = (gx * gx - gy * gy) / power
-                else:
-                    out[b, y, x] = 0
-                    out[bands + b, y, x] = 0
+                gy[x] = smooth[0] * diff[reach + x]
+                gx[x] = 0
+            for k in range(1, reach + 1):
+                s, d = smooth[k], slope[k - 1]
+                for x in range(width):
+                    gy[x] += s * (diff[reach + x - k] + diff[reach + x + k])
+                    gx[x] += d * (down[reach + x + k] - down[reach + x - k])
+            sine, cosine = out[b, y], out[bands + b, y]
+            for x in range(width):
+                power = gy[x] * gy[x] + gx[x] * gx[x]
+                some = np.float32(1) if power > FLAT * FLAT else np.float32(0)
+                power = max(power, FLAT * FLAT)
+                sine[x] = some * 2 * gy[x] * gx[x] / power
+                cosine[x] = some * (gx[x] * gx[x] - gy[x] * gy[x]) / power
 
 
 @kernel(nogil=True)
 def log_magnitude(dn: NDArray, floor: float, half: int, out: NDArray) -> None:
-    """Log of gradient magnitude plus `floor`, less its mean over 2 half + 1 px: dn (H, W, B) to out (B, H, W).
+    """Log of gradient magnitude plus `floor`, less its mean over 2 half + 1 px: dn (B, H, W) to out (B, H, W).
 
     Central differences (halved); the border's magnitude is that of a flat pixel; means repeat the border.
     """
-    height, width, bands = dn.shape
+    bands, height, width = dn.shape
     flat = np.float32(np.log(floor))
     size = 2 * half + 1
     level = np.empty((bands, height, width), np.float32)
-    for y in range(height):
-        for b in range(bands):
-            for x in range(width):
-                if 0 < y < height - 1 and 0 < x < width - 1:
-                    gy = (dn[y + 1, x, b] - dn[y - 1, x, b]) * np.float32(0.5)
-                    gx = (dn[y, x + 1, b] - dn[y, x - 1, b]) * np.float32(0.5)
-                    level[b, y, x] = np.log(np.sqrt(gy * gy + gx * gx) + np.float32(floor))
-                else:
-                    level[b, y, x] = flat
+    level[:] = flat
+    for b in range(bands):
+        for y in range(1, height - 1):
+            above, row, below = dn[b, y - 1], dn[b, y], dn[b, y + 1]
+            for x in range(1, width - 1):
+                gy = (below[x] - above[x]) * np.float32(0.5)
+                gx = (row[x + 1] - row[x - 1]) * np.float32(0.5)
+                level[b, y, x] = np.log(np.sqrt(gy * gy + gx * gx) + np.float32(floor))
     across = np.empty((bands, height, width), np.float64)  # sums along rows
     for y in range(height):
         for b in range(bands):

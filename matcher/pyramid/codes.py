@@ -104,7 +104,7 @@ def plane_channels(roles: Roles) -> NDArray[np.int64]:
     return np.array([0, 0, 2, 2, 3] if roles.nir is None else [0, 0, 2, 2, 1, 1, 2, 2, 3, 3])
 
 
-def code_shapes(height: int, width: int, roles: Roles, plan: Plan) -> tuple[tuple[int, int, int], ...]:
+def code_shapes(height: int, width: int, roles: Roles, plan: Plan) -> tuple[tuple[int, ...], ...]:
     """Shapes of the fine, middle and coarse codes of one target of height x width pixels."""
     planes = len(plane_channels(roles))
     signs = planes - (1 if roles.nir is None else 2)

@@ -59,15 +59,15 @@ def propose_middle(index: Index, patches: PatchCodes, phases: range, depth: int)
             column_minima(index.windows(k, phase), padded, keys[:, bounds[part] : bounds[part + 1]])
     columns = _least(keys, ROW_SHIFT, depth)[: len(patches)]
     keys = keys[: len(patches)]
-    part = np.searchsorted(bounds, columns, side="right") - 1
+    places_of = np.searchsorted(bounds, columns, side="right") - 1
     row = (np.take_along_axis(keys, columns, axis=1) & ((1 << ROW_SHIFT) - 1)).astype(np.int64)
-    begin = np.array(index.plan.phases)[phases.start + part % len(phases)]
+    begin = np.array(index.plan.phases)[phases.start + places_of % len(phases)]
     factor = index.plan.factor
-    corner = np.stack([row, columns - bounds[part]], axis=-1) * factor + begin
+    corner = np.stack([row, columns - bounds[places_of]], axis=-1) * factor + begin
     apart = (
         factor - factor // 2 if len(phases) > 1 else factor
     )  # px between neighbouring places tried by then
-    return Proposals(part // len(phases), corner, (apart + 1) // 2 if apart > 1 else 0)
+    return Proposals(places_of // len(phases), corner, (apart + 1) // 2 if apart > 1 else 0)
 
 
 def judge(index: Index, patches: PatchCodes, proposals: Proposals, keep: int) -> Candidates:
