@@ -29,6 +29,16 @@ def path(tmp_path):
     return path
 
 
+def test_windows_are_those_of_the_whole(path):
+    source = open_patches(path)
+    for k in range(3):
+        whole = source[k]
+        window = source.read(k, 2, 1, 5, 6)
+        np.testing.assert_array_equal(window, whole[2:7, 1:7])
+        window[:] = 0  # the caller's own
+        np.testing.assert_array_equal(source[k], whole)
+
+
 def write_by_tensorflow(path, features):
     tf = pytest.importorskip("tensorflow")
     with tf.io.TFRecordWriter(str(path)) as writer:

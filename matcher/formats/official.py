@@ -80,7 +80,12 @@ class OfficialSource:
 
     def __getitem__(self, index: int) -> NDArray:
         """One picture, float16 (height, width, bands), the caller's own copy."""
-        return self._index.pixels(index).reshape(self.shape(index))
+        return self._index.pixels(index).reshape(self.shape(index)).astype(np.float16)
+
+    def read(self, index: int, row: int, col: int, height: int, width: int) -> NDArray:
+        """A window of one picture, float16 (height, width, bands), the caller's own copy."""
+        picture = self._index.pixels(index).reshape(self.shape(index))
+        return picture[row : row + height, col : col + width].astype(np.float16)
 
 
 class OfficialSeries:
@@ -144,7 +149,7 @@ class OfficialSeries:
         part, k = self._find(index)
         dates, height, width, bands = self.shape(index)
         channels = part.pixels(k).reshape(height, width, dates, bands)
-        return np.ascontiguousarray(channels.transpose(2, 0, 1, 3))
+        return np.array(channels.transpose(2, 0, 1, 3), np.float16, order="C")
 
     def _find(self, index: int) -> tuple[RecordIndex, int]:
         index = range(len(self))[index]

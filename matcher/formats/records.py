@@ -116,13 +116,13 @@ class RecordIndex:
         return f"{self.file.path}, record {self.numbers[index]} at byte {self.offsets[index]}"
 
     def pixels(self, index: int) -> NDArray:
-        """The float16 values of one record, flat."""
+        """The float16 values of one record, flat, as they lie in the file: not to be written to."""
         try:
             data = read_record(self.file, self.offsets[index], self.lengths[index])
             content = self._pixels(parse_example(data))
         except FormatError as error:
             raise FormatError(f"{self.where(index)}: {error}") from None
-        return np.frombuffer(content, "<f2").astype(np.float16)
+        return np.frombuffer(content, "<f2")
 
     def _add(self, record: Record, taken: dict[int, int]) -> None:
         features = parse_example(record.data())

@@ -10,6 +10,7 @@ from matcher.kernels.jit import kernel
 
 CHUNK = 128  # places that share one minimum
 _SPAN = 4 * CHUNK  # places whose distances are held at once
+_RUN = 256  # candidates that a thread takes at a time
 KEY_SHIFT = 7  # a key is distance << KEY_SHIFT | place in the chunk
 
 
@@ -253,6 +254,7 @@ def refine(
     channel: NDArray,
     targets: NDArray,
     corners: NDArray,
+    order: NDArray,
     radius: int,
     mean: NDArray,
     scale: NDArray,
@@ -263,20 +265,22 @@ def refine(
 
     planes flat uint64, image i's from starts[i] to starts[i + 1], of shapes[i] = (height, width) pixels, each laid out
     as `windows_agree` wants it; patches (n, P, w, h).
-    targets (n, m) image of each candidate, -1 where there is none; corners (n, m, 2) as (y, x); every corner within
+    targets (n, m) image of each candidate, -1 where there is none; order (n * m,) in which they are taken: those of one
+    image together, so that its planes stay in the cache. corners (n, m, 2) as (y, x); every corner within
     `radius` px that lies inside is tried, and those on to the image's end where it is less than 2 `radius` off: a grid
     of places seldom ends there. mean, scale (n, C): z = (agreement - mean) scale, scale with the root of the channel's
     weight in it. out_score (n, m) float32, -1 where there is none; out_place (n, m, 2).
     """
-    many, count, words, height = patches.shape
+    _, count, words, height = patches.shape
     channels = mean.shape[1]
     side = 3 * radius + 1
     width_bits = np.int64(0)
     for w in range(words):
         width_bits += np.int64(popcount(masks[w]))
-    for n in prange(many):
+    for part in prange((len(order) + _RUN - 1) // _RUN):
         agree = np.empty((side * side, channels), np.int32)
-        for m in range(targets.shape[1]):
+        for k in range(part * _RUN, min((part + 1) * _RUN, len(order))):
+            n, m = divmod(order[k], targets.shape[1])
             i = targets[n, m]
             out_score[n, m] = -1
             if i < 0:
@@ -297,16 +301,16 @@ def refine(
                 image, patches[n], masks, channel, (y0, x0), (rows, columns), agree[: rows * columns]
             )
             best = np.float32(-1)
-            for k in range(rows * columns):
+            for place in range(rows * columns):
                 total = np.float32(0)
                 for c in range(channels):
-                    z = (agree[k, c] - mean[n, c]) * scale[n, c]
+                    z = (agree[place, c] - mean[n, c]) * scale[n, c]
                     if z > 0:
                         total += np.float32(z * z)
                 if total > best:
                     best = total
-                    out_place[n, m, 0] = y0 + k // columns
-                    out_place[n, m, 1] = x0 + k % columns
+                    out_place[n, m, 0] = y0 + place // columns
+                    out_place[n, m, 1] = x0 + place % columns
             out_score[n, m] = best
 
 
@@ -320,12 +324,14 @@ def sample_agreement(
     channel: NDArray,
     targets: NDArray,
     corners: NDArray,
+    order: NDArray,
     out: NDArray,
 ) -> None:
     """Agreeing bits of each patch at given windows: as `refine`, out (n, m, C) int32; -1 where there is no target."""
-    many, count = patches.shape[:2]
-    for n in prange(many):
-        for m in range(targets.shape[1]):
+    count = patches.shape[1]
+    for part in prange((len(order) + _RUN - 1) // _RUN):
+        for k in range(part * _RUN, min((part + 1) * _RUN, len(order))):
+            n, m = divmod(order[k], targets.shape[1])
             i = targets[n, m]
             if i < 0:
                 out[n, m] = -1

@@ -47,7 +47,9 @@ def plane_fields(
     height, width, _ = dn.shape
     band = np.empty((1, height, width), np.float32)
     one = np.empty((1, height, width), np.float32)
-    two = np.empty((2, height, width), np.float32)  # of a band at a time: what stays in the cache is made faster
+    two = np.empty(
+        (2, height, width), np.float32
+    )  # of a band at a time: what stays in the cache is made faster
     out[:] = 0
     last = len(out) - 1 if nir < 0 else len(out) - 2
     for k in range(len(visible) + (nir >= 0)):

@@ -80,6 +80,7 @@ def judge(index: Index, patches: PatchCodes, proposals: Proposals, keep: int) ->
         *_fine(index, patches),
         proposals.target,
         proposals.corner,
+        _by_target(proposals.target),
         proposals.radius,
         mean,
         scale,
@@ -122,11 +123,22 @@ def _fine(index: Index, patches: PatchCodes) -> tuple[NDArray, ...]:
 
 
 def _agreement(
-    index: Index, patches: PatchCodes, target: NDArray[np.int64], corner: NDArray[np.int64]
+    index: Index,
+    patches: PatchCodes,
+    target: NDArray[np.int64],
+    corner: NDArray[np.int64],
+    repeats: int = 1,
 ) -> NDArray[np.int32]:
+    """Agreeing bits at windows of targets, each target so many times running: (n, windows, channels)."""
     out = np.empty((*target.shape, CHANNELS), np.int32)
-    sample_agreement(*_fine(index, patches), target, corner, out)
+    together = _by_target(target[:, ::repeats])[:, np.newaxis] * repeats + np.arange(repeats)
+    sample_agreement(*_fine(index, patches), target, corner, together.ravel(), out)
     return out
+
+
+def _by_target(target: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Flat indices of candidates, those of one target together."""
+    return np.argsort(target, axis=None, kind="stable")
 
 
 def _spread(shapes: NDArray[np.int64], side: tuple[int, int]) -> NDArray[np.int64]:
@@ -156,7 +168,7 @@ def _judge_pairs(index: Index, patches: PatchCodes, found: Candidates) -> Candid
     there = found.target >= 0
     corner = _spread(index.shapes[np.maximum(found.target, 0)], index.plan.side)
     target = np.repeat(found.target, _NOISE_WINDOWS, axis=1)
-    noise = _agreement(index, patches, target, corner.reshape(n, -1, 2)).reshape(
+    noise = _agreement(index, patches, target, corner.reshape(n, -1, 2), _NOISE_WINDOWS).reshape(
         n, m, _NOISE_WINDOWS, CHANNELS
     )
     mean, deviation = _moments(noise, 2)
