@@ -14,16 +14,17 @@ from matcher.formats import open_images
 from matcher.imagery import Pictures, Roles
 from matcher.kernels.bits import CHUNK
 from matcher.pyramid import levels
-from matcher.pyramid.codes import MIDDLE_PLANES, Plan, plane_channels
+from matcher.pyramid.codes import Plan, plane_channels
 from matcher.pyramid.finish import AROUND, judge_exactly
 from matcher.pyramid.index import code_patches
 from matcher.pyramid.levels import index_targets
 from matcher.pyramid.search import judge, propose_coarse, propose_middle
 from matcher.settings import DEFAULT_EVIDENCE
+from matcher.task import Task
 
 FOUR = Roles.of(("red", "green", "blue", "nir"))
 NOISE_WINDOWS = 64  # a patch, and again a patch and candidate image
-SIGNED_PLANES = 8  # planes of the coarse code
+PHASE_PLANES = 8  # planes of the coarse and middle codes
 FIELD_OPERATIONS = (
     150  # floating-point operations a pixel and band of all fields of a code (sums, roots, a log)
 )
@@ -100,13 +101,13 @@ def refine_coarse_cost(scale: Scale) -> Cost:
     return _refine_cost(scale, scale.patches, depth, (scale.plan.stride + 1) // 2)
 
 
-def middle_cost(scale: Scale) -> Cost:
-    """The middle code at every place of every image, for patches in doubt; windows unrolled once a block."""
+def middle_cost(scale: Scale, phases: int = 1) -> Cost:
+    """The middle code of some phases of every image, for patches in doubt; windows unrolled once a block."""
     plan = scale.plan
     rows, columns = plan.middle
     wide = scale.size // plan.factor
-    words = -(-MIDDLE_PLANES // plan.per_word)
-    across, down = wide - columns + 1, wide - rows + 1
+    words = -(-PHASE_PLANES // plan.per_word)
+    across, down = phases * (wide - columns + 1), wide - rows + 1
     doubtful = scale.patches * scale.doubt
     blocks = -(-doubtful // levels.DOUBTFUL_BLOCK)
     keys = doubtful * scale.images * across * 4
@@ -114,12 +115,24 @@ def middle_cost(scale: Scale) -> Cost:
     return Cost(words=doubtful * scale.images * across * down * words * rows, bytes=4 * keys + 2 * unrolled)
 
 
-def refine_middle_cost(scale: Scale) -> Cost:
+def refine_middle_cost(scale: Scale, phases: int = 1) -> Cost:
     """Every pixel near the best place of each of the best columns, for patches in doubt."""
     plan = scale.plan
-    columns = scale.images * (scale.size // plan.factor - plan.middle[1] + 1)
-    radius = plan.factor // 2 + 1 if plan.factor > 1 else 0
-    return _refine_cost(scale, scale.patches * scale.doubt, min(levels.DEEP, columns), radius)
+    columns = phases * scale.images * (scale.size // plan.factor - plan.middle[1] + 1)
+    apart = plan.factor - plan.factor // 2 if phases > 1 else plan.factor
+    depth = levels.CLOSE_DEPTH if phases > 1 else levels.MIDDLE_DEPTH
+    radius = (apart + 1) // 2 if apart > 1 else 0
+    return _refine_cost(scale, scale.patches * scale.doubt, min(depth, columns), radius)
+
+
+def close_cost(scale: Scale) -> Cost:
+    """`middle_cost` of the places between."""
+    return middle_cost(scale, len(scale.plan.phases) - 1)
+
+
+def refine_close_cost(scale: Scale) -> Cost:
+    """`refine_middle_cost` of the places between."""
+    return refine_middle_cost(scale, len(scale.plan.phases) - 1)
 
 
 def exact_cost(scale: Scale) -> Cost:
@@ -147,26 +160,31 @@ def stages(targets: list[np.ndarray], patches: list[np.ndarray]) -> list[Stage]:
     """The search's stages on some pictures (DN, float32, of one shape each); what later ones need is made now."""
     plan = Plan.of(*patches[0].shape[:2])
     held = Pictures(open_images(targets), "dn")
-    index, codes = index_targets(held, plan.side, FOUR), code_patches(patches, FOUR, plan)
+    task = Task(held, Pictures(open_images(patches), "dn"), FOUR, DEFAULT_EVIDENCE, 2, 1.0, 2 << 30)
+    index, codes = index_targets(task, plan.side), code_patches(patches, FOUR, plan)
+    first, others = range(1), range(1, len(plan.phases))
     coarse = propose_coarse(index, codes, levels.DEPTH)
-    middle = propose_middle(index, codes, levels.DEEP)
+    middle = propose_middle(index, codes, first, levels.MIDDLE_DEPTH)
+    close = propose_middle(index, codes, others, levels.CLOSE_DEPTH)
     best = judge(index, codes, coarse, levels.FINAL)
     return [
-        Stage("code images", image_codes_cost, lambda: index_targets(held, plan.side, FOUR)),
+        Stage("code images", image_codes_cost, lambda: index_targets(task, plan.side)),
         Stage("code patches", patch_codes_cost, lambda: code_patches(patches, FOUR, plan)),
         Stage("coarse", coarse_cost, lambda: propose_coarse(index, codes, levels.DEPTH)),
         Stage("refine coarse", refine_coarse_cost, lambda: judge(index, codes, coarse, levels.FINAL)),
-        Stage("middle", middle_cost, lambda: propose_middle(index, codes, levels.DEEP)),
+        Stage("middle", middle_cost, lambda: propose_middle(index, codes, first, levels.MIDDLE_DEPTH)),
         Stage("refine middle", refine_middle_cost, lambda: judge(index, codes, middle, levels.FINAL)),
+        Stage("close", close_cost, lambda: propose_middle(index, codes, others, levels.CLOSE_DEPTH)),
+        Stage("refine close", refine_close_cost, lambda: judge(index, codes, close, levels.FINAL)),
         Stage("exact", exact_cost, lambda: judge_exactly(held, patches, best, FOUR, DEFAULT_EVIDENCE)),
     ]
 
 
 def _codes_cost(scale: Scale, pixels: int, places: int) -> Cost:
     return Cost(
-        words=places * SIGNED_PLANES * _count(scale.plan.cells),
+        words=places * PHASE_PLANES * _count(scale.plan.cells),
         flops=4 * FIELD_OPERATIONS * pixels,
-        bytes=pixels * 4 * 4 + places * 8 * SIGNED_PLANES,
+        bytes=pixels * 4 * 4 + places * 8 * PHASE_PLANES,
     )
 
 

@@ -5,14 +5,11 @@ import pytest
 import scipy.fft
 from stages import FOUR
 
-from matcher.formats import open_images
-from matcher.imagery import Pictures
 from matcher.kernels.bits import CHUNK, KEY_SHIFT, chunk_minima, least_keys, refine
 from matcher.kernels.slide import ROW_SHIFT, column_minima, unroll_windows
 from matcher.kernels.spectra import cross_spectra
 from matcher.pyramid.codes import CHANNELS, Plan, code
-from matcher.pyramid.index import code_patches
-from matcher.pyramid.levels import index_targets
+from matcher.pyramid.index import build_index, code_patches
 
 PLAN = Plan.of(64, 64)
 
@@ -58,19 +55,20 @@ def test_chunk_minima(time_it, benchmark):
 
 def test_column_minima(time_it, benchmark):
     rng = np.random.default_rng(2)
-    planes = words(rng, 6, 256 // 64 + 1, 256)
+    size = 512 // PLAN.factor
+    planes = words(rng, 8, size // 64 + 1, size)
     rows, columns = PLAN.middle
-    windows = np.empty((256 - columns + 1, 6 // PLAN.per_word, 256), np.uint64)
+    windows = np.empty((size - columns + 1, 8 // PLAN.per_word, size), np.uint64)
     unroll_windows(planes, columns, PLAN.per_word, windows)
     patches = words(rng, 16, windows.shape[1], rows)
     patches[3] = windows[40, :, 70 : 70 + rows]
     out = np.empty((16, len(windows)), np.uint32)
     time_it(lambda: column_minima(windows, patches, out))
-    benchmark.extra_info["places"] = 16 * len(windows) * (256 - rows + 1)
+    benchmark.extra_info["places"] = 16 * len(windows) * (size - rows + 1)
     assert out[3, 40] == 70  # distance 0 in row 70
     for p, x in ((0, 0), (9, 100), (15, len(windows) - 1)):
         column = windows[x]
-        distance = [int(differing(column[:, y : y + rows], patches[p]).sum()) for y in range(256 - rows + 1)]
+        distance = [int(differing(column[:, y : y + rows], patches[p]).sum()) for y in range(size - rows + 1)]
         assert divmod(int(out[p, x]), 1 << ROW_SHIFT) == (min(distance), int(np.argmin(distance)))
 
 
@@ -85,15 +83,15 @@ def test_least_keys(time_it):
 def test_refine(time_it, benchmark, ground):
     rng = np.random.default_rng(4)
     places = rng.integers(0, 449, (64, 2))
-    index = index_targets(Pictures(open_images([ground]), "dn"), (64, 64), FOUR)
+    index = build_index([ground], [ground.shape[:2]], FOUR, PLAN)
     codes = code_patches([ground[y : y + 64, x : x + 64] for y, x in places], FOUR, PLAN)
     corner = rng.integers(0, 449, (64, 128, 2))
     corner[:, 5] = (places + rng.integers(-2, 3, (64, 2))).clip(0, 448)
     mean, scale = np.full((64, CHANNELS), 2048, np.float32), np.full((64, CHANNELS), 1e-2, np.float32)
     score, place = np.empty((64, 128), np.float32), np.zeros((64, 128, 2), np.int64)
     first = (index.fine, index.fine_starts, index.shapes, codes.fine, codes.masks, index.channel)
-    target = np.zeros((64, 128), np.int64)
-    time_it(lambda: refine(*first, target, corner, 2, mean, scale, score, place))
+    target, order = np.zeros((64, 128), np.int64), np.arange(64 * 128)
+    time_it(lambda: refine(*first, target, corner, order, 2, mean, scale, score, place))
     benchmark.extra_info["windows"] = 64 * 128 * 25
     best = score.argmax(1)
     np.testing.assert_array_equal(place[np.arange(64), best], places)

@@ -10,7 +10,8 @@ from matcher.imagery import Pictures
 from matcher.pyramid.index import Index, PatchCodes
 from matcher.pyramid.search import Proposals
 
-STAGES = ["code images", "code patches", "coarse", "refine coarse", "middle", "refine middle", "exact"]
+STAGES = ["code images", "code patches", "coarse", "refine coarse", "middle", "refine middle", "close"]
+STAGES += ["refine close", "exact"]
 ENOUGH = 0.8  # share of right places; the rest may be sea or under cloud
 
 
