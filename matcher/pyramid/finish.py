@@ -10,11 +10,11 @@ from matcher.correlate import target_spectra
 from matcher.evidence import Channel, channels
 from matcher.exhaustive import patch_peaks
 from matcher.imagery import Pictures, Roles
-from matcher.threads import spread
+from matcher.threads import ahead, spread
 
 AROUND = 32  # px searched on every side of a candidate: enough places to know the noise by
 MARGIN = 12  # px more that the fields of a tile need round it
-_TOGETHER = 64  # patches whose tiles are held at once
+_TOGETHER = 32  # patches whose tiles are cut and held at once
 
 Tile = tuple[NDArray[np.float32], tuple[int, int], tuple[int, int]]
 
@@ -45,9 +45,10 @@ def judge_exactly(
         Best first; scores are those of the exact engine, the noise being that of the tile.
     """
     place, score = found.place.copy(), np.full(found.score.shape, -1, np.float32)
-    for start in range(0, len(patches), _TOGETHER):
-        rows = range(start, min(start + _TOGETHER, len(patches)))
-        tiles = _cut(targets, found, rows, patches[0].shape[:2])
+    parts = [
+        range(start, min(start + _TOGETHER, len(patches))) for start in range(0, len(patches), _TOGETHER)
+    ]
+    for rows, tiles in ahead((part, _cut(targets, found, part, patches[0].shape[:2])) for part in parts):
 
         def peaks(n: int, tiles: dict[tuple[int, int], Tile] = tiles) -> list[tuple[int, float, int, int]]:
             return _peaks(patches[n], n, tiles, roles, evidence)
