@@ -35,7 +35,10 @@ TEXTURED = (
 )
 FINAL = 8  # targets that the exact engine judges for a patch still in doubt
 CONVINCING = 60.0  # a score that hardly any wrong place reaches …
-LEAD = 1.6  # … and hardly any leads the best other target by: with more targets chance goes higher
+LEAD = 2.5  # … and hardly any leads the best other target by after the coarse level: the more targets, the higher chance …
+LATER_LEAD = (
+    1.6  # … and after the levels that try more places, when the true one is seldom missing among the best
+)
 EVERYWHERE = 48e6  # px of targets up to which what is still in doubt is searched exhaustively
 KEYS_SHARE = 0.15  # of the memory, for the keys of a block of patches
 INDEX_SHARE = 0.7  # of the memory, for the codes of the targets
@@ -89,7 +92,7 @@ def search_pyramid(
         columns = int(index.columns(phases)[-1])
         if not columns:
             continue
-        doubtful = _in_doubt(found)
+        doubtful = _in_doubt(found, LEAD if level == "middle" else LATER_LEAD)
         if level == "close":
             doubtful = doubtful[[_textured(patches[which[k]]) for k in doubtful.tolist()]]
         for rows, block in blocks(level, doubtful, min(DOUBTFUL_BLOCK, max(4, room // columns))):
@@ -98,10 +101,10 @@ def search_pyramid(
             deeper = judge(index, codes, proposals, len(found.target[0]))
             found.put(rows, _merged(found.take(rows), deeper))
     found = _to_targets(found, fitting, index.plan, side, targets)
-    doubtful = everyone if task.evidence != DEFAULT_EVIDENCE else _in_doubt(found)
+    doubtful = everyone if task.evidence != DEFAULT_EVIDENCE else _in_doubt(found, LATER_LEAD)
     for rows, block in blocks("exact", doubtful, DOUBTFUL_BLOCK):
         found.put(rows, judge_exactly(targets, block, found.take(rows), roles, task.evidence))
-    doubtful = _in_doubt(found)
+    doubtful = _in_doubt(found, LATER_LEAD)
     if len(doubtful) and index.shapes.prod(1).sum() <= EVERYWHERE * task.effort:
         begin = time.perf_counter()
         wider = replace(task, keep=len(found.target[0]))
@@ -112,10 +115,10 @@ def search_pyramid(
     return Candidates(found.target[:, :keep], found.place[:, :keep], found.score[:, :keep])
 
 
-def _in_doubt(found: Candidates) -> NDArray[np.int64]:
+def _in_doubt(found: Candidates, lead: float) -> NDArray[np.int64]:
     """The patches whose best place is not convincing."""
     best, second = found.score[:, 0], found.score[:, 1]
-    return np.flatnonzero((best < CONVINCING) | (best < LEAD * second))
+    return np.flatnonzero((best < CONVINCING) | (best < lead * second))
 
 
 def _textured(dn: NDArray[np.float32]) -> bool:
