@@ -30,15 +30,13 @@ MIDDLE_DEPTH = 1024  # columns of the middle level refined for a doubtful one �
 CLOSE_DEPTH = 2048  # … and of the places between
 DOUBTFUL_BLOCK = 512  # doubtful patches searched together
 FAINT = 20.0  # DN a pixel: the fine texture that only the close level sees is sensor noise where gradients are less
-TEXTURED = (
-    0.4  # of a patch's pixels that must have stronger gradients for the close level to be worth its time
-)
+TEXTURED = 0.4  # of a patch's pixels that need stronger gradients for the close level to be worth its time
 FINAL = 8  # targets that the exact engine judges for a patch still in doubt
 CONVINCING = 60.0  # a score that hardly any wrong place reaches …
-LEAD = 2.5  # … and hardly any leads the best other target by after the coarse level: the more targets, the higher chance …
-LATER_LEAD = (
-    1.6  # … and after the levels that try more places, when the true one is seldom missing among the best
+LEAD = (
+    2.5  # … and hardly any leads the best other target by after the coarse level; chance goes far with many …
 )
+LATER_LEAD = 1.6  # … and after the others, among whose best the true place is seldom missing
 EVERYWHERE = 48e6  # px of targets up to which what is still in doubt is searched exhaustively
 KEYS_SHARE = 0.15  # of the memory, for the keys of a block of patches
 INDEX_SHARE = 0.7  # of the memory, for the codes of the targets
