@@ -86,7 +86,10 @@ def patch_peaks(patch: Sequence[Channel], targets: Spectra) -> Peaks:
 def _blocks(
     numbers: list[int], targets: Pictures, roles: Roles, evidence: tuple[str, ...], memory: int
 ) -> list[list[int]]:
-    """Targets of one shape in blocks whose spectra fit the memory."""
+    """Targets of one shape in blocks whose fields and spectra, which are there together for a while, fit the memory."""
     first = channels(targets[numbers[0]], roles, evidence)
-    size = max(1, memory // target_bytes(first, *first[0].shape))
+    fields = sum(
+        2 * stack.nbytes for channel in first for stack in channel.stacks
+    )  # once more while they are stacked
+    size = max(1, memory // (target_bytes(first, *first[0].shape) + fields))
     return [numbers[k : k + size] for k in range(0, len(numbers), size)]
