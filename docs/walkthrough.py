@@ -55,7 +55,7 @@ def main():
     for place in places:
         name = Path(place.chip).name
         if place.rank == 0:
-            print(f"{name}: {place.reason}")
+            print(f"{name}: in none of these scenes ({place.reason})")
             continue
         x, y = place.centre()
         print(

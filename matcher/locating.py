@@ -1,5 +1,6 @@
 """Where on Earth chips lie: scenes in pieces, the match, candidates apart from each other, sub-pixel places."""
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,17 +9,19 @@ from typing import Any
 from matcher.candidates import Candidates
 from matcher.evidence import channels
 from matcher.hits import Hit, apart, shares, sure
-from matcher.imagery import to_dn
+from matcher.imagery import Roles, tell_range, to_dn
 from matcher.matching import Job, prepare
 from matcher.peaks import best_peaks
 from matcher.places import Place, apply
 from matcher.planning import Plan, plan
+from matcher.reasons import IN_DOUBT, fault, reason
 from matcher.scenes import Piece, read_shrunk
 from matcher.settings import Settings
 from matcher.subpixel import REACH, refine
 from matcher.threads import limited
 from matcher.variants import Laid, Search, constant
 
+log = logging.getLogger("matcher")
 Progress = Callable[[int, int], None]
 KEEP = 8  # pieces a chip and search; up to four of them can show the same place
 FEW_PIECES = 8  # with fewer, rivals are sought within the best piece too
@@ -75,9 +78,7 @@ def run(planned: Plan, progress: Progress | None = None) -> list[Place]:
                 _search(planned, Search(search.tiles, sought), hits, tell)
         for search in planned.searches:
             search.tiles.check_seen()
-        return [
-            place for k in range(len(planned.chips)) for place in _places(planned, k, hits[k], k in blank)
-        ]
+        return [place for k in range(len(planned.chips)) for place in _places(planned, k, hits[k])]
 
 
 class _Progress:
@@ -156,21 +157,48 @@ def _exact_peaks(hit: Hit, count: int) -> list[Hit]:
     ]
 
 
-def _places(planned: Plan, chip: int, hits: list[Hit], blank: bool) -> list[Place]:
+def _places(planned: Plan, chip: int, hits: list[Hit]) -> list[Place]:
     """The answer for one chip."""
     found = _found(planned, hits)
     first = sure(found)
+    code = _reason(planned, chip, found) if first < max(IN_DOUBT, planned.asked.min_confidence) else ""
     if not found or first < planned.asked.min_confidence:
-        reason = "flat: all its pixels are alike" if blank else "in none of these scenes"
-        if found:
-            best = found[0]
-            reason += f" (best guess: {planned.scenes.where(best.scene)}, row {best.row}, column {best.col})"
-        return [_refused(planned, chip, first, reason)]
+        log.info(
+            "%s: in none of these scenes (%s)%s", planned.chips.where(chip), code, _guess(planned, found)
+        )
+        return [_refused(planned, chip, first, code)]
     if planned.asked.candidates > 1:
         found = _more(planned, found)
     found = found[: planned.asked.candidates]
     parts = shares(first, [hit.score for hit in found])
-    return [_place(planned, hit, n + 1, part) for n, (hit, part) in enumerate(zip(found, parts, strict=True))]
+    return [
+        _place(planned, hit, n + 1, part, "" if n else code)
+        for n, (hit, part) in enumerate(zip(found, parts, strict=True))
+    ]
+
+
+def _guess(planned: Plan, found: list[Hit]) -> str:
+    """A refused chip's best place, in words."""
+    if not found:
+        return ""
+    row, col = (round(n * found[0].search.tiles.shrink) for n in (found[0].row, found[0].col))
+    return f"; best guess: {planned.scenes.where(found[0].scene)}, row {row}, column {col}"
+
+
+def _reason(planned: Plan, chip: int, found: list[Hit]) -> str:
+    """Why a chip's answer is in doubt."""
+    if not found:
+        array = planned.chips[chip]
+        told = planned.settings.value_range
+        told = tell_range(planned.chips) if told == "auto" else told
+        return fault(to_dn(array, told), Roles.of(planned.settings.band_names(array.shape[2]))) or "weak"
+    best = found[0]
+    patch = best.job.patches[best.row_of]
+    piece = best.search.tiles.pieces[best.piece]
+    place = (best.row - piece.row, best.col - piece.col)
+    window = best.job.targets.crop(best.piece, place, (patch.shape[0], patch.shape[1]))
+    second = found[1].score if len(found) > 1 else -1.0
+    return reason(patch, window, best.job.roles, best.score, second)
 
 
 def _more(planned: Plan, found: list[Hit]) -> list[Hit]:
@@ -182,7 +210,7 @@ def _more(planned: Plan, found: list[Hit]) -> list[Hit]:
     return [best, *apart(planned.scenes, [replace(best, score=math.inf), *out])[1:]]
 
 
-def _place(planned: Plan, hit: Hit, rank: int, sure: float) -> Place:
+def _place(planned: Plan, hit: Hit, rank: int, sure: float, reason: str) -> Place:
     row, col = _refined(planned, hit)
     raster = planned.chips.rasters[hit.variant.chip]
     scene = planned.scenes.rasters[hit.scene]
@@ -201,7 +229,7 @@ def _place(planned: Plan, hit: Hit, rank: int, sure: float) -> Place:
         rotation=hit.variant.rotation,
         score=hit.score / 2,
         confidence=sure,
-        reason="ambiguous" if rank == 1 and sure < 0.5 else "",
+        reason=reason,
     )
 
 

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.candidates import Candidates
-from matcher.decide import confidence, log_likelihood, reasons
+from matcher.decide import confidence, log_likelihood
 from matcher.errors import MatcherError
 from matcher.evidence import channels
 from matcher.exhaustive import fits, search_everywhere
 from matcher.formats import OnBad, Source, open_images, open_patches
 from matcher.imagery import Pictures, Roles, open_pictures, resolve_bands
-from matcher.kernels.fields import FLAT
 from matcher.pyramid.index import Index
 from matcher.pyramid.levels import index_targets, search_pyramid
+from matcher.reasons import IN_DOUBT, reason
 from matcher.result import Result
 from matcher.settings import MIN_SIDE, Settings
 from matcher.task import Report, Task
@@ -66,8 +66,8 @@ def match(
 
     Notes
     -----
-    A constant patch among others is answered with a placeholder: reason ``flat``, confidence near 0, and a warning
-    in the log ``matcher``, where the value ranges that were told are noted too.
+    A constant patch among others is answered with a placeholder, confidence near 0, and a warning in the log
+    ``matcher``, where the value ranges that were told are noted too.
 
     Examples
     --------
@@ -93,15 +93,12 @@ class Job:
     roles : Roles
     settings : Settings
         With the bands named.
-    flat : ndarray of float, (patches,)
-        `flat_share` of every patch.
     """
 
     targets: Pictures
     patches: Pictures
     roles: Roles
     settings: Settings
-    flat: NDArray[np.floating]
 
     def search(
         self, which: Sequence[int], keep: int, report: Report, index: Index | None = None
@@ -130,11 +127,11 @@ def prepare(images: Any, patches: Any, settings: Settings | None = None, **optio
     _check_sizes(targets, queries)
     for what, pictures in (("images", targets), ("patches", queries)):
         log.info("%s", describe(what, pictures, names, settings.value_range == "auto"))
-    flat = _flat_shares(queries)
+    _check_constant(queries)
     if settings.search == "exhaustive":
         for _ in targets:  # read through, so that a bad value ends the run before hours of work
             pass
-    return Job(targets, queries, roles, replace(settings, bands=names), flat)
+    return Job(targets, queries, roles, replace(settings, bands=names))
 
 
 def describe(what: str, pictures: Pictures, names: Sequence[str], detected: bool) -> str:
@@ -156,14 +153,9 @@ def opened(
     return opener(what, bands=bands, on_bad=on_bad) if named else opener(what, on_bad=on_bad)
 
 
-def _flat_shares(patches: Pictures) -> NDArray[np.floating]:
-    """`flat_share` of every patch, (n,); constant ones are warned of, and an error where all are."""
-    shares = np.empty(len(patches))
-    constant = []
-    for k, dn in enumerate(patches):
-        shares[k] = flat_share(dn)
-        if (dn == dn[:1, :1]).all():
-            constant.append(k)
+def _check_constant(patches: Pictures) -> None:
+    """Read all patches; constant ones are warned of, and an error where all are."""
+    constant = [k for k, dn in enumerate(patches) if (dn == dn[:1, :1]).all()]
     if len(constant) == len(patches):
         raise MatcherError(
             f"{patches.source.where(0)}: is constant, and so is every other patch: there is nothing to match; "
@@ -172,11 +164,10 @@ def _flat_shares(patches: Pictures) -> NDArray[np.floating]:
     if constant:
         more = f" and {len(constant) - 1} more" if len(constant) > 1 else ""
         log.warning(
-            "%s%s: constant in every band, so nothing can place it: answered with a placeholder, reason flat",
+            "%s%s: constant in every band, so nothing can place it: answered with a placeholder",
             patches.source.where(constant[0]),
             more,
         )
-    return shares
 
 
 def build_indexes(job: Job) -> Indexes:
@@ -271,12 +262,6 @@ def _by_side(patches: Pictures, rows: NDArray[np.int64]) -> dict[tuple[int, int]
     return {side: np.array(group) for side, group in groups.items()}
 
 
-def flat_share(dn: NDArray[np.float32]) -> float:
-    """Share of a picture's pixels without a gradient in any band, from 0 to 1."""
-    step = np.abs(np.diff(dn, axis=0))[:, :-1] + np.abs(np.diff(dn, axis=1))[:-1]
-    return float((step.max(-1) <= FLAT).mean())
-
-
 def _result(job: Job, rows: NDArray[np.int64], found: Candidates) -> Result:
     targets = job.targets
     likelihood = log_likelihood(found)
@@ -292,5 +277,21 @@ def _result(job: Job, rows: NDArray[np.int64], found: Candidates) -> Result:
         runner_up_image=runner_up,
         runner_up_score=likelihood[:, 1],
         confidence=sure,
-        reason=reasons(found.score[:, 0], sure, job.flat[rows]),
+        reason=_reasons(job, rows, found, sure),
     )
+
+
+def _reasons(
+    job: Job, rows: NDArray[np.int64], found: Candidates, sure: NDArray[np.float32]
+) -> tuple[str, ...]:
+    """A reason for every answer that is in doubt, empty for the others."""
+    out = [""] * len(rows)
+    doubtful = np.flatnonzero(sure < IN_DOUBT)
+    for n in doubtful[np.argsort(found.target[doubtful, 0], kind="stable")].tolist():
+        patch, target = job.patches[int(rows[n])], int(found.target[n, 0])
+        window = None
+        if target >= 0:
+            y, x = (int(v) for v in found.place[n, 0])
+            window = job.targets.crop(target, (y, x), (patch.shape[0], patch.shape[1]))
+        out[n] = reason(patch, window, job.roles, *(float(v) for v in found.score[n, :2]))
+    return tuple(out)

@@ -22,9 +22,9 @@ class Result(Placements):
     runner_up_score : ndarray of float32, shape (n,)
         Its score; nan where there is none.
     confidence : ndarray of float32, shape (n,)
-        From 0 to 1: how probable it is that the image is right.
+        From 0 to 1: how probable it is that the answer is within 4 px.
     reason : tuple of str, length n
-        Why the answer is in doubt or a placeholder; empty where it is neither.
+        Why the answer is in doubt, one of `matcher.reasons.CODES`, or ``placeholder``; empty where it is neither.
     """
 
     score: NDArray[np.float32]

@@ -114,7 +114,7 @@ def test_no_data_is_no_fault(tmp_path):
     patches[0] = np.full_like(patches[0], -1)
     outcome = run(images, patches, tmp_path / "run", batch=SMALL)
     assert outcome.exit_code == 0
-    assert outcome.result.reason[0] == "flat"
+    assert outcome.result.reason[0] == "nodata"
 
 
 @pytest.mark.parametrize("name", ["a.tfrecords", "a.npy", "a.npz"])

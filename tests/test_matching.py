@@ -177,7 +177,7 @@ def test_a_constant_patch_among_others_is_answered_and_named(search, caplog):
     with caplog.at_level(logging.INFO, "matcher"):
         result = matcher.match(images, patches, search=search)
     assert answers(result)[0] == (1, 5, 6)
-    assert result.reason[1] == "flat"
+    assert result.reason[1] == "saturated"
     assert result.confidence[1] < 0.1
     assert answers(result)[1][0] in (0, 1)
     warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]

@@ -9,7 +9,7 @@ from matcher.places import Place, records
 if TYPE_CHECKING:
     from matcher.planning import Plan
 
-_HEADER = ("chip", "scene", "row", "col", "lon", "lat", "scale", "confidence")
+_HEADER = ("chip", "scene", "row", "col", "lon", "lat", "scale", "confidence", "reason")
 _INDEX_BYTES = 5.0  # a pixel searched: what the coarse-to-fine search keeps of the scenes
 _PIXELS_A_SECOND = 2.5e6  # on one core: reading and coding, which is nearly all of the time
 
@@ -20,16 +20,14 @@ def table(places: Sequence[Place]) -> str:
     for place, record in zip(places, records(places), strict=True):
         name = os.path.basename(place.chip.rstrip("/")) if place.rank < 2 else ""
         if place.rank == 0:
-            rows.append(
-                (name, record["reason"].split(" (")[0], "", "", "", "", "", f"{place.confidence:.3f}")
-            )
+            refused = "in none of these scenes"
+            rows.append((name, refused, "", "", "", "", "", f"{place.confidence:.3f}", place.reason))
             continue
         scale = f"{place.scale:.4g}" + (f" turned {place.rotation:g}°" if place.rotation else "")
         degrees = [f"{record[key]:.6f}" if record[key] is not None else "" for key in ("lon", "lat")]
         scene = os.path.basename(place.scene.rstrip("/"))
-        rows.append(
-            (name, scene, f"{place.row:.1f}", f"{place.col:.1f}", *degrees, scale, f"{place.confidence:.3f}")
-        )
+        corner = f"{place.row:.1f}", f"{place.col:.1f}"
+        rows.append((name, scene, *corner, *degrees, scale, f"{place.confidence:.3f}", place.reason))
     widths = [max(len(row[k]) for row in rows) for k in range(len(_HEADER))]
     lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
     found = len({place.chip for place in places if place.rank})
@@ -38,8 +36,10 @@ def table(places: Sequence[Place]) -> str:
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    left = (0, 1, len(row) - 1)
     return [
-        cell.ljust(w) if k < 2 else cell.rjust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))
+        cell.ljust(w) if k in left else cell.rjust(w)
+        for k, (cell, w) in enumerate(zip(row, widths, strict=True))
     ]
 
 

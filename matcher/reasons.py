@@ -1,0 +1,90 @@
+"""Why an answer is in doubt, as one word: by the patch's own pixels, by the two best places, by the place found."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.decide import CHANCE
+from matcher.imagery import Roles
+
+CODES = ("nodata", "saturated", "clouded", "flat", "ambiguous", "weak")
+IN_DOUBT = 0.9  # an answer that is less sure has a reason
+
+_NO_DATA = 0.25  # share of pixels
+_CEILING = 4080.0  # DN; 255 of 8 bit, and all but the last step of the challenge's 4095
+_SATURATED = 0.5  # share of pixels at the ceiling in all bands
+_BRIGHT = 2000.0  # DN of the darkest visible band …
+_WHITE = 0.35  # … and how far the visible bands spread about their mean, of a cloud
+_CLOUDED = 0.3  # share of pixels that are bright and white
+_FAINT = 25.0  # DN a pixel: what sensors' noise and single steps of 8 bit make of even ground
+_FLAT = 0.5  # share of pixels whose gradient is fainter in all bands
+_TWIN = 1.6  # the best place's score, over the second's, of a clear lead
+
+
+def fault(dn: NDArray[np.float32], roles: Roles) -> str:
+    """What keeps a picture from being placed, by its pixels alone.
+
+    Parameters
+    ----------
+    dn : ndarray (height, width, bands), float32
+        Reflectance x 10,000; a pixel of 0 in all bands is no data.
+    roles : Roles
+
+    Returns
+    -------
+    str
+        ``nodata``: a quarter of it and more holds no data. ``saturated``: half of it is at the ceiling in all bands.
+        ``clouded``: 30 % is bright and white, as clouds are, and snow and bare bright ground. ``flat``: half of it is
+        without a gradient above noise. Empty where it is none of these. The first that holds.
+    """
+    empty = np.all(dn <= 0, axis=-1)
+    held = max(empty.size - int(empty.sum()), 1)
+    if empty.mean() >= _NO_DATA:
+        return "nodata"
+    top = dn.min(-1) >= _CEILING
+    if top.sum() / held >= _SATURATED:
+        return "saturated"
+    visible = dn[..., list(roles.visible)]
+    low, high = visible.min(-1), visible.max(-1)
+    white = (low >= _BRIGHT) & (high - low <= _WHITE * visible.mean(-1))
+    if white.sum() / held >= _CLOUDED:
+        return "clouded"
+    down, right = np.abs(np.diff(dn, axis=0))[:, :-1], np.abs(np.diff(dn, axis=1))[:-1]
+    return "flat" if (np.maximum(down, right).max(-1) <= _FAINT).mean() >= _FLAT else ""
+
+
+def is_twin(score: float, runner_up: float) -> bool:
+    """Whether the second best place stands out from chance and is nearly as good as the best."""
+    return runner_up >= CHANCE and score < _TWIN * runner_up
+
+
+def reason(
+    patch: NDArray[np.float32],
+    window: NDArray[np.float32] | None,
+    roles: Roles,
+    score: float,
+    runner_up: float,
+) -> str:
+    """The reason of one answer that is in doubt.
+
+    Parameters
+    ----------
+    patch : ndarray (height, width, bands), float32
+        DN.
+    window : ndarray (height, width, bands), optional
+        What the target shows at the answer, DN; None where there is no answer.
+    roles : Roles
+    score, runner_up : float
+        Of the best place and of the second, as in `matcher.candidates.Candidates`.
+
+    Returns
+    -------
+    str
+        One of `CODES`: the patch's own `fault`; ``ambiguous`` where a second place is nearly as good; the fault of the
+        window, if that is no data, saturation or cloud; otherwise ``weak``: no place stands out from chance, since the
+        ground has changed much, or is in none of the targets.
+    """
+    own = fault(patch, roles)
+    if own or is_twin(score, runner_up):
+        return own or "ambiguous"
+    there = "" if window is None else fault(window, roles)
+    return there if there in CODES[:3] else "weak"
