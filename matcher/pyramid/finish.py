@@ -12,8 +12,8 @@ from matcher.exhaustive import patch_peaks
 from matcher.imagery import Pictures, Roles
 from matcher.threads import ahead, spread
 
-AROUND = 32  # px searched on every side of a candidate: enough places to know the noise by
-MARGIN = 12  # px more that the fields of a tile need round it
+AROUND = 24  # px searched on every side of a candidate: enough places to know the noise by
+MARGIN = 9  # px more that the fields of a tile need round it: the mean of log magnitude reaches 8
 _TOGETHER = 32  # patches whose tiles are cut and held at once
 
 Tile = tuple[NDArray[np.float32], tuple[int, int], tuple[int, int]]

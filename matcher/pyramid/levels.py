@@ -31,7 +31,7 @@ CLOSE_DEPTH = 2048  # … and of the places between
 DOUBTFUL_BLOCK = 512  # doubtful patches searched together
 FAINT = 20.0  # DN a pixel: the fine texture that only the close level sees is sensor noise where gradients are less
 TEXTURED = 0.4  # of a patch's pixels that need stronger gradients for the close level to be worth its time
-FINAL = 8  # targets that the exact engine judges for a patch still in doubt
+FINAL = 6  # targets that the exact engine judges for a patch still in doubt
 CONVINCING = 60.0  # a score that hardly any wrong place reaches …
 LEAD = (
     2.5  # … and hardly any leads the best other target by after the coarse level; chance goes far with many …
