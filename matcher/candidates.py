@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.kernels.ranking import best_targets
+
 
 @dataclass(frozen=True)
 class Candidates:
@@ -55,14 +57,7 @@ def best_by_target(
 
     target, score (n, m), place (n, m, 2) as in `Candidates`, in any order and with several places a target.
     """
-    rows = np.arange(len(target))[:, np.newaxis]
-    order = np.lexsort((place[..., 1], place[..., 0], target, -score), axis=-1)
-    target, score, place = target[rows, order], score[rows, order], place[rows, order]
     out = Candidates.empty(len(target), keep)
-    for n in range(len(target)):
-        _, first = np.unique(target[n], return_index=True)
-        first = np.sort(first[target[n, first] >= 0])[:keep]
-        out.target[n, : len(first)] = target[n, first]
-        out.place[n, : len(first)] = place[n, first]
-        out.score[n, : len(first)] = score[n, first]
+    arrays = (np.ascontiguousarray(array) for array in (target, place, score))
+    best_targets(*arrays, out.target, out.place, out.score)
     return out

@@ -191,6 +191,25 @@ class TestBestByTarget:
         assert best.place[0, :3].tolist() == [[3, 2], [4, 7], [0, 0]]
         assert best.score.tolist() == [[7, 7, 1, -1]]
 
+    @pytest.mark.parametrize("keep", [1, 3, 8])
+    def test_as_loops(self, keep):
+        rng = np.random.default_rng(keep)
+        target, place = rng.integers(-1, 6, (40, 30)), rng.integers(0, 3, (40, 30, 2))
+        score = rng.integers(0, 5, (40, 30)).astype(np.float32)
+        found = best_by_target(target, place, score, keep)
+        for n in range(40):
+            rows = sorted((-score[n, m], target[n, m], *place[n, m]) for m in range(30) if target[n, m] >= 0)
+            expected = []
+            for row in rows:
+                if row[1] not in [other[1] for other in expected]:
+                    expected.append(row)
+            expected = expected[:keep] + [(1.0, -1, 0, 0)] * (keep - len(expected))
+            got = [
+                (-s, t, y, x)
+                for s, t, (y, x) in zip(found.score[n], found.target[n], found.place[n], strict=True)
+            ]
+            assert got == expected
+
     def test_ranked_anew(self):
         found = Candidates(
             np.array([[4, 2, 7]]), np.array([[[4, 4], [2, 2], [7, 7]]]), np.array([[9, 5, 1]], np.float32)
