@@ -1,13 +1,10 @@
 """The picture of a comparison: scores, paired differences, hits and agreement. Needs the extra ``plot``."""
 
-import io
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from matcher.errors import MatcherError, SettingsError
-from matcher.formats.files import atomic_write
+from matcher.report.figures import new_figure, save_figure
 from matcher.scoring.comparison import Comparison
 from matcher.scoring.judge import LABELS
 from matcher.scoring.pair import HITS
@@ -16,7 +13,6 @@ from matcher.scoring.summary import Interval
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FORMATS = (".png", ".svg", ".pdf")
 
 # Okabe and Ito's colours, told apart by the colour-blind too; shapes tell further ones apart.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -41,31 +37,18 @@ def draw_comparison(comparison: Comparison, path: str | os.PathLike[str]) -> Non
     MatcherError
         If matplotlib is not installed, the ending is another, or the file cannot be written.
     """
-    ending = Path(path).suffix.lower()
-    if ending not in FORMATS:
-        raise SettingsError(f"{os.fspath(path)}: a picture ends in {', '.join(FORMATS)}")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MatcherError(
-            f"{os.fspath(path)}: pictures need matplotlib ({error}): pip install 'matcher[plot]'"
-        ) from None
-
     parts = _rows(comparison)
     pairs = [f"{pair.first} - {pair.second}" for pair in comparison.pairs]
     rows_inches = 0.8 + len(parts) * 0.11 * max(3, len(comparison.scores) + 1, len(pairs))
     low_inches = 0.8 + 0.3 * max(len(HITS), len(pairs))
     legends_inches = 1.5 + 0.25 * (len(comparison.scores) + len(pairs))
-    figure = Figure(figsize=(13, rows_inches + low_inches + legends_inches), layout="constrained")
+    figure = new_figure(path, 13, rows_inches + low_inches + legends_inches)
     axes = figure.subplots(2, 2, height_ratios=[rows_inches, low_inches])
     _draw_scores(axes[0, 0], parts)
     _draw_differences(axes[0, 1], parts, pairs)
     _draw_hits(axes[1, 0], comparison)
     _draw_agreement(axes[1, 1], comparison, pairs)
-    picture = io.BytesIO()
-    figure.savefig(picture, format=ending[1:], dpi=120)
-    with atomic_write(path) as file:
-        file.write(picture.getvalue())
+    save_figure(figure, path, 120)
 
 
 def _rows(comparison: Comparison) -> dict[str, Comparison]:

@@ -1,17 +1,15 @@
 """The picture of a split: dates, what they share, what is their own, and the share by band and scale (extra plot)."""
 
-import io
 import os
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.errors import MatcherError, SettingsError
-from matcher.formats.files import atomic_write
+from matcher.report.figures import FORMATS as PLOTTED
+from matcher.report.figures import new_figure, save_figure
 from matcher.shared.split import Split, scale_names, shared_part, standard
 
-FORMATS = (".png", ".svg", ".pdf", ".jpg")
+FORMATS = (*PLOTTED, ".jpg")
 _DATES = 3
 _LARGEST = 256  # px shown of a place
 
@@ -24,18 +22,9 @@ def draw_split(stack: NDArray, dates: tuple[str, ...], split: Split, path: str |
     MatcherError
         If matplotlib is not installed, the ending is none of `FORMATS`, or the file cannot be written.
     """
-    ending = Path(path).suffix.lower()
-    if ending not in FORMATS:
-        raise SettingsError(f"{os.fspath(path)}: a picture ends in {', '.join(FORMATS)}")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MatcherError(
-            f"{os.fspath(path)}: pictures need matplotlib ({error}): pip install 'matcher[plot]'"
-        ) from None
     chosen = sorted({round(k * (len(stack) - 1) / (_DATES - 1)) for k in range(_DATES)})
+    figure = new_figure(path, 2.2 * (len(chosen) + 2), 4.6, FORMATS)
     shared = shared_part(stack, split).sum(0)
-    figure = Figure(figsize=(2.2 * (len(chosen) + 2), 4.6), layout="constrained")
     grid = figure.subplots(2, len(chosen) + 2)
     for axis, date in zip(grid.T, chosen, strict=False):
         values = standard(stack[date])
@@ -57,10 +46,7 @@ def draw_split(stack: NDArray, dates: tuple[str, ...], split: Split, path: str |
     shares.set_yticks(range(len(split.share)), scale_names(), fontsize=7)
     shares.set_title("share of energy, by wavelength, px", fontsize=8)
     figure.colorbar(shown, ax=shares, shrink=0.7)
-    picture = io.BytesIO()
-    figure.savefig(picture, format=ending[1:], dpi=90)
-    with atomic_write(path) as file:
-        file.write(picture.getvalue())
+    save_figure(figure, path, 90)
 
 
 def _shown(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,14 +1,10 @@
 """The picture of a verification: ROC and precision-recall curves by method. Needs the extra ``plot``."""
 
-import io
 import os
-from pathlib import Path
 
-from matcher.errors import MatcherError, SettingsError
-from matcher.formats.files import atomic_write
+from matcher.report.figures import new_figure, save_figure
 from matcher.verification.curves import Curves
 
-FORMATS = (".png", ".svg", ".pdf")
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito's
 
 
@@ -20,17 +16,8 @@ def draw_curves(methods: dict[str, dict[str, Curves]], path: str | os.PathLike[s
     MatcherError
         If matplotlib is not installed, the ending is not .png, .svg or .pdf, or the file cannot be written.
     """
-    ending = Path(path).suffix.lower()
-    if ending not in FORMATS:
-        raise SettingsError(f"{os.fspath(path)}: a picture ends in {', '.join(FORMATS)}")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MatcherError(
-            f"{os.fspath(path)}: pictures need matplotlib ({error}): pip install 'matcher[plot]'"
-        ) from None
     parts = list(next(iter(methods.values())))
-    figure = Figure(figsize=(9, 3.6 * len(parts)), layout="constrained")
+    figure = new_figure(path, 9, 3.6 * len(parts))
     axes = figure.subplots(len(parts), 2, squeeze=False)
     for (left, right), part in zip(axes, parts, strict=True):
         for colour, (method, by_part) in zip(_COLOURS, methods.items(), strict=False):
@@ -47,7 +34,4 @@ def draw_curves(methods: dict[str, dict[str, Curves]], path: str | os.PathLike[s
         right.set(title=f"{part}: precision and recall", xlabel="recall", ylabel="precision", ylim=(0, 1.02))
         for axis in (left, right):
             axis.legend(loc="lower right" if axis is left else "lower left", fontsize=8)
-    picture = io.BytesIO()
-    figure.savefig(picture, format=ending[1:], dpi=110)
-    with atomic_write(path) as file:
-        file.write(picture.getvalue())
+    save_figure(figure, path, 110)

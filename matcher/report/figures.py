@@ -1,0 +1,41 @@
+"""Pictures by matplotlib: begun where it can write them, and written whole. Needs the extra ``plot``."""
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matcher.errors import MatcherError, SettingsError
+from matcher.formats.files import atomic_write
+
+FORMATS = (".png", ".svg", ".pdf")
+
+
+def new_figure(
+    path: str | os.PathLike[str], width: float, height: float, formats: Sequence[str] = FORMATS
+) -> Any:
+    """A matplotlib figure of so many inches, to be saved to a path.
+
+    Raises
+    ------
+    MatcherError
+        If the ending is none of `formats`, or matplotlib is not installed.
+    """
+    if Path(path).suffix.lower() not in formats:
+        raise SettingsError(f"{os.fspath(path)}: a picture ends in {', '.join(formats)}")
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MatcherError(
+            f"{os.fspath(path)}: pictures need matplotlib ({error}): pip install 'matcher[plot]'"
+        ) from None
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save_figure(figure: Any, path: str | os.PathLike[str], dpi: int) -> None:
+    """Write a figure in the form that the path's ending says; the file appears when it is whole."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format=Path(path).suffix.lower()[1:], dpi=dpi)
+    with atomic_write(path) as file:
+        file.write(picture.getvalue())
