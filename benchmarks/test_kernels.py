@@ -91,7 +91,7 @@ def test_refine(time_it, benchmark, ground):
     score, place = np.empty((64, 128), np.float32), np.zeros((64, 128, 2), np.int64)
     first = (index.fine, index.fine_starts, index.shapes, codes.fine, codes.masks, index.channel)
     target, order = np.zeros((64, 128), np.int64), np.arange(64 * 128)
-    time_it(lambda: refine(*first, target, corner, order, 2, mean, scale, score, place))
+    time_it(lambda: refine(first, target, corner, order, 2, mean, scale, score, place))
     benchmark.extra_info["windows"] = 64 * 128 * 25
     best = score.argmax(1)
     np.testing.assert_array_equal(place[np.arange(64), best], places)

@@ -88,8 +88,7 @@ def _blocks(
 ) -> list[list[int]]:
     """Targets of one shape in blocks whose fields and spectra, which are there together for a while, fit the memory."""
     first = channels(targets[numbers[0]], roles, evidence)
-    fields = sum(
-        2 * stack.nbytes for channel in first for stack in channel.stacks
-    )  # once more while they are stacked
+    # Fields are there once more while their spectra are stacked.
+    fields = 2 * sum(stack.nbytes for channel in first for stack in channel.stacks)
     size = max(1, memory // (target_bytes(first, *first[0].shape) + fields))
     return [numbers[k : k + size] for k in range(0, len(numbers), size)]

@@ -10,6 +10,7 @@ from matcher.kernels.jit import kernel
 
 CHUNK = 128  # places that share one minimum
 _SPAN = 4 * CHUNK  # places whose distances are held at once
+FineCodes = tuple[NDArray, NDArray, NDArray, NDArray, NDArray, NDArray]
 _RUN = 256  # candidates that a thread takes at a time
 KEY_SHIFT = 7  # a key is distance << KEY_SHIFT | place in the chunk
 
@@ -246,12 +247,7 @@ def window_agrees(
 
 @kernel(parallel=True, nogil=True)
 def refine(
-    planes: NDArray,
-    starts: NDArray,
-    shapes: NDArray,
-    patches: NDArray,
-    masks: NDArray,
-    channel: NDArray,
+    codes: FineCodes,
     targets: NDArray,
     corners: NDArray,
     order: NDArray,
@@ -263,14 +259,16 @@ def refine(
 ) -> None:
     """Best place near each candidate, by the sum over channels of squared positive z-scores of agreeing bits.
 
-    planes flat uint64, image i's from starts[i] to starts[i + 1], of shapes[i] = (height, width) pixels, each laid out
-    as `windows_agree` wants it; patches (n, P, w, h).
+    codes are (planes, starts, shapes, patches, masks, channel): planes flat uint64, image i's from starts[i] to
+    starts[i + 1], of shapes[i] = (height, width) pixels, each laid out as `windows_agree` wants it; patches
+    (n, P, w, h).
     targets (n, m) image of each candidate, -1 where there is none; order (n * m,) in which they are taken: those of one
     image together, so that its planes stay in the cache. corners (n, m, 2) as (y, x); every corner within
     `radius` px that lies inside is tried, and those on to the image's end where it is less than 2 `radius` off: a grid
     of places seldom ends there. mean, scale (n, C): z = (agreement - mean) scale, scale with the root of the channel's
     weight in it. out_score (n, m) float32, -1 where there is none; out_place (n, m, 2).
     """
+    planes, starts, shapes, patches, masks, channel = codes
     _, count, words, height = patches.shape
     channels = mean.shape[1]
     side = 3 * radius + 1
@@ -316,18 +314,14 @@ def refine(
 
 @kernel(parallel=True, nogil=True)
 def sample_agreement(
-    planes: NDArray,
-    starts: NDArray,
-    shapes: NDArray,
-    patches: NDArray,
-    masks: NDArray,
-    channel: NDArray,
+    codes: FineCodes,
     targets: NDArray,
     corners: NDArray,
     order: NDArray,
     out: NDArray,
 ) -> None:
     """Agreeing bits of each patch at given windows: as `refine`, out (n, m, C) int32; -1 where there is no target."""
+    planes, starts, shapes, patches, masks, channel = codes
     count = patches.shape[1]
     for part in prange((len(order) + _RUN - 1) // _RUN):
         for k in range(part * _RUN, min((part + 1) * _RUN, len(order))):

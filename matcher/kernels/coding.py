@@ -1,5 +1,7 @@
 """One-bit codes of pictures, from reflectance to packed bits, one picture a thread."""
 
+from typing import Any
+
 import numpy as np
 from numba import prange
 from numpy.typing import NDArray
@@ -45,11 +47,10 @@ def plane_fields(
     unless it is -1; then magnitude, visible and near infrared.
     """
     height, width, _ = dn.shape
+    # A band at a time: what stays in the cache is made faster.
     band = np.empty((1, height, width), np.float32)
     one = np.empty((1, height, width), np.float32)
-    two = np.empty(
-        (2, height, width), np.float32
-    )  # of a band at a time: what stays in the cache is made faster
+    two = np.empty((2, height, width), np.float32)
     out[:] = 0
     last = len(out) - 1 if nir < 0 else len(out) - 2
     for k in range(len(visible) + (nir >= 0)):
@@ -146,17 +147,8 @@ def pooled_codes(fields: NDArray, cell: int, stride: int, cells: NDArray, lot: i
 def code_batch(
     pictures: NDArray,
     valid: NDArray,
-    visible: NDArray,
-    nir: int,
-    smooth: NDArray,
-    slope: NDArray,
-    floor: float,
-    half: int,
-    cell: int,
-    stride: int,
-    factor: int,
-    cells: NDArray,
-    phases: NDArray,
+    evidence: tuple[Any, ...],
+    pooling: tuple[Any, ...],
     lot: int,
     fine: NDArray,
     middle: NDArray,
@@ -164,8 +156,12 @@ def code_batch(
 ) -> None:
     """All codes of pictures of one shape (n, H, W, B), as `pack_signs` and `pooled_codes` lay them out.
 
-    `middle` and `coarse` hold the planes of phase; middle (n, phases, …) those of cells that begin at each of `phases`.
+    evidence (visible, nir, smooth, slope, floor, half) as `plane_fields` takes them; pooling (cell, stride, factor,
+    cells, phases). `middle` and `coarse` hold the planes of phase; middle (n, phases, …) those of cells that begin at
+    each of `phases`.
     """
+    visible, nir, smooth, slope, floor, half = evidence
+    cell, stride, factor, cells, phases = pooling
     count, height, width = pictures.shape[:3]
     planes = fine.shape[1]
     for n in prange(count):

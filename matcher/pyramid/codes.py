@@ -116,15 +116,22 @@ def code_shapes(height: int, width: int, roles: Roles, plan: Plan) -> tuple[tupl
     )
 
 
-def code(pictures: Sequence[NDArray[np.float32]], roles: Roles, plan: Plan, lot: int) -> Codes:
-    """Codes of pictures (DN, height x width x bands, all of one shape); flat pixels vote by `lot`."""
+def code(
+    pictures: Sequence[NDArray[np.float32]], roles: Roles, plan: Plan, lot: int, phases: int | None = None
+) -> Codes:
+    """Codes of pictures (DN, height x width x bands, all of one shape); flat pixels vote by `lot`.
+
+    The middle code holds the first so many of the plan's phases, by default all.
+    """
     stack = np.stack(pictures)
     valid = np.stack([valid_pixels(dn) for dn in stack])
-    shapes = code_shapes(stack.shape[1], stack.shape[2], roles, plan)
+    begins = np.array(plan.phases[:phases])
+    fine, middle, coarse = code_shapes(stack.shape[1], stack.shape[2], roles, plan)
+    shapes = (fine, (len(begins), *middle[1:]), coarse)
     out = Codes(*(np.empty((len(stack), *shape), np.uint64) for shape in shapes))
     smooth, slope = gaussian_weights()
     nir = -1 if roles.nir is None else roles.nir
     evidence = (np.array(roles.visible), nir, smooth, slope, MAGNITUDE_FLOOR, MAGNITUDE_HALF)
-    pooling = (plan.cell, plan.stride, plan.factor, np.array(plan.cells), np.array(plan.phases))
-    code_batch(stack, valid, *evidence, *pooling, lot, out.fine, out.middle, out.coarse)
+    pooling = (plan.cell, plan.stride, plan.factor, np.array(plan.cells), begins)
+    code_batch(stack, valid, evidence, pooling, lot, out.fine, out.middle, out.coarse)
     return out

@@ -134,7 +134,7 @@ def index_bytes(shapes: Sequence[tuple[int, int]], roles: Roles, plan: Plan) -> 
 def code_patches(patches: Sequence[NDArray[np.float32]], roles: Roles, plan: Plan) -> PatchCodes:
     """Codes of patches (DN, all of one shape)."""
     (height, width), (top, left) = plan.side, plan.margin
-    codes = code([dn[top : top + height, left : left + width] for dn in patches], roles, plan, PATCH_LOT)
+    codes = code([dn[top : top + height, left : left + width] for dn in patches], roles, plan, PATCH_LOT, 1)
     words = -(-width // 64)
     masks = np.full(words, ~np.uint64(0))
     if width % 64:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.candidates import Candidates, best_by_target
-from matcher.kernels.bits import KEY_SHIFT, chunk_minima, least_keys, refine, sample_agreement
+from matcher.kernels.bits import KEY_SHIFT, FineCodes, chunk_minima, least_keys, refine, sample_agreement
 from matcher.kernels.slide import ROW_SHIFT, column_minima
 from matcher.pyramid.codes import CHANNELS, WEIGHTS
 from matcher.pyramid.index import Index, PatchCodes
@@ -77,7 +77,7 @@ def judge(index: Index, patches: PatchCodes, proposals: Proposals, keep: int) ->
     place = np.zeros((*proposals.target.shape, 2), np.int64)
     scale = (np.sqrt(WEIGHTS) / deviation).astype(np.float32)
     refine(
-        *_fine(index, patches),
+        _fine(index, patches),
         proposals.target,
         proposals.corner,
         _by_target(proposals.target),
@@ -117,7 +117,7 @@ def _padded(codes: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return np.concatenate([codes, np.zeros((-len(codes) % 4, *codes.shape[1:]), np.uint64)])
 
 
-def _fine(index: Index, patches: PatchCodes) -> tuple[NDArray, ...]:
+def _fine(index: Index, patches: PatchCodes) -> FineCodes:
     """What the fine kernels take first."""
     return (index.fine, index.fine_starts, index.shapes, patches.fine, patches.masks, index.channel)
 
@@ -132,7 +132,7 @@ def _agreement(
     """Agreeing bits at windows of targets, each target so many times running: (n, windows, channels)."""
     out = np.empty((*target.shape, CHANNELS), np.int32)
     together = _by_target(target[:, ::repeats])[:, np.newaxis] * repeats + np.arange(repeats)
-    sample_agreement(*_fine(index, patches), target, corner, together.ravel(), out)
+    sample_agreement(_fine(index, patches), target, corner, together.ravel(), out)
     return out
 
 
