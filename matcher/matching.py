@@ -78,7 +78,7 @@ def match(
     (0, 10, 20)
     """
     job = prepare(images, patches, settings, **options)
-    return match_rows(job, progress=progress)
+    return match_rows(job, progress=progress).refuse(job.settings.min_confidence)
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def match_rows(
     Returns
     -------
     Result
-        One row a patch, in the order of `rows`.
+        One row a patch, in the order of `rows`; nothing is refused yet (`Result.refuse`).
 
     Raises
     ------

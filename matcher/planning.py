@@ -9,7 +9,7 @@ from matcher.formats.bandnames import ORDER
 from matcher.formats.geotiff import RasterSource
 from matcher.formats.rasters import open_rasters
 from matcher.near import Near
-from matcher.settings import Settings
+from matcher.settings import Settings, check_confidence
 from matcher.variants import Search, parse_scale, searches
 
 
@@ -22,7 +22,8 @@ class Locating:
     candidates : int
         Places handed back a chip, 1 to 50.
     min_confidence : float
-        A chip whose best place is less sure is refused: in none of these scenes.
+        A chip whose best place is less sure is refused: in none of these scenes. It goes before that of the settings,
+        which counts where it is more than 0.
     near : Near, optional
         Where to look; by default everywhere.
     scale : float, optional
@@ -50,8 +51,7 @@ class Locating:
     def __post_init__(self) -> None:
         if not 1 <= self.candidates <= 50:
             raise SettingsError("candidates go from 1 to 50")
-        if not 0 <= self.min_confidence <= 1:
-            raise SettingsError("min_confidence goes from 0 to 1")
+        check_confidence(self.min_confidence)
         if not all(math.isfinite(angle) and abs(angle) <= 180 for angle in self.rotations):
             raise SettingsError("rotations are degrees from -180 to 180")
 
@@ -80,6 +80,8 @@ def plan(chips: Any, scenes: Any, settings: Settings | None = None, **options: A
         asked["near"] = Near.parse(asked["near"])
     if asked.get("scale") is not None:
         asked["scale"] = parse_scale(asked["scale"])
+    if settings is not None and settings.min_confidence > 0:
+        asked.setdefault("min_confidence", settings.min_confidence)
     wanted = Locating(**asked)
     try:
         settings = replace(settings or Settings(), **{k: v for k, v in options.items() if k not in own})

@@ -1,12 +1,14 @@
 """What matching hands back: one answer a patch, how sure it is, and what came second."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.errors import MatcherError
 from matcher.placements import Placements
+from matcher.settings import check_confidence
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,10 @@ class Result(Placements):
         From 0 to 1: how probable it is that the answer is within 4 px.
     reason : tuple of str, length n
         Why the answer is in doubt, one of `matcher.reasons.CODES`, or ``placeholder``; empty where it is neither.
+    refused : ndarray of bool, shape (n,)
+        Where the answer is "in none of these images", since it is less sure than was asked for. `image`, `x` and `y`
+        are then the best guess: a submission holds it, since every patch must be answered, and details do not (read
+        back from there they are -1). By default nothing is refused.
     """
 
     score: NDArray[np.float32]
@@ -32,11 +38,27 @@ class Result(Placements):
     runner_up_score: NDArray[np.float32]
     confidence: NDArray[np.float32]
     reason: tuple[str, ...]
+    refused: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+
+    def __post_init__(self) -> None:
+        if len(self.refused) != len(self.ids):
+            object.__setattr__(self, "refused", np.zeros(len(self.ids), bool))
+
+    def refuse(self, min_confidence: float) -> "Result":
+        """The same answers, those less sure than `min_confidence` (0 to 1) refused."""
+        check_confidence(min_confidence)
+        return replace(self, refused=self.confidence < np.float32(min_confidence))
 
     def to_submission(self, path: str | os.PathLike[str], *, xy_order: str = "xy") -> None:
         """Write the answers in the official form; see `matcher.formats.submission.write_submission`."""
         from matcher.formats.submission import write_submission
 
+        unknown = np.flatnonzero(self.refused & (self.image < 0))
+        if len(unknown):
+            raise MatcherError(
+                f"{os.fspath(path)}: patch {self.ids[unknown[0]]} was refused, and details do not hold the guess "
+                "that a submission needs: match again with -o"
+            )
         write_submission(path, self, xy_order=xy_order)
 
     def to_details(self, path: str | os.PathLike[str]) -> None:

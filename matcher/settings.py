@@ -45,6 +45,8 @@ class Settings:
         Cores to use; by default all that this process may use. Answers do not depend on it.
     memory : int
         Bytes the match may hold beside the interpreter; work is cut to fit. Answers do not depend on it.
+    min_confidence : float
+        Answers less sure are refused, from 0 (none) to 1: see `matcher.Result`.
     """
 
     bands: tuple[str, ...] | None = None
@@ -54,6 +56,7 @@ class Settings:
     effort: float = 1.0
     threads: int | None = None
     memory: int = 2 << 30
+    min_confidence: float = 0.0
 
     def __post_init__(self) -> None:
         for field in ("bands", "evidence"):  # a list, or one string with commas, says the same
@@ -86,6 +89,7 @@ class Settings:
             self.threads is None or (_whole(self.threads) and self.threads >= 1), "threads: give 1 or more"
         )
         _check(_whole(self.memory) and self.memory >= LEAST_MEMORY, "memory: give 256 MiB or more, in bytes")
+        check_confidence(self.min_confidence)
 
     def band_names(self, count: int) -> tuple[str, ...]:
         """The names of so many bands.
@@ -104,6 +108,11 @@ class Settings:
             return self.bands
         _check(count in BANDS_BY_COUNT, f"the pictures have {count} bands: name them in order with --bands")
         return BANDS_BY_COUNT[count]
+
+
+def check_confidence(value: float) -> None:
+    """Raise a SettingsError where a least confidence is not from 0 to 1."""
+    _check(_number(value) and 0 <= value <= 1, "min_confidence goes from 0 to 1")
 
 
 def known_evidence(name: str) -> bool:

@@ -68,6 +68,25 @@ def test_submission_and_details(world, tmp_path, form, search):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["details.csv", "submission.csv"]
 
 
+def test_refused_answers(world, tmp_path):
+    np.savez(
+        tmp_path / "p.npz", patches=np.random.default_rng(9).integers(200, 3000, (1, 64, 64, 4)), ids=[5]
+    )
+    out, details = tmp_path / "s.csv", tmp_path / "d.csv"
+    common = (world / "images.npz", tmp_path / "p.npz", "--details", details, "--range", "dn", "-o", out)
+    result = run(*common, "--min-confidence", 0.9)
+    assert result.exit_code == 0, result.output
+    assert "1 answers in 0:0" in result.stderr
+    assert "1 of them refused" in result.stderr
+    assert len(read_submission(out)) == 1
+    assert details.read_text().splitlines()[1].startswith("5,none,,,")
+    guess = out.read_bytes()
+    result = run(*common)
+    assert "them refused" not in result.stderr
+    assert not read_details(details).refused.any()
+    assert out.read_bytes() == guess
+
+
 def test_quiet_says_nothing(world, tmp_path):
     result = run(world / "images.npz", world / "patches.npz", "-o", tmp_path / "s.csv", "-q")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
@@ -118,6 +137,7 @@ def test_outputs_never_replace_inputs_or_each_other(world, tmp_path):
         ("--effort", "0", "0.1"),
         ("--effort", "nan", "effort"),
         ("--threads", "0", "x>=1"),
+        ("--min-confidence", "2", "0<=x<=1"),
         ("--memory", "much", "not a size such as 2GiB"),
         ("--memory", "1MiB", "give 256MiB or more"),
     ],
@@ -162,7 +182,18 @@ def test_options_reach_the_api_by_the_same_names_and_defaults(world, tmp_path, m
     assert run(*common).exit_code == 1
     assert got.pop() == Settings()
     chosen = ("--bands", "red, green,blue,nir", "--range", "dn", "--evidence", "bands,ndvi")
-    more = ("--search", "exhaustive", "--effort", "2.5", "--threads", "3", "--memory", "1GiB")
+    more = (
+        "--search",
+        "exhaustive",
+        "--effort",
+        "2.5",
+        "--threads",
+        "3",
+        "--memory",
+        "1GiB",
+        "--min-confidence",
+        0.25,
+    )
     assert "far enough" in run(*common, *chosen, *more).stderr
     assert got.pop() == Settings(
         bands=("red", "green", "blue", "nir"),
@@ -172,6 +203,7 @@ def test_options_reach_the_api_by_the_same_names_and_defaults(world, tmp_path, m
         effort=2.5,
         threads=3,
         memory=1 << 30,
+        min_confidence=0.25,
     )
 
 

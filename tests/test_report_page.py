@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from matcher.cli import main
 from matcher.errors import MatcherError
-from matcher.formats.submission import write_details, write_submission
+from matcher.formats.submission import read_details, write_details, write_submission
 from matcher.placements import Placements
 from matcher.report.page import _choose, write_report
 from matcher.report.thumbs import colours, pack, webp
@@ -74,6 +74,21 @@ def test_without_answers(tmp_path):
     data = data_of(tmp_path / "r.html")
     assert data["score"] is None
     assert all(row[8] is None and row[9] is None for row in data["rows"])
+
+
+def test_refused_matches_are_in_no_image(tmp_path):
+    images, patches, details = made(tmp_path, 12)
+    write_details(details, read_details(details).refuse(0.5))
+    write_report(tmp_path / "r.html", images, patches, details, tmp_path / "answers.csv")
+    data = data_of(tmp_path / "r.html")
+    refused = [row[5] < 0.5 for row in data["rows"]]
+    assert sum(refused) == 6
+    assert [row[1] == -1 for row in data["rows"]] == refused
+    assert [row[8] is None for row in data["rows"]] == refused
+    assert all(row[9] is not None for row in data["rows"])
+    assert [len(entry) == 2 for entry in data["gallery"]] == [refused[entry[0]] for entry in data["gallery"]]
+    assert sum(image["count"] for image in data["images"]) == 6
+    assert data["score"][0]["value"] == 0.25  # of the twelve, three are answered and right
 
 
 def test_a_thousand_patches_fit_5_mb(tmp_path):
@@ -175,6 +190,30 @@ addEventListener("error", (event) => { document.documentElement.dataset.failed =
 @pytest.mark.parametrize("window", ["1200,900", "500,900"])
 def test_in_a_real_browser(tmp_path, window):
     write_report(tmp_path / "r.html", *made(tmp_path, 90), tmp_path / "answers.csv")
+    out = steered(tmp_path, window)
+    assert out == {
+        "ready": "90", "cards": 60, "first": "patch 0", "right": "patch 1", "open": True, "said": "Patch 1",
+        "closed": True, "surest": "patch 89", "wrong": 45, "overflow": False, "svgs": 3, "maps": 3, "drawn": True,
+    }  # fmt: skip
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_refused_matches_in_a_real_browser(tmp_path):
+    images, patches, details = made(tmp_path, 20)
+    write_details(details, read_details(details).refuse(0.5))
+    write_report(tmp_path / "r.html", images, patches, details, tmp_path / "answers.csv")
+    out = steered(tmp_path, "500,900")
+    assert (out["cards"], out["wrong"], out["open"], out["drawn"], out["overflow"]) == (
+        20,
+        5,
+        True,
+        True,
+        False,
+    )
+
+
+def steered(tmp_path, window):
+    """What the script saw in the page."""
     page = tmp_path / "steered.html"
     page.write_text((tmp_path / "r.html").read_text().replace("</body>", STEER + "</body>"))
     command = [
@@ -185,8 +224,4 @@ def test_in_a_real_browser(tmp_path, window):
     assert "data-failed" not in dom
     found = re.search(r'data-out="([^"]*)"', dom)
     assert found, dom[:500]
-    out = json.loads(found.group(1).replace("&quot;", '"'))
-    assert out == {
-        "ready": "90", "cards": 60, "first": "patch 0", "right": "patch 1", "open": True, "said": "Patch 1",
-        "closed": True, "surest": "patch 89", "wrong": 45, "overflow": False, "svgs": 3, "maps": 3, "drawn": True,
-    }  # fmt: skip
+    return json.loads(found.group(1).replace("&quot;", '"'))

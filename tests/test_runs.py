@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import shutil
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -208,6 +209,28 @@ def test_what_no_answer_depends_on_may_change(world, whole, tmp_path):
     there = [shutil.copy(path, moved) for path in world]
     run(*there, folder, matcher.Settings(threads=2, memory=300 << 20), batch=SMALL)
     assert outputs(folder) == whole
+
+
+def test_a_least_confidence_is_chosen_after_the_shards(world, whole, answers, tmp_path):
+    """Finished shards serve any of them; the submission stays; parts are refused when they are merged."""
+    folder = tmp_path / "run"
+    answers = replace(answers, confidence=np.linspace(0, 1, len(answers), dtype=np.float32))
+    engine = Answering(answers)
+    run(*world, folder, batch=SMALL, engine=engine)
+    stamps = [path.stat().st_mtime_ns for path in shard_files(folder)]
+    least = 0.5
+    outcome = run(*world, folder, matcher.Settings(min_confidence=least), batch=SMALL)
+    assert [path.stat().st_mtime_ns for path in shard_files(folder)] == stamps
+    assert outcome.result.refused.tolist() == [True] * 5 + [False] * 6
+    assert outputs(folder)[0] == whole[0]
+    assert outputs(folder)[1].count(b",none,,") == 5
+    parts = [tmp_path / "part1", tmp_path / "part2"]
+    for k, part in enumerate(parts, 1):
+        run(*world, part, batch=Batch(shard_size=2, part=(k, 2)), engine=engine)
+    assert merge(parts, least).result.refused.tolist() == outcome.result.refused.tolist()
+    merged = ("merge", *parts, "-o", tmp_path / "s.csv", "--details", tmp_path / "d.csv")
+    assert cli(*merged, "--min-confidence", least).exit_code == 0
+    assert ((tmp_path / "s.csv").read_bytes(), (tmp_path / "d.csv").read_bytes()) == outputs(folder)
 
 
 def test_the_second_run_in_a_directory_is_refused(world, answers, whole, tmp_path):

@@ -53,6 +53,8 @@ def test_every_option_is_documented(field):
         ({"threads": 1.5}, "threads: give 1 or more"),
         ({"threads": True}, "threads: give 1 or more"),
         ({"memory": 1 << 20}, "memory: give 256 MiB or more"),
+        ({"min_confidence": 1.5}, "min_confidence goes from 0 to 1"),
+        ({"min_confidence": float("nan")}, "min_confidence goes from 0 to 1"),
         ({"memory": "2GiB"}, "memory: give 256 MiB or more, in bytes"),
     ],
 )

@@ -1,5 +1,6 @@
 """Submissions, details and groups: the official form written, every spelling read, bad rows named."""
 
+import csv
 import os
 import stat
 
@@ -166,8 +167,42 @@ class TestDetails:
         row = (tmp_path / "d.csv").read_text().splitlines()[1].split(",")
         assert [row[k] for k in (4, 5, 6, 8)] == [""] * 4
 
+    def test_refused_answers_are_in_no_image(self, tmp_path):
+        wanted = result(4)
+        wanted.confidence[:] = [0.2, 0.9, 0.5, 0.49]
+        wanted = wanted.refuse(0.5)
+        assert wanted.refused.tolist() == [True, False, False, True]
+        wanted.to_details(tmp_path / "d.csv")
+        with open(tmp_path / "d.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["image_id"] for row in rows] == ["none", *map(str, wanted.image[1:3]), "none"]
+        assert (rows[0]["x"], rows[0]["y"], rows[0]["confidence"]) == ("", "", "0.2")
+        found = read_details(tmp_path / "d.csv")
+        assert found.refused.tolist() == wanted.refused.tolist()
+        assert found.image.tolist() == [-1, *wanted.image[1:3].tolist(), -1]
+        assert found.reason == wanted.reason
+        found.to_details(tmp_path / "again.csv")
+        assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "d.csv").read_bytes()
+
+    def test_a_submission_holds_the_guess_and_is_not_made_without_it(self, tmp_path):
+        wanted = result(3).refuse(1)
+        wanted.to_submission(tmp_path / "s.csv")
+        assert rows_of(read_submission(tmp_path / "s.csv")) == rows_of(wanted)
+        wanted.to_details(tmp_path / "d.csv")
+        with pytest.raises(MatcherError, match=r"t\.csv: patch \d+ was refused.*match again with -o"):
+            read_details(tmp_path / "d.csv").to_submission(tmp_path / "t.csv")
+        assert not (tmp_path / "t.csv").exists()
+
     @pytest.mark.parametrize(
-        "row", ["1,2,3", "a,1,1,1,1,1,1,1,", "1,1,1,1,x,1,1,1,", f"{2**64},1,1,1,1,1,1,1,"]
+        "row",
+        [
+            "1,none,3,4,1,1,1,1,",
+            "1,none,,,1,1,1,",
+            "1,2,3",
+            "a,1,1,1,1,1,1,1,",
+            "1,1,1,1,x,1,1,1,",
+            f"{2**64},1,1,1,1,1,1,1,",
+        ],
     )
     def test_malformed_rows_are_named(self, tmp_path, row):
         (tmp_path / "d.csv").write_text(",".join(DETAILS) + f"\n{row}\n")

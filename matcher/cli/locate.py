@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from matcher.cli.options import Names, match_options, quiet_option
+from matcher.cli.options import Names, match_options, min_confidence_option, quiet_option
 from matcher.cli.progress import reporting
 from matcher.errors import SettingsError
 
@@ -39,13 +39,7 @@ _WORD = "in"  # between chips and scenes
     show_default=True,
     help="Places shown a chip, no two on the same ground.",
 )
-@click.option(
-    "--min-confidence",
-    type=click.FloatRange(0, 1),
-    default=0.5,
-    show_default=True,
-    help="Chips whose best place is less sure are refused: in none of these scenes.",
-)
+@min_confidence_option(0.5, "Chips whose best place is")
 @click.option(
     "--near",
     metavar="AREA",

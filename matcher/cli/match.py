@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from matcher.cli.options import match_options, quiet_option
+from matcher.cli.options import match_options, min_confidence_option, quiet_option
 from matcher.cli.progress import reporting, spell_time
 from matcher.cli.running import check_run_options, perform, run_options
 from matcher.settings import Settings
@@ -24,6 +24,7 @@ from matcher.settings import Settings
     show_default=True,
     help="Which of column and row the submission has first.",
 )
+@min_confidence_option()
 @match_options
 @run_options
 @quiet_option
@@ -62,7 +63,9 @@ def command(
         taken = spell_time(time.monotonic() - start)
         skipped = f", {len(outcome.skipped)} records skipped" if outcome.skipped else ""
         where = output or options["run_dir"]
-        click.echo(f"matcher: {where}: {len(outcome.result)} answers in {taken}{skipped}", err=True)
+        refused = int(outcome.result.refused.sum())
+        least = f", {refused} of them refused" if settings["min_confidence"] else ""
+        click.echo(f"matcher: {where}: {len(outcome.result)} answers in {taken}{least}{skipped}", err=True)
     sys.exit(outcome.exit_code)
 
 

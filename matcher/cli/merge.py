@@ -4,6 +4,8 @@ import sys
 
 import click
 
+from matcher.cli.options import min_confidence_option
+
 
 @click.command("merge")
 @click.argument("folders", metavar="DIR...", type=click.Path(), nargs=-1, required=True)
@@ -16,7 +18,10 @@ import click
     show_default=True,
     help="Which of column and row the submission has first.",
 )
-def command(folders: tuple[str, ...], output: str, details: str | None, xy_order: str) -> None:
+@min_confidence_option()
+def command(
+    folders: tuple[str, ...], output: str, details: str | None, xy_order: str, min_confidence: float
+) -> None:
     """Verify the shards of every DIR and join them: what one run without interruption writes.
 
     A shard that is missing, damaged or in two directories is named. Exit code 3 where records were skipped.
@@ -25,7 +30,7 @@ def command(folders: tuple[str, ...], output: str, details: str | None, xy_order
     from matcher.runs import merge
 
     check_outputs([output, details])
-    outcome = merge(folders)
+    outcome = merge(folders, min_confidence)
     if details is not None:
         outcome.result.to_details(details)
     outcome.result.to_submission(output, xy_order=xy_order)

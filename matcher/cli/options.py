@@ -124,6 +124,19 @@ def match_options(function: F) -> F:
     return function
 
 
+def min_confidence_option(
+    default: float = Settings.min_confidence, what: str = "Answers"
+) -> Callable[[F], F]:
+    """Add ``--min-confidence``: what is less sure is refused."""
+    return click.option(
+        "--min-confidence",
+        type=click.FloatRange(0, 1),
+        default=default,
+        show_default=True,
+        help=f"{what} less sure are refused: in none of these.",
+    )
+
+
 def quiet_option(function: F) -> F:
     """Add ``-q/--quiet``."""
     return click.option("-q", "--quiet", is_flag=True, help="No progress and no notes, errors only.")(

@@ -23,6 +23,7 @@ DETAILS = (
     "patch_id", "image_id", "x", "y", "score",
     "runner_up_image_id", "runner_up_score", "confidence", "reason",
 )  # fmt: skip
+_NONE = "none"  # the image of an answer that was refused
 _NUMBER = re.compile(r"[+-]?[0-9]{1,19}")
 _INT64 = np.iinfo(np.int64)
 
@@ -93,16 +94,19 @@ def read_submission(path: Path, *, xy_order: str = "xy") -> Placements:
 def write_details(path: Path, result: Result) -> None:
     """Write a result with every column as CSV; missing scores and runners-up are empty cells.
 
+    The image of a refused answer is ``none``, its x and y are empty.
+
     Raises
     ------
     MatcherError
         If the file cannot be written.
     """
+    refused = result.refused.tolist()
     columns = (
         result.ids.tolist(),
-        result.image.tolist(),
-        result.x.tolist(),
-        result.y.tolist(),
+        (_NONE if no else k for k, no in zip(result.image.tolist(), refused, strict=True)),
+        ("" if no else k for k, no in zip(result.x.tolist(), refused, strict=True)),
+        ("" if no else k for k, no in zip(result.y.tolist(), refused, strict=True)),
         map(_float_text, np.asarray(result.score, np.float32)),
         ("" if image == -1 else image for image in result.runner_up_image.tolist()),
         map(_float_text, np.asarray(result.runner_up_score, np.float32)),
@@ -116,7 +120,7 @@ def write_details(path: Path, result: Result) -> None:
 
 
 def read_details(path: Path) -> Result:
-    """Read what `write_details` wrote; every value comes back as it was.
+    """Read what `write_details` wrote; every value comes back as it was, but for the guess of refused answers: -1.
 
     Raises
     ------
@@ -130,9 +134,13 @@ def read_details(path: Path) -> Result:
     whole: list[tuple[int, ...]] = []
     real: list[tuple[float, ...]] = []
     reasons: list[str] = []
+    refused: list[bool] = []
     for line, cells in rows:
         try:
             ids, image, x, y, score, second, second_score, confidence, reason = cells
+            refused.append(image == _NONE)
+            if refused[-1] and not x and not y:
+                image = x = y = "-1"
             whole.append((int(ids), int(image), int(x), int(y), int(second or -1)))
             real.append(tuple(float(cell or "nan") for cell in (score, second_score, confidence)))
         except ValueError as error:
@@ -143,7 +151,18 @@ def read_details(path: Path) -> Result:
     except OverflowError:
         raise FormatError(f"{os.fspath(path)}: a whole number is beyond int64") from None
     score_, second_score_, confidence_ = np.array(real, np.float64).reshape(-1, 3).T.astype(np.float32)
-    return Result(ids_, image_, x_, y_, score_, second_, second_score_, confidence_, tuple(reasons))
+    return Result(
+        ids_,
+        image_,
+        x_,
+        y_,
+        score_,
+        second_,
+        second_score_,
+        confidence_,
+        tuple(reasons),
+        np.array(refused, bool),
+    )
 
 
 def read_groups(path: Path, column: str | None = None) -> dict[int, str]:

@@ -4,6 +4,8 @@ const D = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 const [ID, IMAGE, X, Y, SCORE, SURE, REASON, SECOND, ERROR, TRUE] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
 const judged = D.rows.filter((r) => r[ERROR] !== null);
+const isRefused = (r) => r[IMAGE] < 0;
+const where = (r) => (isRefused(r) ? "in none of the images" : `image ${r[IMAGE]} at ${r[X]}, ${r[Y]}`);
 const isRight = (r) => r[ERROR] >= 0 && r[ERROR] <= D.near;
 const make = (tag, set = {}, ...inside) => {
   const node = document.createElement(tag);
@@ -30,11 +32,13 @@ function tiles() {
     [String(D.images.length), "images with answers"],
     [percent(sure / D.rows.length), "with confidence ≥ 0.9"],
   ];
+  const refused = D.rows.filter(isRefused).length;
+  if (refused) list.push([refused.toLocaleString("en"), "refused: in none of the images"]);
   if (D.score) {
     const total = D.score[0];
     const range = total.interval ? ` (${total.interval.map((v) => v.toFixed(3)).join(" to ")})` : "";
     list.unshift([total.value.toFixed(3), total.name + range]);
-    list.push([percent(judged.filter(isRight).length / judged.length), `right: within ${D.near} px`]);
+    if (judged.length) list.push([percent(judged.filter(isRight).length / judged.length), `right: within ${D.near} px`]);
   }
   for (const [value, name] of list) {
     $("tiles").append(make("div", {class: "tile"}, make("b", {}, value), make("span", {}, name)));
@@ -115,6 +119,7 @@ function trio(entry) {
       make("img", {src: source(data), loading: "lazy", alt: k ? "" : `${name} of patch ${id}`})));
     return make("figure", {}, pic, make("figcaption", {}, name));
   };
+  if (!found) return make("div", {class: "trio"}, figure("patch", "", patch));
   return make("div", {class: "trio"}, figure("patch", "", patch), figure("found", "", found),
     figure("difference", "difference", patch, found));
 }
@@ -143,10 +148,10 @@ function more() {
   for (const entry of order.slice(shown, shown + PAGE)) {
     const r = D.rows[entry[0]];
     const card = make("div", {class: "card " + verdict(r), role: "listitem", tabindex: "0",
-      "aria-label": `patch ${r[ID]} in image ${r[IMAGE]}, confidence ${fixed(r[SURE], 2)} ${said(r)}`});
+      "aria-label": `patch ${r[ID]}: ${where(r)}, confidence ${fixed(r[SURE], 2)} ${said(r)}`});
     card.append(trio(entry),
       make("div", {class: "line"}, make("b", {}, `patch ${r[ID]}`), make("span", {}, fixed(r[SURE], 3))),
-      make("div", {class: "line soft"}, make("span", {}, `image ${r[IMAGE]} at ${r[X]}, ${r[Y]}`),
+      make("div", {class: "line soft"}, make("span", {}, where(r)),
         make("span", {}, said(r) || r[REASON])));
     card.entry = entry;
     $("cards").append(card);
@@ -159,10 +164,11 @@ function more() {
 
 function open(entry) {
   const r = D.rows[entry[0]];
-  const facts = [["image", r[IMAGE]], ["x, y", `${r[X]}, ${r[Y]}`], ["score", fixed(r[SCORE], 1)],
+  const facts = [["place", where(r)], ["score", fixed(r[SCORE], 1)],
     ["confidence", fixed(r[SURE], 4)], ["runner-up", r[SECOND] < 0 ? "none" : "image " + r[SECOND]]];
   if (r[REASON]) facts.push(["reason", r[REASON]]);
-  if (r[TRUE]) facts.push(["true place", `image ${r[TRUE][0]} at ${r[TRUE][1]}, ${r[TRUE][2]}`], ["error", said(r)]);
+  if (r[TRUE]) facts.push(["true place", `image ${r[TRUE][0]} at ${r[TRUE][1]}, ${r[TRUE][2]}`]);
+  if (r[ERROR] !== null) facts.push(["error", said(r)]);
   const list = make("dl", {});
   for (const [name, value] of facts) list.append(make("dt", {}, name), make("dd", {}, String(value)));
   $("one").replaceChildren(make("h2", {}, `Patch ${r[ID]}`), trio(entry), list);
@@ -190,7 +196,7 @@ function steer(event) {
 function maps() {
   const level = (v) => (v >= 0.9 ? "#39b77e" : v >= 0.5 ? "#e9a13b" : "#f2554a");
   const by = new Map(D.images.map((image) => [image.id, []]));
-  for (const r of D.rows) by.get(r[IMAGE]).push(r);
+  for (const r of D.rows) if (!isRefused(r)) by.get(r[IMAGE]).push(r);
   const table = $("table");
   const heads = ["image", "answers", "sure"].concat(judged.length ? ["right"] : []);
   table.append(make("tr", {}, ...heads.map((t) => make("th", {scope: "col"}, t))));

@@ -4,7 +4,7 @@ import html
 import json
 import os
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
@@ -79,18 +79,20 @@ def write_report(
     MatcherError
         If an input cannot be read, or patches or images of the details are not there.
     """
-    result = details if isinstance(details, Result) else read_details(details)
+    result = _without_guesses(details if isinstance(details, Result) else read_details(details))
     if not len(result):
         raise MatcherError(f"{os.fspath(details)}: has no row")  # type: ignore[arg-type]
     pictures, chips = open_images(images), open_patches(patches)
     truth = read_submission(answers) if isinstance(answers, str | os.PathLike) else answers
-    at_image, at_patch = _positions(pictures, result.image, "image"), _positions(chips, result.ids, "patch")
+    at_image = np.full(len(result), -1)
+    at_image[~result.refused] = _positions(pictures, result.image[~result.refused], "image")
+    at_patch = _positions(chips, result.ids, "patch")
     errors = None if truth is None else _errors(result, truth)
     shown = _choose(result.confidence, gallery)
     data = {
         "rows": _rows(result, truth, errors),
         "gallery": _gallery(result, shown, pictures, chips, at_image, at_patch, false_colour),
-        "images": _maps(pictures, at_image, chips.shape(int(at_patch[0]))[:2], false_colour),
+        "images": _maps(pictures, at_image[~result.refused], chips.shape(int(at_patch[0]))[:2], false_colour),
         "near": _NEAR,
         "score": None if truth is None else _score(result, truth),
         "about": _about(pictures, chips, details, answers, false_colour, len(shown), len(result)),
@@ -123,12 +125,18 @@ def _positions(source: Source, ids: NDArray[np.int64], noun: str) -> NDArray[np.
     return found
 
 
+def _without_guesses(result: Result) -> Result:
+    """The result as its details show it: refused answers are in image -1."""
+    image, x, y = (np.where(result.refused, -1, column) for column in (result.image, result.x, result.y))
+    return replace(result, image=image, x=x, y=y)
+
+
 def _errors(result: Result, truth: Placements) -> NDArray[np.float64]:
-    """Distance to the true place, px; inf where the image is wrong, nan where there is no answer."""
+    """Distance to the true place, px; inf where the image is wrong, nan where it was refused or nobody knows."""
     row_of = {int(k): n for n, k in enumerate(truth.ids)}
     out = np.full(len(result), np.nan)
     for n, k in enumerate(result.ids.tolist()):
-        if k in row_of:
+        if k in row_of and not result.refused[n]:
             m = row_of[k]
             same = truth.image[m] == result.image[n]
             out[n] = np.hypot(truth.x[m] - result.x[n], truth.y[m] - result.y[n]) if same else np.inf
@@ -150,14 +158,18 @@ def _number(value: float, digits: int) -> float | None:
 
 
 def _rows(result: Result, truth: Placements | None, errors: NDArray[np.float64] | None) -> list[list[Any]]:
-    """A row a patch: id, image, x, y, score, confidence, reason, runner-up, error (-1 wrong image), true place."""
+    """A row a patch: id, image (-1: refused), x, y, score, confidence, reason, runner-up, error, true place.
+
+    The error is -1 in the wrong image.
+    """
     row_of = {} if truth is None else {int(k): n for n, k in enumerate(truth.ids)}
     out = []
     for n in range(len(result)):
         error, true = None, None
         m = row_of.get(int(result.ids[n]))
         if truth is not None and errors is not None and m is not None:
-            error = -1 if np.isinf(errors[n]) else round(float(errors[n]), 1)
+            if not np.isnan(errors[n]):
+                error = -1 if np.isinf(errors[n]) else round(float(errors[n]), 1)
             true = [int(truth.image[m]), int(truth.x[m]), int(truth.y[m])]
         out.append(
             [
@@ -185,13 +197,19 @@ def _gallery(
     at_patch: NDArray[np.int64],
     false_colour: bool,
 ) -> list[list[Any]]:
-    """For each match shown its row's number, the patch and the window found; images are read one after another."""
+    """For each match shown its row's number, the patch, and the window found unless it was refused.
+
+    Images are read one after another.
+    """
     patch: dict[int, NDArray[np.uint8]] = {}
     window: dict[int, NDArray[np.uint8]] = {}
     for number in np.unique(at_image[shown]).tolist():
-        image = images[number]
+        image = images[number] if number >= 0 else None
         for n in shown[at_image[shown] == number].tolist():
             own = patches[int(at_patch[n])]
+            patch[n] = colours(own, false_colour)
+            if image is None:
+                continue
             height, width = own.shape[:2]
             y, x = int(result.y[n]), int(result.x[n])
             there = image[y : y + height, x : x + width]
@@ -200,10 +218,10 @@ def _gallery(
                     f"{images.where(number)}: the window of patch {result.ids[n]} at x {x}, y {y} leaves it: were the "
                     "details made from other files?"
                 )
-            patch[n], window[n] = colours(own, false_colour), colours(there, false_colour)
+            window[n] = colours(there, false_colour)
     order = shown.tolist()
-    packed = pack([p for n in order for p in (patch[n], window[n])], _BUDGET)
-    return [[n, packed[2 * k], packed[2 * k + 1]] for k, n in enumerate(order)]
+    packed = iter(pack([part[n] for n in order for part in (patch, window) if n in part], _BUDGET))
+    return [[n, *(next(packed) for part in (patch, window) if n in part)] for n in order]
 
 
 def _maps(

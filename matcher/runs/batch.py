@@ -209,7 +209,8 @@ def _outcome(ready: Ready, batch: Batch, rows: list[Result]) -> Outcome:
         rows = [*rows, ready.placeholder_rows()]
     if not rows:
         rows = [replace(ready, placeholders=()).placeholder_rows()]
-    return Outcome(join(rows), tuple(one.to_dict() for one in ready.bad))
+    result = join(rows).refuse(ready.job.settings.min_confidence)
+    return Outcome(result, tuple(one.to_dict() for one in ready.bad))
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from matcher.formats.files import CHUNK, problem
 from matcher.settings import Settings
 
 PACKAGES = ("numpy", "scipy", "numba")
-FREE = ("threads", "memory")  # settings that no answer depends on
+FREE = ("threads", "memory", "min_confidence")  # settings that nothing in a shard depends on
 
 Stamp = tuple[int, int, int]
 
@@ -103,7 +103,7 @@ def versions() -> dict[str, str]:
 
 
 def settings_identity(settings: Settings) -> dict[str, Any]:
-    """The settings that answers depend on, as JSON gives them back."""
+    """The settings that shards depend on, as JSON gives them back."""
     out: dict[str, Any] = {}
     for name, value in asdict(settings).items():
         if name not in FREE:

@@ -12,13 +12,15 @@ from matcher.runs.ready import placeholder_rows
 from matcher.runs.shards import Shard, cut, join
 
 
-def merge(folders: Sequence[str | os.PathLike[str]]) -> Outcome:
+def merge(folders: Sequence[str | os.PathLike[str]], min_confidence: float = 0.0) -> Outcome:
     """Verify and join the shards of run directories that cut one run among them.
 
     Parameters
     ----------
     folders : sequence of paths
         In any order.
+    min_confidence : float
+        As `matcher.Settings.min_confidence`: shards hold all answers, so it is told here and not taken from the runs.
 
     Returns
     -------
@@ -54,7 +56,7 @@ def merge(folders: Sequence[str | os.PathLike[str]]) -> Outcome:
             ) from None
     facts = runs[0]
     rows.append(placeholder_rows(facts["placeholders"], facts["placeholder_image"]))
-    return Outcome(join(rows), tuple(facts["skipped"]))
+    return Outcome(join(rows).refuse(min_confidence), tuple(facts["skipped"]))
 
 
 def _in_order(places: list[RunFolder], runs: list[dict[str, Any]]) -> list[tuple[Shard, RunFolder]]:
