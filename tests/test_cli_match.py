@@ -1,6 +1,7 @@
 """``matcher match`` and ``matcher demo`` through their runner: what is written and printed, where, and exit codes."""
 
 import io
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -85,6 +86,34 @@ def test_refused_answers(world, tmp_path):
     assert "them refused" not in result.stderr
     assert not read_details(details).refused.any()
     assert out.read_bytes() == guess
+
+
+def test_dry_run_says_what_would_be_done_and_writes_nothing(world, tmp_path):
+    out, folder = tmp_path / "s.csv", tmp_path / "run"
+    common = (world / "images.npz", world / "patches.npz", "--dry-run", "--threads", 1)
+    result = run(*common, "-o", out, "--run-dir", folder, "--shard-size", 2)
+    assert (result.exit_code, result.stderr) == (0, ""), result.output
+    lines = result.stdout.splitlines()
+    assert (
+        f"{world / 'images.npz'}: 3 images of 96 x 96 px, bands red,green,blue,nir, values dn (detected)"
+        in lines
+    )
+    assert lines[1].endswith("3 patches of 64 x 64 px, bands red,green,blue,nir, values dn (detected)")
+    assert lines[2] == "9 pairs of patch and image, search pyramid, evidence phase,phase2,magnitude"
+    assert re.fullmatch(r"codes of the images 0\.\d MiB, about 0\.\d GiB of memory", lines[3])
+    assert re.match(r"roughly 0:0\d on 1 cores", lines[4])
+    assert lines[5:] == [f"would work in {folder}: 2 shards of 3 patches", f"would write {out}"]
+    assert list(tmp_path.iterdir()) == []
+    assert run(*common, "--search", "exhaustive").stdout.endswith("would write nothing: see --output\n")
+    assert run(*common, "--range", "8bit", "-o", out).stdout.count("values 8bit\n") == 2
+
+
+def test_dry_run_meets_the_errors_of_the_run(world):
+    result = run(world / "patches.npz", world / "images.npz", "--dry-run")
+    assert result.exit_code == 1
+    assert "are images and patches swapped?" in result.stderr
+    assert result.stdout == ""
+    assert run(world / "images.npz", world / "patches.npz", "--dry-run", "--workers", 2).exit_code == 2
 
 
 def test_quiet_says_nothing(world, tmp_path):

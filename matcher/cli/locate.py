@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from matcher.cli.options import Names, match_options, min_confidence_option, quiet_option
+from matcher.cli.options import Names, dry_run_option, match_options, min_confidence_option, quiet_option
 from matcher.cli.progress import reporting
 from matcher.errors import SettingsError
 
@@ -74,7 +74,7 @@ _WORD = "in"  # between chips and scenes
     type=click.Path(file_okay=False),
     help="Write chips as GeoTIFFs in place to DIR.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be read, searched and written, and stop.")
+@dry_run_option
 @match_options
 @quiet_option
 def command(

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from matcher.cli.options import match_options, min_confidence_option, quiet_option
+from matcher.cli.options import dry_run_option, match_options, min_confidence_option, quiet_option
 from matcher.cli.progress import reporting, spell_time
-from matcher.cli.running import check_run_options, perform, run_options
+from matcher.cli.running import check_run_options, make_batch, perform, run_options
 from matcher.settings import Settings
 
 
@@ -27,6 +27,7 @@ from matcher.settings import Settings
 @min_confidence_option()
 @match_options
 @run_options
+@dry_run_option
 @quiet_option
 def command(
     images: str,
@@ -34,6 +35,7 @@ def command(
     output: str | None,
     details: str | None,
     xy_order: str,
+    dry_run: bool,
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -46,9 +48,12 @@ def command(
     """
     from matcher.formats.files import check_outputs
 
-    check_run_options(options, output)
+    check_run_options(options, output, dry_run)
     check_outputs([output, details], [images, patches])
     settings = {name: options.pop(name) for name in Settings.__dataclass_fields__ if name in options}
+    if dry_run:
+        click.echo(_dry(images, patches, settings, options, [output, details]))
+        return
     start = time.monotonic()
     with reporting(quiet) as progress:
         outcome = perform(images, patches, settings, options, progress)
@@ -67,6 +72,18 @@ def command(
         least = f", {refused} of them refused" if settings["min_confidence"] else ""
         click.echo(f"matcher: {where}: {len(outcome.result)} answers in {taken}{least}{skipped}", err=True)
     sys.exit(outcome.exit_code)
+
+
+def _dry(
+    images: str, patches: str, settings: dict[str, Any], options: dict[str, Any], outputs: list[str | None]
+) -> str:
+    """What the match would do; only its inputs are opened and checked."""
+    from matcher.cli.match_text import dry
+    from matcher.runs.ready import make_ready
+
+    batch = make_batch(options)
+    with reporting(quiet=True):
+        return dry(make_ready(images, patches, Settings(**settings), batch), batch, options, outputs)
 
 
 def spell_skipped(one: dict[str, Any]) -> str:

@@ -137,6 +137,13 @@ def min_confidence_option(
     )
 
 
+def dry_run_option(function: F) -> F:
+    """Add ``--dry-run``."""
+    return click.option(
+        "--dry-run", is_flag=True, help="Say what would be read, searched and written, and stop."
+    )(function)
+
+
 def quiet_option(function: F) -> F:
     """Add ``-q/--quiet``."""
     return click.option("-q", "--quiet", is_flag=True, help="No progress and no notes, errors only.")(

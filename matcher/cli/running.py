@@ -8,7 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from matcher.cli.progress import Progress
-    from matcher.runs import Outcome
+    from matcher.runs import Batch, Outcome
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -83,23 +83,12 @@ def perform(
     images: str, patches: str, settings: dict[str, Any], options: dict[str, Any], progress: "Progress"
 ) -> "Outcome":
     """The run that the options ask for."""
-    import matcher
-    from matcher.runs import Batch, Outcome, run, run_at_once
-    from matcher.runs.ready import read_ids
+    from matcher.runs import run, run_at_once
     from matcher.runs.signals import terminable
     from matcher.settings import Settings
 
-    ids = options["ids"]
-    batch = Batch(
-        shard_size=options["shard_size"],
-        part=options["part"] or (1, 1),
-        skip_bad=options["skip_bad"],
-        must_answer=None if ids is None else read_ids(ids),
-    )
+    batch, chosen = make_batch(options), Settings(**settings)
     with terminable():
-        if batch == Batch(batch.shard_size) and options["run_dir"] is None:
-            return Outcome(matcher.match(images, patches, progress=progress, **settings), ())
-        chosen = Settings(**settings)
         if options["run_dir"] is None:
             return run_at_once(images, patches, chosen, batch, progress)
         return run(
@@ -113,14 +102,28 @@ def perform(
         )
 
 
-def check_run_options(options: dict[str, Any], output: str | None) -> None:
+def make_batch(options: dict[str, Any]) -> "Batch":
+    """How the options cut a run, and what it does with bad records."""
+    from matcher.runs import Batch
+    from matcher.runs.ready import read_ids
+
+    ids = options["ids"]
+    return Batch(
+        shard_size=options["shard_size"],
+        part=options["part"] or (1, 1),
+        skip_bad=options["skip_bad"],
+        must_answer=None if ids is None else read_ids(ids),
+    )
+
+
+def check_run_options(options: dict[str, Any], output: str | None, dry_run: bool = False) -> None:
     """Usage errors (exit code 2) of options that need others."""
     if options["run_dir"] is None:
         for name in ("workers", "scheduler", "part"):
             if options[name] is not None:
                 spelled = "--shard" if name == "part" else f"--{name}"
                 raise click.UsageError(f"{spelled} works in a run directory: give --run-dir")
-        if output is None:
+        if output is None and not dry_run:
             raise click.UsageError("nowhere to write to: give -o, --run-dir or both")
     if options["workers"] is not None and options["scheduler"] is not None:
         raise click.UsageError("--workers and --scheduler exclude each other")

@@ -86,11 +86,12 @@ class Bad:
 
 @dataclass(frozen=True)
 class Ready:
-    """A job, what was left out of its inputs, and the ids that get a placeholder."""
+    """A job, what was left out of its inputs, the ids that get a placeholder, whether value ranges were detected."""
 
     job: Job
     bad: tuple[Bad, ...]
     placeholders: tuple[int, ...]
+    detected: bool = False
 
     def placeholder_rows(self) -> Result:
         """The placeholders' rows."""
@@ -160,7 +161,7 @@ def make_ready(images: Any, patches: Any, settings: Settings, batch: Batch) -> R
             placeholders[k] = None
             reason = "must be answered, and no readable patch has it"
             bad.append(Bad("ids", BadRecord(job.patches.name, -1, -1, k, reason)))
-    return Ready(job, tuple(bad), tuple(placeholders))
+    return Ready(job, tuple(bad), tuple(placeholders), settings.value_range == "auto")
 
 
 def read_ids(path: str) -> tuple[int, ...]:

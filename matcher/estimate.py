@@ -1,0 +1,93 @@
+"""What a match would take: memory and time, roughly, told before it is run."""
+
+from dataclasses import dataclass
+
+from matcher.exhaustive import fits
+from matcher.matching import Job
+from matcher.pyramid.codes import LARGEST, Plan
+from matcher.pyramid.index import index_bytes
+from matcher.pyramid.levels import EVERYWHERE, INDEX_SHARE
+from matcher.settings import DEFAULT_EVIDENCE
+from matcher.threads import usable_cores
+
+# Processor time of one thread of an AMD EPYC, from docs/runs.md, docs/speed.md and the README; 512 x 512 px, 64 px.
+_CODES = 0.044 / 512**2  # s a pixel of the images
+_PAIR = 0.024e-3 / 512**2  # s a patch and pixel of the images, all levels together
+_PATCH = 2.3e-3  # s a patch
+_EXACT = 0.04  # s a patch that the exact engine judges
+_EVERYWHERE = 5.1e-3 / 250**2  # s a patch and pixel of the images, searched exhaustively
+_DOUBT = 0.05  # share of patches that are in doubt to the end
+_START = 2.0  # s until the kernels are there
+_PROCESS = 600 << 20  # bytes of a process beside the codes: libraries, kernels, the block at work
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a match would take.
+
+    Attributes
+    ----------
+    pairs : int
+        Patches times images.
+    codes : int
+        Bytes of the images' codes, exact; 0 where the search is exhaustive.
+    fits : bool
+        Whether the codes fit the memory given; if not, the match is refused.
+    memory : int
+        Bytes that all processes hold at most, about.
+    seconds : float
+        Of the wall, about: other machines and pictures may take several times as much or a fraction.
+    cores : int
+        That it is told for.
+    """
+
+    pairs: int
+    codes: int
+    fits: bool
+    memory: int
+    seconds: float
+    cores: int
+
+
+def estimate(job: Job, patches: int | None = None, workers: int | None = None) -> Estimate:
+    """Estimate what a job takes.
+
+    Parameters
+    ----------
+    job : Job
+    patches : int, optional
+        How many of its patches are matched; by default all.
+    workers : int, optional
+        Processes of one thread each; by default one process of as many threads as its settings say.
+    """
+    count = len(job.patches) if patches is None else patches
+    share = count / len(job.patches)
+    shapes = [job.targets.shape(k)[:2] for k in range(len(job.targets))]
+    pixels = sum(height * width for height, width in shapes)
+    sides: dict[tuple[int, int], int] = {}
+    for k in range(len(job.patches)):
+        side = job.patches.shape(k)[:2]
+        sides[side] = sides.get(side, 0) + 1
+    codes, seconds = 0, 0.0
+    for side, many in sides.items():
+        many_here = many * share
+        if job.settings.search == "exhaustive":
+            seconds += many_here * pixels * _EVERYWHERE
+            continue
+        plan = Plan.of(*side)
+        codes = max(codes, index_bytes([s for s in shapes if fits(side, s)], job.roles, plan))
+        finer = (64 / min(*side, LARGEST)) ** 2  # places of the coarse search: the smaller a patch, the more
+        seconds += pixels * _CODES + many_here * (pixels * _PAIR * finer + _PATCH) * job.settings.effort
+        if job.settings.evidence != DEFAULT_EVIDENCE:
+            seconds += many_here * _EXACT
+        if pixels <= EVERYWHERE:
+            seconds += many_here * _DOUBT * pixels * _EVERYWHERE
+    cores = workers or job.settings.threads or usable_cores()
+    return Estimate(
+        pairs=count * len(job.targets),
+        codes=codes,
+        fits=codes <= INDEX_SHARE * job.settings.memory,
+        memory=codes + _PROCESS * (1 + (workers or 0)),
+        seconds=_START + seconds / cores,
+        cores=cores,
+    )
