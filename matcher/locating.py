@@ -53,7 +53,8 @@ def locate(
     Returns
     -------
     list of Place
-        For each chip in turn its places, best first; one of rank 0 where it was refused.
+        For each chip in turn its places, best first; one of rank 0 where it was refused. Chips that were skipped have
+        none; the log ``matcher`` warns of them.
 
     Raises
     ------
@@ -61,7 +62,10 @@ def locate(
         If an input cannot be read, a scene has no CRS (without `pixels`), bands do not fit, or a chip fits nowhere;
         the message names the file.
     """
-    return run(plan(chips, scenes, settings, **options), progress)
+    planned = plan(chips, scenes, settings, **options)
+    for one in planned.skipped:
+        log.warning("skipped: %s", one)
+    return run(planned, progress)
 
 
 def run(planned: Plan, progress: Progress | None = None) -> list[Place]:

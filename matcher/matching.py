@@ -14,7 +14,10 @@ from matcher.decide import confidence, log_likelihood
 from matcher.errors import MatcherError
 from matcher.evidence import channels
 from matcher.exhaustive import fits, search_everywhere
-from matcher.formats import OnBad, Source, open_images, open_patches
+from matcher.formats import OnBad, Source, is_paths, open_images, open_patches
+from matcher.formats.geotiff import RasterSource
+from matcher.formats.rasterfiles import is_raster
+from matcher.formats.rasters import common_bands, open_rasters
 from matcher.imagery import Pictures, Roles, open_pictures, resolve_bands
 from matcher.pyramid.index import Index
 from matcher.pyramid.levels import index_targets, search_pyramid
@@ -117,16 +120,15 @@ class Job:
 def prepare(images: Any, patches: Any, settings: Settings | None = None, **options: Any) -> Job:
     """Open and check everything that a match needs; takes and raises what `match` does."""
     settings = _with_options(settings or Settings(), options)
-    bands = None if settings.bands is None else len(settings.bands)
-    targets, queries = open_pictures(
-        opened(open_images, images, bands), opened(open_patches, patches, bands), settings.value_range
-    )
+    left, right, settings = open_both(images, patches, settings)
+    targets, queries = open_pictures(left, right, settings.value_range)
     names = resolve_bands(targets, queries, settings)
     roles = Roles.of(names)
     channels(np.zeros((_REHEARSAL, _REHEARSAL, len(names)), np.float32), roles, settings.evidence)
     _check_sizes(targets, queries)
     for what, pictures in (("images", targets), ("patches", queries)):
         log.info("%s", describe(what, pictures, names, settings.value_range == "auto"))
+        _tell_numbers(what, pictures.source)
     _check_constant(queries)
     if settings.search == "exhaustive":
         for _ in targets:  # read through, so that a bad value ends the run before hours of work
@@ -145,10 +147,45 @@ def describe(what: str, pictures: Pictures, names: Sequence[str], detected: bool
     )
 
 
-def opened(
-    opener: Callable[..., Source], what: Any, bands: int | None, on_bad: OnBad | None = None
+def _tell_numbers(what: str, source: Source) -> None:
+    """Which raster is which number, where their names do not say so."""
+    if isinstance(source, RasterSource) and source.in_order:
+        first, last = (f"{source.ids[k]} {source.where(k)}" for k in (0, len(source) - 1))
+        log.info(
+            "%s have the numbers of their order: %s%s", what, first, f" to {last}" if len(source) > 1 else ""
+        )
+
+
+def open_both(
+    images: Any,
+    patches: Any,
+    settings: Settings,
+    bad_images: OnBad | None = None,
+    bad_patches: OnBad | None = None,
+) -> tuple[Source, Source, Settings]:
+    """Images and patches opened, rasters with the bands that both have, and the settings with these bands' names."""
+    sources = (
+        _opened(open_images, images, settings.bands, bad_images),
+        _opened(open_patches, patches, settings.bands, bad_patches),
+    )
+    targets, queries = sources
+    names: tuple[str | None, ...] | None = None
+    if isinstance(targets, RasterSource) and isinstance(queries, RasterSource):
+        queries, targets, names = common_bands(queries, targets)
+    elif rasters := [source for source in sources if isinstance(source, RasterSource)]:
+        names = rasters[0].band_names
+    if names is not None and None not in names:
+        settings = replace(settings, bands=names)  # type: ignore[arg-type]
+    return targets, queries, settings
+
+
+def _opened(
+    opener: Callable[..., Source], what: Any, names: tuple[str, ...] | None, on_bad: OnBad | None
 ) -> Source:
     """Opened; so many bands are asked for only where the file does not say how many it has."""
+    if is_paths(what) or (isinstance(what, str | os.PathLike) and is_raster(os.fspath(what))):
+        return open_rasters(what, names, on_bad=on_bad)
+    bands = None if names is None else len(names)
     named = isinstance(what, str | os.PathLike) and not os.fspath(what).lower().endswith((".npy", ".npz"))
     return opener(what, bands=bands, on_bad=on_bad) if named else opener(what, on_bad=on_bad)
 

@@ -1,13 +1,14 @@
 """What `matcher.locate` is asked, and the plan made of it: inputs opened and checked, the searches they need."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from matcher.errors import MatcherError, SettingsError
-from matcher.formats.bandnames import ORDER
+from matcher.errors import MatcherError, NoInputError, SettingsError
+from matcher.formats.base import BadRecord
 from matcher.formats.geotiff import RasterSource
-from matcher.formats.rasters import open_rasters
+from matcher.formats.rasters import bad_raster, common_bands, open_rasters
 from matcher.near import Near
 from matcher.settings import Settings, check_confidence
 from matcher.variants import Search, parse_scale, searches
@@ -37,6 +38,8 @@ class Locating:
         Added to the scenes' values; by default what Sentinel-2 metadata say.
     pixels : bool
         Whether scenes without CRS will do: rows and columns, no coordinates.
+    skip_bad : bool
+        Whether chips and scenes that cannot be used are left out instead of ending the run; all are read through first.
     """
 
     candidates: int = 1
@@ -47,6 +50,7 @@ class Locating:
     chip_bands: tuple[str, ...] | None = None
     offset: float | None = None
     pixels: bool = False
+    skip_bad: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.candidates <= 50:
@@ -58,13 +62,14 @@ class Locating:
 
 @dataclass(frozen=True)
 class Plan:
-    """Opened and checked inputs, and the searches they need."""
+    """Opened and checked inputs, the searches they need, and what was left out (`Locating.skip_bad`)."""
 
     chips: RasterSource
     scenes: RasterSource
     settings: Settings
     asked: Locating
     searches: list[Search]
+    skipped: tuple[BadRecord, ...] = ()
 
     @property
     def pairs(self) -> int:
@@ -87,20 +92,46 @@ def plan(chips: Any, scenes: Any, settings: Settings | None = None, **options: A
         settings = replace(settings or Settings(), **{k: v for k, v in options.items() if k not in own})
     except TypeError as error:
         raise MatcherError(f"unknown option: {error}") from error
-    images = (
-        scenes if isinstance(scenes, RasterSource) else open_rasters(scenes, settings.bands, wanted.offset)
-    )
-    patches = chips
+    bad: list[BadRecord] = []
+    on_bad = bad.append if wanted.skip_bad else None
+    images, patches = scenes, chips
+    if not isinstance(scenes, RasterSource):
+        images = open_rasters(scenes, settings.bands, wanted.offset, on_bad)
     if not isinstance(chips, RasterSource):
-        patches = open_rasters(chips, wanted.chip_bands or settings.bands)
+        patches = open_rasters(chips, wanted.chip_bands or settings.bands, None, on_bad)
+    if wanted.skip_bad:
+        images = _usable(images, lambda source: _check_scenes(source, wanted), bad)
     _check_scenes(images, wanted)
-    patches, images, names = _common_bands(patches, images)
-    made = searches(patches, images, wanted.scale, wanted.rotations, wanted.near)
+    patches, images, names = common_bands(patches, images)
+
+    def make(some: RasterSource) -> list[Search]:
+        return searches(some, images, wanted.scale, wanted.rotations, wanted.near)
+
+    if wanted.skip_bad:
+        patches = _usable(patches, make, bad)
+    made = make(patches)
     if not any(search.variants[0].first for search in made):
         raise MatcherError(
             f"{images.name}: no scene, or no part of one that --near names, is large enough for a chip"
         )
-    return Plan(patches, images, replace(settings, bands=names), wanted, made)
+    return Plan(patches, images, replace(settings, bands=names), wanted, made, tuple(bad))
+
+
+def _usable(
+    source: RasterSource, check: Callable[[RasterSource], object], bad: list[BadRecord]
+) -> RasterSource:
+    """The source without the rasters that a check refuses, which are added to `bad`."""
+    good = []
+    for k, raster in enumerate(source.rasters):
+        try:
+            check(source.subset([k]))
+        except MatcherError as error:
+            bad.append(bad_raster(raster.name, int(source.ids[k]), error))
+        else:
+            good.append(k)
+    if not good:
+        raise NoInputError(f"{source.name}: not one raster of it can be used; the last fault: {bad[-1]}")
+    return source.subset(good)
 
 
 def _check_scenes(scenes: RasterSource, asked: Locating) -> None:
@@ -109,27 +140,3 @@ def _check_scenes(scenes: RasterSource, asked: Locating) -> None:
             raise MatcherError(
                 f"{raster.name}: {raster.ungridded}; or take rows and columns alone with --pixels"
             )
-
-
-def _common_bands(
-    chips: RasterSource, scenes: RasterSource
-) -> tuple[RasterSource, RasterSource, tuple[str, ...] | None]:
-    """Both sides with the bands that they share, in one order, and their names where they are known."""
-    left, right = chips.band_names, scenes.band_names
-    if None in left or None in right:
-        if len(left) != len(right):
-            raise MatcherError(
-                f"{chips.name} has {len(left)} bands and {scenes.name} {len(right)}, and nothing says which are the "
-                "same: name them with --bands, and the chips' with --chip-bands"
-            )
-        known = next((names for names in (left, right) if None not in names), None)
-        return chips, scenes, known  # type: ignore[return-value]
-    shared = [name for name in right if name in left]
-    shared.sort(key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
-    if not shared:
-        raise MatcherError(
-            f"{chips.name} has the bands {', '.join(map(str, left))} and {scenes.name} {', '.join(map(str, right))}: "
-            "none is the same; choose with --bands and --chip-bands"
-        )
-    names = tuple(str(name) for name in shared)
-    return chips.select(names), scenes.select(names), names

@@ -2,11 +2,13 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import matcher
 from matcher.cli import main
 from matcher.cli.locate import split
 from matcher.errors import SettingsError
@@ -139,6 +141,77 @@ def test_errors_are_one_line_and_no_output(folder, arguments, said):
     assert result.stdout == ""
     assert len(result.stderr.strip().splitlines()) == 1
     assert "Traceback" not in result.output
+
+
+def bad_files(folder, path):
+    """The chips and scenes of `folder`, and one of each kind that cannot be used."""
+    for name in ("chips", "scenes"):
+        (path / name).mkdir()
+    for chip in (folder / "chips").iterdir():
+        shutil.copy(chip, path / "chips")
+    shutil.copy(folder / "scene.tif", path / "scenes" / "m.tif")
+    data = (folder / "scene.tif").read_bytes()
+    (path / "scenes" / "short.tif").write_bytes(data[: len(data) // 2])
+    write(path / "scenes" / "nowhere.tif", ground(60, 60), crs=None)
+    write(
+        path / "scenes" / "empty.tif", np.zeros((60, 60, 4), np.uint16), transform=from_origin(0, 0, 10, 10)
+    )
+    (path / "chips" / "c.tif").write_text("no raster")
+    write(path / "chips" / "small.tif", ground(8, 8), transform=from_origin(0, 0, 10, 10))
+    return path / "chips", path / "scenes"
+
+
+def test_bad_chips_and_scenes_are_skipped(folder, tmp_path):
+    chips, scenes = bad_files(folder, tmp_path)
+    result = run(chips, scenes, "--skip-bad", "-q", "--min-confidence", 0.9)
+    assert result.exit_code == 3, result.output
+    assert result.stdout.splitlines()[-1] == "1 of 2 chips found"
+    said = result.stderr.splitlines()
+    assert len(said) == 5
+    assert all(line.startswith("matcher: skipped: ") for line in said)
+    for name in (
+        "short.tif",
+        "nowhere.tif: has no CRS",
+        "empty.tif: holds no valid",
+        "c.tif",
+        "small.tif: is 8 x 8",
+    ):
+        assert sum(name in line for line in said) == 1, name
+    clean = run(folder / "chips", folder / "scene.tif", "-q", "--min-confidence", 0.9)
+    assert clean.exit_code == 0
+    assert clean.stdout.replace("scene.tif", "m.tif    ").split() == result.stdout.split()
+
+
+def test_bad_chips_and_scenes_are_one_error_otherwise(folder, tmp_path):
+    chips, scenes = bad_files(folder, tmp_path)
+    result = run(chips, scenes)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert len(result.stderr.strip().splitlines()) == 1
+    result = run(chips / "small.tif", scenes / "m.tif", "--skip-bad")
+    assert result.exit_code == 4
+    assert "not one raster of it can be used" in result.stderr
+
+
+def test_skipped_files_are_warned_of_in_python(folder, tmp_path, caplog):
+    chips, scenes = bad_files(folder, tmp_path)
+    places = matcher.locate(chips, scenes, skip_bad=True)
+    assert [place.chip[-5:] for place in places] == ["a.tif", "b.tif"]
+    assert sum("skipped: " in record.getMessage() for record in caplog.records) == 5
+
+
+def test_bands_in_order_overrule_the_files(tmp_path):
+    """A scene whose colours are told wrong, and a chip whose bands lie in another order."""
+    land = ground(120, 140)
+    place = from_origin(600000, 5700000, 10, 10)
+    scene = write(tmp_path / "s.tif", land[..., [3, 0, 1]], photometric="RGB", transform=place)
+    chip = write(tmp_path / "c.tif", other_date(land)[30:78, 40:88, :3], photometric="RGB", transform=place)
+    result = run(chip, scene, "-q", "--json", "--bands", "nir,red,green", "--chip-bands", "red,green,blue")
+    assert result.exit_code == 0, result.output
+    (found,) = json.loads(result.stdout)
+    assert (found["row"], found["col"]) == pytest.approx((30, 40), abs=0.5)
+    assert "calls its bands red, green, blue; taken as nir, red, green" in result.stderr
+    dry = run(chip, scene, "--dry-run", "--bands", "nir,red,green", "--chip-bands", "red,green,blue")
+    assert dry.stdout.count("  red,green  ") == 2
 
 
 def test_chips_and_scenes_are_told_apart():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from matcher import open_images
-from matcher.errors import FormatError, SettingsError
+from matcher.errors import FormatError, NoInputError, SettingsError
 from matcher.formats.bandnames import choose, name_of, parse_bands, split_band
 from matcher.formats.rasters import open_rasters
 
@@ -185,6 +185,36 @@ class TestBands:
         assert (taken.indices, taken.alpha) == ((1, 2, 3, 4), None)
         assert choose("f", known, alpha, ["red", "green", "blue", "nir"]).indices == (1, 2, 3, 4)
 
+    def test_as_many_names_as_bands_are_their_order_whatever_the_file_says(self, tmp_path, caplog):
+        """GDAL calls the bands of any picture of three red, green and blue."""
+        array = picture(bands=3)
+        paths = [write(tmp_path / f"{k}.tif", array, photometric="RGB") for k in range(2)]
+        source = open_rasters(paths, ["nir", "red", "green"])
+        assert source.band_names == ("nir", "red", "green")
+        np.testing.assert_array_equal(source[0], array)
+        (record,) = caplog.records
+        assert (
+            "0.tif and 1 more: calls its bands red, green, blue; taken as nir, red, green"
+            in record.getMessage()
+        )
+        caplog.clear()
+        four = picture()
+        described = write(tmp_path / "d.tif", four, descriptions=["B2", "B3", "B4", "B8"])
+        assert open_rasters(described, ["red", "green", "blue", "nir"]).band_names[0] == "red"
+        assert "calls its bands blue, green, red, nir" in caplog.text
+        caplog.clear()
+        chosen = open_rasters(described, ["nir", "red"])
+        np.testing.assert_array_equal(chosen[0], four[..., [3, 2]])
+        assert open_rasters(described, ["blue", "green", "red", "nir"]).band_names[0] == "blue"
+        assert not caplog.records
+
+    def test_bands_that_are_files_are_chosen_by_name(self, tmp_path):
+        array = picture()
+        for k, band in enumerate(("B02", "B03", "B04", "B08")):
+            write(tmp_path / f"T31_{band}.tif", array[..., k : k + 1])
+        source = open_rasters(tmp_path, ["red", "green", "blue", "nir"])
+        np.testing.assert_array_equal(source[0], array[..., [2, 1, 0, 3]])
+
     def test_names(self):
         assert name_of("B8, central wavelength 842 nm") == "nir"
         assert name_of("Band 1", "green") == "green"
@@ -299,6 +329,55 @@ class TestSafe:
         next(safe.glob("GRANULE/*/IMG_DATA/R10m/*_B08_10m.tif")).unlink()
         with pytest.raises(FormatError, match="no 10 m image of band B08"):
             open_images(safe)
+
+
+class TestSkipping:
+    """Bad rasters are left out where that is wanted; the others keep their numbers."""
+
+    def folder(self, path):
+        array = picture()
+        for name in ("a", "c", "e"):
+            write(path / f"{name}.tif", array)
+        write(path / "b.tif", picture(bands=3), photometric="RGB")
+        write(path / "d.tif", np.zeros_like(array), nodata=0)
+        data = (path / "e.tif").read_bytes()
+        (path / "f.tif").write_bytes(data[: len(data) // 2])
+        (path / "g.tif").write_text("no raster")
+        return path
+
+    def test_each_is_told_and_the_others_are_read(self, tmp_path):
+        bad = []
+        source = open_rasters(self.folder(tmp_path), on_bad=bad.append)
+        assert source.ids.tolist() == [0, 2, 4]
+        with rasterio.open(tmp_path / "c.tif") as dataset:
+            np.testing.assert_array_equal(np.moveaxis(source[1], -1, 0), dataset.read())
+        assert sorted((one.file[-5:], one.id) for one in bad) == [
+            ("b.tif", 1), ("d.tif", 3), ("f.tif", 5), ("g.tif", 6),
+        ]  # fmt: skip
+        reasons = {one.file[-5:]: one.reason for one in bad}
+        assert (
+            reasons["b.tif"]
+            == "has the bands red, green, blue, and most have unnamed, unnamed, unnamed, unnamed"
+        )
+        assert "no valid pixel" in reasons["d.tif"]
+        assert "cannot be" in reasons["g.tif"]
+        assert str(bad[0]) == f"{bad[0].file}: {bad[0].reason}"
+        assert open_images(tmp_path, on_bad=bad.append).ids.tolist() == [0, 2, 4]
+
+    def test_otherwise_one_error(self, tmp_path):
+        with pytest.raises(FormatError, match=r"[bfg]\.tif: "):
+            open_rasters(self.folder(tmp_path))
+
+    def test_none_is_left(self, tmp_path):
+        (tmp_path / "g.tif").write_text("no raster")
+        with pytest.raises(
+            NoInputError, match=r"not one raster of it can be used; the first fault: .*g\.tif: "
+        ):
+            open_rasters(tmp_path, on_bad=lambda _: None)
+
+    def test_several_paths_are_rasters(self, tmp_path):
+        paths = [write(tmp_path / f"{k}.tif", picture()) for k in (4, 2)]
+        assert open_images(paths).ids.tolist() == [4, 2]
 
 
 class TestDamage:

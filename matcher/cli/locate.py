@@ -2,12 +2,20 @@
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from matcher.cli.options import Names, dry_run_option, match_options, min_confidence_option, quiet_option
+from matcher.cli.options import (
+    Names,
+    dry_run_option,
+    match_options,
+    min_confidence_option,
+    quiet_option,
+    skip_bad_option,
+)
 from matcher.cli.progress import reporting
 from matcher.errors import SettingsError
 
@@ -74,6 +82,7 @@ _WORD = "in"  # between chips and scenes
     type=click.Path(file_okay=False),
     help="Write chips as GeoTIFFs in place to DIR.",
 )
+@skip_bad_option
 @dry_run_option
 @match_options
 @quiet_option
@@ -92,7 +101,8 @@ def command(
     Chips and scenes are GeoTIFF, JPEG2000, PNG or JPEG files, folders or globs of them, .txt lists of paths, or
     Sentinel-2 .SAFE folders. The last argument is the scene; with several, write the word `in` between chips and
     scenes: matcher locate a.tif b.tif in scenes/*.tif. Rows and columns are those of the chip's top-left corner,
-    coordinates those of its middle.
+    coordinates those of its middle. Exit codes: 0 done, 1 an error, 2 wrong usage, 3 done with chips or scenes skipped,
+    4 no chip or no scene can be used.
     """
     from matcher.cli.locate_text import dry, table
     from matcher.formats.files import atomic_write, check_outputs
@@ -104,12 +114,15 @@ def command(
     for output in outputs:
         check_suffix(output)
     check_outputs([*outputs, None if json_to == "-" else json_to], [*chips, *scenes])
-    planned = plan(chips, scenes, rotations=_angles(rotations), **options)
+    with reporting(quiet) as progress:
+        planned = plan(chips, scenes, rotations=_angles(rotations), **options)
+        if not dry_run:
+            places = run(planned, progress)
+    for one in planned.skipped:
+        click.echo(f"matcher: skipped: {one}", err=True)
     if dry_run:
         click.echo(dry(planned, [*outputs, *([folder] if folder else [])]))
         return
-    with reporting(quiet) as progress:
-        places = run(planned, progress)
     for output in outputs:
         write_places(output, places)
     written = write_georeferenced(folder, places) if folder else []
@@ -121,6 +134,7 @@ def command(
     if not quiet:
         for path in [*outputs, *([f"{folder}: {len(written)} GeoTIFFs"] if folder else [])]:
             click.echo(f"matcher: {path}", err=True)
+    sys.exit(3 if planned.skipped else 0)
 
 
 def split(files: Sequence[str]) -> tuple[list[str], list[str]]:

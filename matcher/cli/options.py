@@ -137,6 +137,13 @@ def min_confidence_option(
     )
 
 
+def skip_bad_option(function: F) -> F:
+    """Add ``--skip-bad``."""
+    return click.option(
+        "--skip-bad", is_flag=True, help="Go on without bad records; they are listed, and the exit code is 3."
+    )(function)
+
+
 def dry_run_option(function: F) -> F:
     """Add ``--dry-run``."""
     return click.option(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from matcher.cli.options import skip_bad_option
+
 if TYPE_CHECKING:
     from matcher.cli.progress import Progress
     from matcher.runs import Batch, Outcome
@@ -46,9 +48,7 @@ _RUN_OPTIONS = (
     click.option(
         "--shard", "part", type=Part(), metavar="I/N", help="Match the I-th of N parts only; join by merge."
     ),
-    click.option(
-        "--skip-bad", is_flag=True, help="Go on without bad records; they are listed, and the exit code is 3."
-    ),
+    skip_bad_option,
     click.option(
         "--ids",
         type=click.Path(),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["BadRecord", "OnBad", "Source", "open_images", "open_patches", "open_series"]
 
 Shape = tuple[int, int, int]
-What = str | os.PathLike[str] | NDArray | Sequence[ArrayLike] | Source
+What = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | NDArray | Sequence[ArrayLike] | Source
 
 READABLE = "a .tfrecords, .npy or .npz file, or rasters (GeoTIFF, JPEG2000, PNG, JPEG)"
 
@@ -36,7 +36,7 @@ def open_images(
     ----------
     what : path, ndarray, sequence of ndarrays, or Source
         A file (``.tfrecords``, ``.npy``, ``.npz``); rasters as `matcher.formats.rasters.open_rasters` reads them
-        (a GeoTIFF, JPEG2000, PNG or JPEG file, a folder, a glob, a text list, a ``.SAFE`` folder); a stack
+        (a GeoTIFF, JPEG2000, PNG or JPEG file, a folder, a glob, a text list, a ``.SAFE`` folder, several); a stack
         (n, height, width, bands) or (n, height, width); one array an image; or what was opened before, which is
         handed back.
     shape : (height, width, bands), optional
@@ -132,6 +132,10 @@ def _open(
         source = _open_path(os.fspath(what), noun, shape, bands, on_bad)
     elif isinstance(what, Source):
         source = what
+    elif is_paths(what):
+        from matcher.formats.rasters import open_rasters
+
+        source = open_rasters(what, on_bad=on_bad)
     elif hasattr(what, "__array__") or isinstance(what, Sequence):
         from matcher.formats.arrays import ArraySource
 
@@ -144,12 +148,25 @@ def _open(
     return _agreeing(source, shape, bands)
 
 
+def is_paths(what: Any) -> bool:
+    """Whether something is a sequence of paths."""
+    return (
+        isinstance(what, Sequence)
+        and len(what) > 0
+        and not isinstance(what, str)
+        and all(isinstance(one, str | os.PathLike) for one in what)
+    )
+
+
 def _open_path(path: str, noun: str, shape: Shape | None, bands: int | None, on_bad: OnBad | None) -> Source:
     """The reader of a file or folder: each kind is one line here and one module beside."""
-    from matcher.formats import arrays, official, rasters
+    from matcher.formats import arrays, official
+    from matcher.formats.rasterfiles import is_raster
 
-    if rasters.is_raster(path):
-        return rasters.open_rasters(path)
+    if is_raster(path):
+        from matcher.formats.rasters import open_rasters
+
+        return open_rasters(path, on_bad=on_bad)
     if not os.path.exists(path):
         raise FormatError(f"{path}: there is no such file")
     form = _form(path)

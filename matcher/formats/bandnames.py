@@ -23,11 +23,15 @@ _LANDSAT_BANDS = {"b2": "blue", "b3": "green", "b4": "red", "b5": "nir"}
 
 @dataclass(frozen=True)
 class Choice:
-    """Bands of one file: 1-based indices, their names (None where nothing says), and the alpha band if any."""
+    """Bands of one file: 1-based indices, their names (None where nothing says), and the alpha band if any.
+
+    `against` are the file's own names of these bands where other ones were asked for.
+    """
 
     indices: tuple[int, ...]
     names: tuple[str | None, ...]
     alpha: int | None
+    against: tuple[str | None, ...] = ()
 
 
 def name_of(description: str | None, interpretation: str | None = None) -> str | None:
@@ -84,12 +88,15 @@ def choose(
     known: Sequence[str | None],
     alpha: Sequence[bool],
     wanted: Sequence[str] | None = None,
+    *,
+    in_order: bool = True,
 ) -> Choice:
     """Which bands of a file to read, in which order.
 
     Without `wanted`: red, green, blue and, where there is one, near infrared, in this order, where the file says
-    which they are; otherwise up to four bands as they lie. With it: the bands of these names where the file says
-    them, those of the given numbers (``nir=8``), or, where the file says nothing, all of its bands in order.
+    which they are; otherwise up to four bands as they lie. With it: all of its bands in order, where there are as many
+    names as bands, whatever the file calls them; otherwise the bands that the file calls so, or those of the given
+    numbers (``nir=8``).
 
     Parameters
     ----------
@@ -100,6 +107,9 @@ def choose(
     alpha : sequence of bool
         Which bands are alpha, not data.
     wanted : sequence of str, optional
+    in_order : bool
+        Whether as many names as bands are their names in order. Not so for bands that are files of their own: they have
+        no order.
 
     Raises
     ------
@@ -111,7 +121,7 @@ def choose(
     if not opaque:
         raise FormatError(f"{where}: has no band of data, {len(known)} in all")
     if wanted is not None:
-        return _wanted(where, known, opaque, see_through, wanted)
+        return _wanted(where, known, opaque, see_through, wanted, in_order)
     if {"red", "green", "blue"} <= set(known):
         taken = [known.index(name) for name in ORDER if name in known]
         rest = [k for k in opaque if k not in taken and known[k] is None]
@@ -135,16 +145,21 @@ def _wanted(
     opaque: Sequence[int],
     alpha: int | None,
     wanted: Sequence[str],
+    in_order: bool,
 ) -> Choice:
     names, at = parse_bands(wanted)
     if at and max(at.values()) > len(known):
         raise FormatError(f"{where}: has {len(known)} bands, and band {max(at.values())} was asked for")
     alpha = None if alpha in at.values() else alpha
+    if in_order and not at and len(names) == len(opaque):
+        own = tuple(known[k] for k in opaque)
+        other = any(a is not None and a != b for a, b in zip(own, names, strict=True))
+        return Choice(tuple(k + 1 for k in opaque), names, alpha, own if other else ())
     if all(name in at or name in known for name in names):
         return Choice(tuple(at.get(name) or known.index(name) + 1 for name in names), names, alpha)
-    if not at and not any(name in known for name in names) and len(names) == len(opaque):
-        return Choice(tuple(k + 1 for k in opaque), names, alpha)
-    if not at and len(names) == len(known):  # an alpha band that is none, such as the fourth of RGB and NIR
+    if (
+        in_order and not at and len(names) == len(known)
+    ):  # an alpha band that is none, such as the fourth of RGB and NIR
         return Choice(tuple(range(1, len(known) + 1)), names, None)
     has = ", ".join(f"{k + 1} {known[k] or 'unnamed'}" for k in range(len(known)))
     raise FormatError(

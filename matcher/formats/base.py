@@ -72,7 +72,7 @@ class BadRecord:
     record : int
         Its number in the file, from 0; -1 where records have names (`reason` then says which).
     offset : int
-        Its first byte in the file.
+        Its first byte in the file; -1 where the whole file is meant.
     id : int or None
         Its id where one can be read and is nobody else's; of a record whose checksum fails it is read from
         the damaged bytes, and so is probable, not certain.
@@ -87,8 +87,11 @@ class BadRecord:
     reason: str
 
     def __str__(self) -> str:
-        record = f"record {self.record} " if self.record >= 0 else ""
-        return f"{self.file}, {record}at byte {self.offset}: {self.reason}"
+        record = f", record {self.record}" if self.record >= 0 else ""
+        offset = (
+            "" if self.offset < 0 else f" at byte {self.offset}" if record else f", at byte {self.offset}"
+        )
+        return f"{self.file}{record}{offset}: {self.reason}"
 
 
 OnBad = Callable[[BadRecord], None]

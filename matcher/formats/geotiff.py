@@ -20,6 +20,7 @@ from matcher.errors import FormatError
 from matcher.formats.pictures import is_picture, read_picture
 
 _OPEN = 12  # datasets or pictures held open a process
+_STRIP = 512  # rows read at once where a raster is read through
 _CACHE_MB = 192  # of decoded blocks, all datasets together
 
 
@@ -79,6 +80,8 @@ class Raster:
         Added to every valid value: -1000 in Sentinel-2 products since processing baseline 04.00.
     ungridded : str
         Why there is no `georef`, in words; empty where there is.
+    against : tuple of str or None
+        What the file itself calls its bands, where other names were given for them.
     """
 
     name: str
@@ -90,6 +93,7 @@ class Raster:
     alpha: Band | None = None
     offset: float = 0.0
     ungridded: str = ""
+    against: tuple[str | None, ...] = ()
 
 
 class RasterSource:
@@ -100,12 +104,14 @@ class RasterSource:
     rasters : sequence of Raster
     name : str
         Where they come from, for messages.
+    ids : ndarray of int64, optional
+        Of each; by default `number`.
     """
 
-    def __init__(self, rasters: Sequence[Raster], name: str) -> None:
+    def __init__(self, rasters: Sequence[Raster], name: str, ids: NDArray[np.int64] | None = None) -> None:
         self.rasters = tuple(rasters)
         self.name = name
-        self.ids = _ids([raster.name for raster in self.rasters])
+        self.ids = number([raster.name for raster in self.rasters]) if ids is None else ids
         first = self.rasters[0]
         for raster in self.rasters:
             if band_names(raster) != band_names(first):
@@ -118,6 +124,12 @@ class RasterSource:
     def band_names(self) -> tuple[str | None, ...]:
         """Names of the bands, the same in all; None where nothing says."""
         return band_names(self.rasters[0])
+
+    @property
+    def in_order(self) -> bool:
+        """Whether `ids` are numbers of the rasters' order, which their names do not say."""
+        stems = [_stem(raster.name) for raster in self.rasters]
+        return not all(s.isdigit() and int(s) == k for s, k in zip(stems, self.ids.tolist(), strict=True))
 
     def __len__(self) -> int:
         return len(self.rasters)
@@ -137,16 +149,33 @@ class RasterSource:
             replace(r, bands=tuple(next(b for b in r.bands if b.name == name) for name in names))
             for r in self.rasters
         ]
-        return RasterSource(chosen, self.name)
+        return RasterSource(chosen, self.name, self.ids)
+
+    def subset(self, which: Sequence[int]) -> "RasterSource":
+        """Some of the rasters, with the ids they have here."""
+        return RasterSource([self.rasters[k] for k in which], self.name, self.ids[list(which)])
+
+    def check(self, index: int) -> None:
+        """Read one raster through, a strip at a time.
+
+        Raises
+        ------
+        FormatError
+            If a part cannot be read, or no pixel is valid.
+        """
+        raster = self.rasters[index]
+        seen = False
+        for row in range(0, raster.height, _STRIP):
+            seen |= bool(self.read(index, row, 0, min(_STRIP, raster.height - row), raster.width).any())
+        if not seen:
+            raise FormatError(_empty(raster))
 
     def __getitem__(self, index: int) -> NDArray:
         """One raster whole, (height, width, bands); an error where no pixel is valid."""
         raster = self.rasters[index]
         array = self.read(index, 0, 0, raster.height, raster.width)
         if not array.any():
-            raise FormatError(
-                f"{raster.name}: holds no valid pixel: all is no data, masked, transparent or 0; check its nodata value"
-            )
+            raise FormatError(_empty(raster))
         return array
 
     def read(self, index: int, row: int, col: int, height: int, width: int) -> NDArray:
@@ -177,18 +206,26 @@ def band_names(raster: Raster) -> tuple[str | None, ...]:
     return tuple(band.name for band in raster.bands)
 
 
+def _empty(raster: Raster) -> str:
+    return f"{raster.name}: holds no valid pixel: all is no data, masked, transparent or 0; check its nodata value"
+
+
 def _said(raster: Raster) -> str:
     return ", ".join(name or "unnamed" for name in band_names(raster))
 
 
-def _ids(names: list[str]) -> NDArray[np.int64]:
+def number(names: Sequence[str]) -> NDArray[np.int64]:
     """The number that each file is called by where all are, otherwise 0, 1, …"""
-    stems = [os.path.splitext(os.path.basename(name))[0] for name in names]
+    stems = [_stem(name) for name in names]
     if all(s.isascii() and s.isdigit() and len(s) < 19 for s in stems) and len(set(map(int, stems))) == len(
         stems
     ):
         return np.array([int(s) for s in stems], np.int64)
     return np.arange(len(names), dtype=np.int64)
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(os.path.basename(name))[0]
 
 
 def _finish(values: NDArray, empty: NDArray[np.bool_], offset: float) -> NDArray:

@@ -1,31 +1,39 @@
 """From what a user names to rasters: a file, a folder, a glob, a text list, a Sentinel-2 product, or several."""
 
-import glob
+import logging
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from matcher.errors import FormatError
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.errors import FormatError, MatcherError, NoInputError
 from matcher.formats import safe
-from matcher.formats.bandnames import choose, name_of, split_band
-from matcher.formats.geotiff import HANDLES, Band, GeoRef, Raster, RasterSource, gdal_errors
-from matcher.formats.pictures import SUFFIXES as PICTURES
+from matcher.formats.bandnames import ORDER, choose, name_of, split_band
+from matcher.formats.base import BadRecord, OnBad
+from matcher.formats.geotiff import (
+    HANDLES,
+    Band,
+    GeoRef,
+    Raster,
+    RasterSource,
+    band_names,
+    gdal_errors,
+    number,
+)
+from matcher.formats.rasterfiles import Path_, expand
 
-SUFFIXES = (".tif", ".tiff", ".jp2", ".vrt", *PICTURES)
-LISTS = (".txt", ".lst")
-Path_ = str | os.PathLike[str]
-
-
-def is_raster(path: str) -> bool:
-    """Whether a path is something that `open_rasters` reads, by its name: a raster, a list, a folder, a glob."""
-    low = path.lower()
-    return low.endswith(SUFFIXES) or low.endswith(LISTS) or os.path.isdir(path) or _is_glob(path)
+log = logging.getLogger("matcher")
 
 
 def open_rasters(
-    what: Path_ | Sequence[Path_], bands: Sequence[str] | None = None, offset: float | None = None
+    what: Path_ | Sequence[Path_],
+    bands: Sequence[str] | None = None,
+    offset: float | None = None,
+    on_bad: OnBad | None = None,
 ) -> RasterSource:
     """Open rasters.
 
@@ -39,6 +47,9 @@ def open_rasters(
         Which bands, in order; see `matcher.formats.bandnames.choose`.
     offset : float, optional
         Added to every valid value; by default what the product's metadata say, otherwise 0.
+    on_bad : callable, optional
+        Called with a `BadRecord` for each raster that cannot be used, which is then left out; each is read through to
+        find out. The others keep their numbers.
 
     Raises
     ------
@@ -46,67 +57,101 @@ def open_rasters(
         If there is none, or one cannot be used; the message names the file.
     """
     given = [what] if isinstance(what, str | os.PathLike) else list(what)
-    paths = [path for item in given for path in _expand(os.fspath(item))]
+    paths = [path for item in given for path in expand(os.fspath(item))]
     if not paths:
         raise FormatError("no raster was named")
     doubled = next((p for p in paths if paths.count(p) > 1), None) if len(set(paths)) < len(paths) else None
     if doubled is not None:
         raise FormatError(f"{doubled}: is named twice; give each file once")
-    rasters = [_open_group(name, files, bands) for name, files in _grouped(paths)]
-    if offset is not None:
-        rasters = [replace(raster, offset=offset) for raster in rasters]
     named = os.fspath(given[0]) if len(given) == 1 else f"{os.fspath(given[0])} and {len(given) - 1} more"
-    return RasterSource(rasters, named)
-
-
-def _is_glob(path: str) -> bool:
-    return any(c in path for c in "*?[") and not os.path.exists(path)
-
-
-def _expand(path: str) -> list[str]:
-    """The files (and ``.SAFE`` folders) that one name stands for, in order."""
-    if _is_glob(path):
-        found = [p for p in sorted(glob.glob(path, recursive=True)) if _is_file(p) or safe.is_safe(p)]
+    groups = _grouped(paths)
+    ids = number([name for name, _ in groups])
+    found: dict[int, Raster] = {}
+    bad: list[BadRecord] = []
+    for k, (name, files) in enumerate(groups):
+        try:
+            raster = _open_group(name, files, bands)
+        except FormatError as error:
+            if on_bad is None:
+                raise
+            bad.append(bad_raster(name, int(ids[k]), error))
+            continue
+        found[k] = raster if offset is None else replace(raster, offset=offset)
+    if on_bad is not None:
+        found = _sound(found, ids, bad)
+        for one in bad:
+            on_bad(one)
         if not found:
-            raise FormatError(f"{path}: matches no raster")
-        return found
-    if safe.is_safe(path):
-        return [path]
-    if os.path.isdir(path):
-        inside = sorted(os.path.join(path, name) for name in os.listdir(path))
-        found = [p for p in inside if _is_file(p) or safe.is_safe(p)]
-        if not found:
-            raise FormatError(
-                f"{path}: is a folder without rasters ({', '.join(SUFFIXES)} or .SAFE); other pictures are read from "
-                "a .tfrecords, .npy or .npz file"
-            )
-        return found
-    if not os.path.exists(path):
-        raise FormatError(f"{path}: there is no such file")
-    return _listed(path) if path.lower().endswith(LISTS) else [path]
+            raise NoInputError(f"{named}: not one raster of it can be used; the first fault: {bad[0]}")
+    _warn_of_names(list(found.values()))
+    return RasterSource(list(found.values()), named, ids[list(found)])
 
 
-def _is_file(path: str) -> bool:
-    return path.lower().endswith(SUFFIXES) and os.path.isfile(path)
+def bad_raster(name: str, number: int, error: Exception) -> BadRecord:
+    """A raster that cannot be used, and why."""
+    return BadRecord(name, -1, -1, number, str(error).removeprefix(f"{name}: "))
 
 
-def _listed(path: str) -> list[str]:
-    """The paths of a text list, relative to it; blank lines and those with # are passed over."""
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise FormatError(f"{path}: is no list of paths: {error}") from None
-    out = []
-    for number, line in enumerate(lines, 1):
-        entry = line.strip()
-        if entry and not entry.startswith("#"):
-            full = os.path.join(os.path.dirname(path), entry)
-            if not os.path.exists(full):
-                raise FormatError(f"{path}, line {number}: there is no file {full}")
-            out.append(full)
-    if not out:
-        raise FormatError(f"{path}: lists no file")
+def _sound(found: dict[int, Raster], ids: NDArray[np.int64], bad: list[BadRecord]) -> dict[int, Raster]:
+    """Those rasters that have the bands most have, and can be read from end to end; the others are added to `bad`."""
+    kinds = Counter(band_names(raster) for raster in found.values())
+    usual = max(kinds, key=lambda names: kinds[names]) if kinds else ()
+    out = {}
+    for k, raster in found.items():
+        try:
+            if band_names(raster) != usual:
+                has, most = (", ".join(name or "unnamed" for name in b) for b in (band_names(raster), usual))
+                raise FormatError(f"{raster.name}: has the bands {has}, and most have {most}")
+            RasterSource([raster], raster.name).check(0)
+        except FormatError as error:
+            bad.append(bad_raster(raster.name, int(ids[k]), error))
+        else:
+            out[k] = raster
     return out
+
+
+def _warn_of_names(rasters: Sequence[Raster]) -> None:
+    """Say so where given names of bands are not those of the files; once for all files."""
+    against = [raster for raster in rasters if raster.against]
+    if against:
+        own, taken = (
+            ", ".join(name or "unnamed" for name in names)
+            for names in (against[0].against, band_names(against[0]))
+        )
+        more = f" and {len(against) - 1} more" if len(against) > 1 else ""
+        log.warning(
+            "%s%s: calls its bands %s; taken as %s, as was asked for", against[0].name, more, own, taken
+        )
+
+
+def common_bands(
+    chips: RasterSource, scenes: RasterSource
+) -> tuple[RasterSource, RasterSource, tuple[str, ...] | None]:
+    """Both sides with the bands that they share, in one order, and their names where they are known.
+
+    Raises
+    ------
+    MatcherError
+        If they share none, or nothing says which do.
+    """
+    left, right = chips.band_names, scenes.band_names
+    if None in left or None in right:
+        if len(left) != len(right):
+            raise MatcherError(
+                f"{chips.name} has {len(left)} bands and {scenes.name} {len(right)}, and nothing says which are the "
+                "same: name them with --bands, and in locate the chips' with --chip-bands"
+            )
+        known = next((names for names in (left, right) if None not in names), None)
+        return chips, scenes, known  # type: ignore[return-value]
+    shared = [name for name in right if name in left]
+    shared.sort(key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+    if not shared:
+        raise MatcherError(
+            f"{chips.name} has the bands {', '.join(map(str, left))} and {scenes.name} {', '.join(map(str, right))}: "
+            "none is the same; choose with --bands, and in locate --chip-bands"
+        )
+    names = tuple(str(name) for name in shared)
+    return chips.select(names), scenes.select(names), names
 
 
 def _grouped(paths: list[str]) -> list[tuple[str, list[str]]]:
@@ -164,7 +209,7 @@ def _joined(name: str, singles: list[Raster], bands: Sequence[str] | None) -> Ra
                 f"{other.name}: holds {other.dtype}, and {first.name}, of the same raster, {first.dtype}"
             )
     known = [raster.bands[0].name for raster in singles]
-    choice = choose(name, known, [False] * len(known), bands)
+    choice = choose(name, known, [False] * len(known), bands, in_order=False)
     chosen = tuple(
         replace(singles[k - 1].bands[0], name=n) for k, n in zip(choice.indices, choice.names, strict=True)
     )
@@ -172,8 +217,6 @@ def _joined(name: str, singles: list[Raster], bands: Sequence[str] | None) -> Ra
 
 
 def _open_file(path: str, bands: Sequence[str] | None) -> Raster:
-    import numpy as np
-
     with HANDLES.lock:
         handle = HANDLES.get(path)
         if isinstance(handle, np.ndarray):
@@ -235,4 +278,4 @@ def _raster(
 ) -> Raster:
     bands = tuple(Band(path, k, n) for k, n in zip(choice.indices, choice.names, strict=True))
     alpha = None if choice.alpha is None else Band(path, choice.alpha, "alpha")
-    return Raster(path, height, width, dtype, bands, georef, alpha, ungridded=why)
+    return Raster(path, height, width, dtype, bands, georef, alpha, ungridded=why, against=choice.against)

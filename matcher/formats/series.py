@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from matcher.errors import FormatError
 from matcher.formats import open_series
 from matcher.formats.npz import open_archive, open_npy
-from matcher.formats.rasters import is_raster, open_rasters
+from matcher.formats.rasterfiles import is_raster
+from matcher.formats.rasters import open_rasters
 
 Path_ = str | os.PathLike[str]
 

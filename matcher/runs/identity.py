@@ -5,15 +5,15 @@ import importlib.metadata
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import matcher
 from matcher.errors import FormatError, ResumeError
-from matcher.formats import Source
+from matcher.formats import Source, is_paths
 from matcher.formats.files import CHUNK, problem
+from matcher.formats.rasterfiles import files, is_raster
 from matcher.settings import Settings
 
 PACKAGES = ("numpy", "scipy", "numba")
@@ -52,16 +52,16 @@ class Inputs:
     def _fingerprint(self, what: Any) -> dict[str, Any]:
         digest = hashlib.sha256()
         size = 0
-        if isinstance(what, str | os.PathLike):
-            path = Path(what)
-            files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-            for file in files:
-                if path.is_dir():
-                    digest.update(os.fsencode(file.relative_to(path)) + b"\0")
-                for piece in self._pieces(os.fspath(file)):
+        paths = [what] if isinstance(what, str | os.PathLike) else what if is_paths(what) else []
+        for path in map(os.fspath, paths):
+            inside = files(path) if is_raster(path) else [path]
+            for file in inside:
+                if inside != [path]:
+                    digest.update(os.fsencode(os.path.relpath(file, os.path.dirname(path))) + b"\0")
+                for piece in self._pieces(file):
                     digest.update(piece)
                     size += len(piece)
-        else:
+        if not paths:
             for array in _arrays(what):
                 digest.update(f"{array.dtype.str}{array.shape}".encode())
                 digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)

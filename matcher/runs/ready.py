@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from matcher.errors import MatcherError, NoInputError, SettingsError
 from matcher.exhaustive import fits
-from matcher.formats import BadRecord, Source, open_images, open_patches
+from matcher.formats import BadRecord, Source
+from matcher.formats.geotiff import RasterSource
 from matcher.formats.submission import read_rows, to_int64
 from matcher.imagery import open_pictures
-from matcher.matching import Job, opened, prepare
+from matcher.matching import Job, open_both, prepare
 from matcher.result import Result
 from matcher.settings import MIN_SIDE, Settings
 
@@ -151,7 +152,7 @@ def make_ready(images: Any, patches: Any, settings: Settings, batch: Batch) -> R
     """
     bad: list[Bad] = []
     if batch.skip_bad:
-        images, patches = _usable(images, patches, settings, bad)
+        images, patches, settings = _usable(images, patches, settings, bad)
     job = prepare(images, patches, settings)
     answered = set(job.patches.ids.tolist())
     wanted = [one.record.id for one in bad if one.what == "patches"]
@@ -189,12 +190,16 @@ def read_ids(path: str) -> tuple[int, ...]:
     return tuple(ids)
 
 
-def _usable(images: Any, patches: Any, settings: Settings, bad: list[Bad]) -> tuple[Source, Source]:
-    """Both inputs without their bad records, which are added to `bad`."""
-    bands = None if settings.bands is None else len(settings.bands)
-    targets = opened(open_images, images, bands, lambda one: bad.append(Bad("images", one)))
-    queries = opened(open_patches, patches, bands, lambda one: bad.append(Bad("patches", one)))
-    bands = bands or targets.shape(0)[2]
+def _usable(images: Any, patches: Any, settings: Settings, bad: list[Bad]) -> tuple[Source, Source, Settings]:
+    """Both inputs without their bad records, which are added to `bad`, and the settings with the bands' names."""
+    targets, queries, settings = open_both(
+        images,
+        patches,
+        settings,
+        lambda one: bad.append(Bad("images", one)),
+        lambda one: bad.append(Bad("patches", one)),
+    )
+    bands = targets.shape(0)[2] if settings.bands is None else len(settings.bands)
     targets = _without(targets, _wrong_bands(targets, bands), "images", bad)
     queries = _without(queries, _wrong_bands(queries, bands), "patches", bad)
     for what in ("images", "patches"):
@@ -209,7 +214,7 @@ def _usable(images: Any, patches: Any, settings: Settings, bad: list[Bad]) -> tu
             targets = _without(targets, wrong, what, bad)
         else:
             queries = _without(queries, wrong, what, bad)
-    return targets, _without(queries, _wrong_sizes(targets, queries), "patches", bad)
+    return targets, _without(queries, _wrong_sizes(targets, queries), "patches", bad), settings
 
 
 def _wrong_bands(source: Source, bands: int) -> dict[int, str]:
@@ -248,4 +253,5 @@ def _without(source: Source, wrong: dict[int, str], what: str, bad: list[Bad]) -
         raise NoInputError(
             f"{source.name}: not one of its {what} can be used; the first fault: {bad[-len(wrong)].record}"
         )
-    return Subset(source, [k for k in range(len(source)) if k not in wrong])
+    good = [k for k in range(len(source)) if k not in wrong]
+    return source.subset(good) if isinstance(source, RasterSource) else Subset(source, good)
