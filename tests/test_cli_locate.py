@@ -214,6 +214,80 @@ def test_bands_in_order_overrule_the_files(tmp_path):
     assert dry.stdout.count("  red,green  ") == 2
 
 
+def match(*arguments):
+    return CliRunner().invoke(main, ["match", *map(str, arguments)])
+
+
+def rasters(path):
+    """Two images and four patches: two of them in the images, one turned to noise, one that is no raster."""
+    for name in ("images", "patches"):
+        (path / name).mkdir()
+    lands = [ground(150, 170, seed=k) for k in range(2)]
+    for k, land in enumerate(lands):
+        place = from_origin(600000 + 5000 * k, 5700000, 10, 10)
+        write(path / "images" / f"land-{k}.tif", land, transform=place, nodata=0)
+    write(path / "patches" / "p.tif", other_date(lands[1])[40:88, 60:108], crs=None, transform=None)
+    write(path / "patches" / "q.tif", other_date(lands[0])[10:58, 20:68], crs=None, transform=None)
+    write(path / "patches" / "r.tif", ground(60, 60, 88)[:48, :48], crs=None, transform=None)
+    return path / "images", path / "patches"
+
+
+@pytest.mark.parametrize("run_dir", [False, True])
+def test_places_of_a_match_of_rasters(tmp_path, run_dir):
+    images, patches = rasters(tmp_path)
+    (patches / "z.tif").write_text("no raster")
+    out, places, details = (tmp_path / name for name in ("s.csv", "p.csv", "d.csv"))
+    more = ["--run-dir", tmp_path / "run", "--shard-size", 2] if run_dir else []
+    common = [images, f"{patches}/*.tif", "-o", out, "--places", places, "--details", details]
+    result = match(*common, "--skip-bad", "--min-confidence", 0.9, *more)
+    assert result.exit_code == 3, result.output
+    assert f"images have the numbers of their order: 0 {images / 'land-0.tif'} to 1 " in result.stderr
+    assert [line.split()[:1] for line in out.read_text().splitlines()[1:3]] == [["0,1"], ["1,0"]]
+    assert [line.split(",")[0] for line in out.read_text().splitlines()[1:]] == ["0", "1", "2", "3"]
+    with open(places) as file:
+        rows = list(csv.DictReader(file))
+    assert [row["chip"][-5:] for row in rows[:3]] == ["p.tif", "q.tif", "r.tif"]
+    assert [row["scene"] for row in rows] == [str(images / "land-1.tif"), str(images / "land-0.tif"), "", ""]
+    for row, (y, x, west) in zip(rows, ((40, 60, 605000), (10, 20, 600000)), strict=False):
+        assert (float(row["row"]), float(row["col"])) == pytest.approx((y, x), abs=0.4)
+        assert float(row["map_x"]) == pytest.approx(west + 10 * (x + 24), abs=4)
+        assert float(row["map_y"]) == pytest.approx(5700000 - 10 * (y + 24), abs=4)
+        assert row["crs"] == "EPSG:32631"
+        assert 4 < float(row["lon"]) < 5
+        assert float(row["confidence"]) > 0.9
+    assert [row["rank"] for row in rows] == ["1", "1", "0", "0"]
+    assert [row["reason"] for row in rows][3] == "placeholder"
+    assert [line.split(",")[1] for line in details.read_text().splitlines()[1:]] == ["1", "0", "none", "none"]
+
+
+def test_a_run_directory_knows_every_file_of_a_glob(tmp_path):
+    images, patches = rasters(tmp_path)
+    common = [images / "*.tif", patches, "-q", "--run-dir", tmp_path / "run"]
+    assert match(*common).exit_code == 0
+    assert match(*common).exit_code == 0
+    write(images / "land-1.tif", ground(150, 170, seed=9), transform=from_origin(605000, 5700000, 10, 10))
+    again = match(*common)
+    assert again.exit_code == 5
+    assert "images.sha256" in again.stderr
+
+
+def test_places_of_a_match_that_are_nowhere_on_earth(tmp_path):
+    land = ground(150, 170)
+    np.savez(tmp_path / "i.npz", images=land[None], ids=[7])
+    np.savez(tmp_path / "p.npz", patches=other_date(land)[None, 30:78, 40:88], ids=[9])
+    common = (tmp_path / "i.npz", tmp_path / "p.npz", "-o", tmp_path / "s.csv", "-q")
+    result = match(*common, "--places", tmp_path / "p.geojson")
+    assert result.exit_code == 0, result.output
+    (feature,) = json.loads((tmp_path / "p.geojson").read_text())["features"]
+    assert feature["geometry"] is None
+    row = feature["properties"]
+    assert (row["chip"], row["scene"], row["crs"]) == ("9", "7", None)
+    assert (row["row"], row["col"]) == pytest.approx((30, 40), abs=0.4)
+    refused = match(*common, "--places", tmp_path / "p.xls")
+    assert refused.exit_code == 1
+    assert "places are written as" in refused.stderr
+
+
 def test_chips_and_scenes_are_told_apart():
     assert split(["a", "b", "c"]) == (["a", "b"], ["c"])
     assert split(["a", "in", "b", "c"]) == (["a"], ["b", "c"])

@@ -18,6 +18,11 @@ from matcher.settings import Settings
 @click.option("-o", "--output", type=click.Path(), help="The submission to write; needed without --run-dir.")
 @click.option("--details", type=click.Path(), help="CSV of scores, runners-up, confidence and reasons.")
 @click.option(
+    "--places",
+    type=click.Path(),
+    help="Places to a tenth of a pixel, on Earth where images are georeferenced: .csv, .geojson or .parquet.",
+)
+@click.option(
     "--xy-order",
     type=click.Choice(["xy", "yx"]),
     default="xy",
@@ -34,6 +39,7 @@ def command(
     patches: str,
     output: str | None,
     details: str | None,
+    places: str | None,
     xy_order: str,
     dry_run: bool,
     quiet: bool,
@@ -41,22 +47,33 @@ def command(
 ) -> None:
     """Find the image and the pixel of every patch of PATCHES among IMAGES.
 
-    Both are .tfrecords of the challenge, .npy or .npz files. The submission is written when all is done, and
-    not at all where anything goes wrong; progress and notes go to standard error. Exit codes: 0 done, 1 an
-    error, 2 wrong usage, 3 done with records skipped, 4 no valid input, 5 the run directory is another run's,
-    130 and 143 interrupted.
+    Both are .tfrecords of the challenge, .npy or .npz files, or rasters of one pixel size (GeoTIFF, JPEG2000, PNG,
+    JPEG files, folders, globs or .txt lists of them), which are numbered by their names or else in order. The
+    submission is written when all is done, and not at all where anything goes wrong; progress and notes go to
+    standard error. Exit codes: 0 done, 1 an error, 2 wrong usage, 3 done with records skipped, 4 no valid input, 5
+    the run directory is another run's, 130 and 143 interrupted.
     """
     from matcher.formats.files import check_outputs
 
     check_run_options(options, output, dry_run)
-    check_outputs([output, details], [images, patches])
+    if places is not None:
+        from matcher.formats.placefiles import check_suffix
+
+        check_suffix(places)
+    check_outputs([output, details, places], [images, patches])
     settings = {name: options.pop(name) for name in Settings.__dataclass_fields__ if name in options}
     if dry_run:
-        click.echo(_dry(images, patches, settings, options, [output, details]))
+        click.echo(_dry(images, patches, settings, options, [output, details, places]))
         return
     start = time.monotonic()
     with reporting(quiet) as progress:
         outcome = perform(images, patches, settings, options, progress)
+    if places is not None:
+        from matcher.formats.placefiles import write_places
+        from matcher.placing import find_places
+
+        assert outcome.job is not None
+        write_places(places, find_places(outcome.job, outcome.result))
     if details is not None:
         outcome.result.to_details(details)
     if output is not None:

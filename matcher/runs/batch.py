@@ -10,7 +10,7 @@ from typing import Any
 
 from matcher.errors import MatcherError
 from matcher.formats.submission import write_details, write_submission
-from matcher.matching import match_rows
+from matcher.matching import Job, match_rows
 from matcher.result import Result
 from matcher.runs.engines import Engine, InProcess, SetAside, Work
 from matcher.runs.folder import DETAILS, SUBMISSION, RunFolder
@@ -33,10 +33,13 @@ class Outcome:
         One row a patch, then the placeholders.
     skipped : tuple of dict
         What was left out, as in ``errors.jsonl``.
+    job : Job, optional
+        What was matched; None of runs that were merged.
     """
 
     result: Result
     skipped: tuple[dict[str, Any], ...]
+    job: Job | None = None
 
     @property
     def exit_code(self) -> int:
@@ -210,7 +213,7 @@ def _outcome(ready: Ready, batch: Batch, rows: list[Result]) -> Outcome:
     if not rows:
         rows = [replace(ready, placeholders=()).placeholder_rows()]
     result = join(rows).refuse(ready.job.settings.min_confidence)
-    return Outcome(result, tuple(one.to_dict() for one in ready.bad))
+    return Outcome(result, tuple(one.to_dict() for one in ready.bad), ready.job)
 
 
 @contextlib.contextmanager
