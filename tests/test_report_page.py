@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import matcher
 from matcher.cli import main
 from matcher.errors import MatcherError
 from matcher.formats.submission import read_details, write_details, write_submission
@@ -89,6 +90,32 @@ def test_refused_matches_are_in_no_image(tmp_path):
     assert [len(entry) == 2 for entry in data["gallery"]] == [refused[entry[0]] for entry in data["gallery"]]
     assert sum(image["count"] for image in data["images"]) == 6
     assert data["score"][0]["value"] == 0.25  # of the twelve, three are answered and right
+
+
+def test_settings_and_versions(tmp_path):
+    """From the run directory that the details lie in or that is named, or as they are given."""
+    images, patches, details = made(tmp_path, 4)
+    page = tmp_path / "r.html"
+    write_report(page, images, patches, details)
+    about = dict(data_of(page)["about"])
+    assert about["settings of the match"].startswith("not known")
+    assert f"matcher {matcher.__version__}" in about["versions of this page"]
+    write_report(page, images, patches, details, settings=matcher.Settings(effort=2.5, bands="a,b,c,d"))
+    about = dict(data_of(page)["about"])
+    assert (about["effort"], about["bands"], about["search"]) == ("2.5", "a, b, c, d", "pyramid")
+    run_dir = tmp_path / "run"
+    arguments = ["match", str(images), str(patches), "--run-dir", str(run_dir), "--evidence", "phase", "-q"]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    for chosen, more in ((run_dir / "details.csv", []), (details, ["--run-dir", str(run_dir)])):
+        arguments = ["report", str(images), str(patches), str(chosen), "-o", str(page), *more]
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 0, result.output
+        about = dict(data_of(page)["about"])
+        assert (about["evidence"], about["effort"]) == ("phase", "1")
+        assert about["value range"] == "dn (images), dn (patches)"
+        assert f"numpy {np.__version__}" in about["versions of the match"]
+    with pytest.raises(MatcherError, match="is no run directory"):
+        write_report(page, images, patches, details, settings=tmp_path)
 
 
 def test_a_thousand_patches_fit_5_mb(tmp_path):

@@ -19,6 +19,12 @@ from matcher.cli.options import quiet_option
     show_default=True,
     help="Matches shown with pictures: the least sure, and every so many of the others.",
 )
+@click.option(
+    "--run-dir",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Run directory of the match, for its settings.  [default: the one that DETAILS lie in]",
+)
 @quiet_option
 def command(
     images: str,
@@ -28,17 +34,28 @@ def command(
     answers: str | None,
     false_colour: bool,
     gallery: int,
+    run_dir: str | None,
     quiet: bool,
 ) -> None:
     """Write one self-contained page on the match of PATCHES in IMAGES that DETAILS.csv holds.
 
-    Score, gallery, histograms, reliability and hits on each image; it opens in any browser, without a network.
+    Score, gallery, histograms, reliability, hits on each image, settings and versions. It opens in any browser,
+    without a network.
     """
     from matcher.formats.files import check_outputs
     from matcher.report.page import write_report
 
     check_outputs([output], [images, patches, details, *([answers] if answers else [])])
-    made = write_report(output, images, patches, details, answers, false_colour=false_colour, gallery=gallery)
+    made = write_report(
+        output,
+        images,
+        patches,
+        details,
+        answers,
+        false_colour=false_colour,
+        gallery=gallery,
+        settings=run_dir,
+    )
     if not quiet:
         click.echo(
             f"matcher: {made.path}: {made.shown} of {made.patches} matches with pictures, {made.size / 1e6:.1f} MB",

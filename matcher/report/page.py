@@ -3,30 +3,29 @@
 import html
 import json
 import os
-import platform
 from dataclasses import dataclass, replace
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher import __version__
 from matcher.errors import MatcherError
 from matcher.formats import Source, open_images, open_patches
 from matcher.formats.files import atomic_write
 from matcher.formats.submission import read_details, read_submission
 from matcher.placements import Placements
+from matcher.report.about import inputs, made_with, shown_as
 from matcher.report.thumbs import colours, pack
 from matcher.result import Result
+from matcher.settings import Settings
 
 GALLERY = 1000  # matches shown with pictures
 MAPS = 120  # images shown with their hits
 _BUDGET = 3_300_000  # bytes of the gallery's pictures
 _MAP_BUDGET = 800_000  # bytes of the images' pictures
 _NEAR = 4.0  # px: an answer this near to the truth is right
-_SHOWN = ("matcher", "numpy", "scipy", "numba", "pillow")
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,7 @@ def write_report(
     *,
     false_colour: bool = False,
     gallery: int = GALLERY,
+    settings: Settings | str | os.PathLike[str] | None = None,
 ) -> Report:
     """Write the page; it needs nothing beside itself, and no network.
 
@@ -73,6 +73,8 @@ def write_report(
         Show near infrared, red and green of four bands.
     gallery : int
         How many matches have pictures: the least sure, and every so many of the others.
+    settings : Settings or path, optional
+        What was matched with, or the run directory that says so; by default the one that the details lie in, if any.
 
     Raises
     ------
@@ -95,7 +97,11 @@ def write_report(
         "images": _maps(pictures, at_image[~result.refused], chips.shape(int(at_patch[0]))[:2], false_colour),
         "near": _NEAR,
         "score": None if truth is None else _score(result, truth),
-        "about": _about(pictures, chips, details, answers, false_colour, len(shown), len(result)),
+        "about": [
+            *inputs(pictures, chips, details, answers),
+            *made_with(details, settings),
+            *shown_as(false_colour, len(shown), len(result)),
+        ],
     }
     page = _page(f"Matches of {Path(chips.name).name} in {Path(pictures.name).name}", data)
     with atomic_write(path, "w") as file:
@@ -258,23 +264,3 @@ def _score(result: Result, truth: Placements) -> list[dict[str, Any]]:
     }  # fmt: skip
     metrics = score(result, truth, resamples=500).to_dict()["metrics"]
     return [{"name": names.get(key, key), **metrics[key]} for key in metrics]
-
-
-def _about(
-    images: Source, patches: Source, details: Any, answers: Any, false_colour: bool, shown: int, of: int
-) -> list[list[str]]:
-    """Settings and versions, as pairs of name and text."""
-    chosen = "all" if shown == of else f"{shown:,} of {of:,}: the least sure, and every so many of the others"
-    about = [
-        ["images", f"{images.name} ({len(images):,})"],
-        ["patches", f"{patches.name} ({len(patches):,})"],
-        ["details", os.fspath(details) if isinstance(details, str | os.PathLike) else "in memory"],
-        ["answers", os.fspath(answers) if isinstance(answers, str | os.PathLike) else "none given"],
-        [
-            "pictures",
-            f"{'near infrared, red, green' if false_colour else 'first three bands'}; 2nd to 98th percentile",
-        ],
-        ["matches with pictures", chosen],
-    ]
-    versions = [f"{name} {__version__ if name == 'matcher' else metadata.version(name)}" for name in _SHOWN]
-    return [*about, ["versions", f"Python {platform.python_version()}, {', '.join(versions)}"]]
