@@ -19,6 +19,7 @@ from matcher.formats.submission import read_submission
 from matcher.placements import Placements
 
 PACKAGE = Path(matcher.__file__).parent
+NEAR = 4.0  # px; an answer so near is right
 APART = 1_000_000  # what a round adds to the ids of its patches
 
 
@@ -137,6 +138,14 @@ def pooled(rounds: Sequence[Round], answers: Sequence[Answer]) -> matcher.Score:
         groups |= {patch: row["group"] for patch, row in zip(ids.tolist(), r.about, strict=True)}
     both = (Placements(*map(np.concatenate, zip(*rows, strict=True))) for rows in (said, truth))
     return matcher.score(*both, groups)
+
+
+def wrong_rows(round_: Round, answer: Answer) -> list[int]:
+    """Rows of answers in another image or more than 4 px off, the surest first."""
+    truth = round_.truth
+    apart = np.hypot(answer.x - truth.x, answer.y - truth.y)
+    wrong = np.flatnonzero((answer.image != truth.image) | (apart > NEAR))
+    return wrong[np.argsort(-answer.confidence[wrong], kind="stable")].tolist()
 
 
 def tell(text: str) -> None:
