@@ -30,10 +30,10 @@ THROUGH = np.array((0.93, 0.89, 0.84, 0.97), np.float32)
 DENSE = np.array((0.86, 0.83, 0.79, 0.91), np.float32)  # for one unit of aerosol
 
 
-def _clouds(
+def draw_clouds(
     rng: np.random.Generator, shape: tuple[int, int], sun: tuple[float, float, float], share: float
 ) -> tuple[Field, Field, Field]:
-    """Opacity, shadow and brightness of one layer of broken cloud."""
+    """Opacity, depth of the shadow (0..1) and brightness (DN) of one layer of broken cloud over a share of the area."""
     size = float(np.exp(rng.uniform(np.log(14), np.log(70))))
     layers = [(size * f, f**0.75) for f in (2.2, 1.0, 0.5, 0.25, 0.12, 0.06) if size * f > 2]
     fields = [(knots(rng, shape, s, REACH), s, g) for s, g in layers]
@@ -75,7 +75,7 @@ def draw_sky(
     cloud = shadow = brightness = None
     if rng.random() < cloudy:
         share = float(rng.beta(0.7, 1.8))
-        cloud, shadow, brightness = _clouds(rng, shape, sun, min(max(share, 0.01), 0.95))
+        cloud, shadow, brightness = draw_clouds(rng, shape, sun, min(max(share, 0.01), 0.95))
     elif rng.random() < 0.1:
         aerosol += rng.uniform(0.3, 1.2)
         haze += np.float32(0.3) * smooth(rng, shape, 90)
