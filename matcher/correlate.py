@@ -11,13 +11,14 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from matcher.evidence.channel import Channel
+from matcher.evidence.channel import FULL, Channel
 from matcher.kernels.spectra import cross_spectra
 
 _BATCH = 8  # targets an inverse transform: more leave the cache and run slower
 # Of a stack's energy a pixel and field: below, a window carries no evidence. Fields that are correlated in single
 # precision (unit vectors, log magnitude) need more: their transforms' rounding, over the root of less, passes 1e-5.
 _FLAT_CENTRED, _FLAT_PLAIN = 1e-6, 3e-4
+_STEPS = 16  # of a channel's response, a cycle a pixel
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,16 @@ class Spectra:
     values : tuple, a channel, of tuples, a stack, of ndarray (targets, fields, rows, columns), complex
         Half spectra at the transform's shape.
     norms : tuple, a channel, of tuples, a stack, of ndarray (targets, places y, places x), float32
-        1 / sqrt(energy of the window), 0 where it is flat.
+        1 / sqrt(energy that the window is judged by), 0 where the window is flat.
+    live : ndarray (targets, channels, places y, places x), float32
+        How full of texture a window is: its energy over a full one's; 1 where the channel knows none.
     """
 
     shape: tuple[int, int]
     side: tuple[int, int]
     values: tuple[tuple[NDArray, ...], ...]
     norms: tuple[tuple[NDArray[np.float32], ...], ...]
+    live: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.values[0][0])
@@ -56,6 +60,7 @@ def target_bytes(channels: Sequence[Channel], height: int, width: int) -> int:
         for stack in channel.stacks:
             total += len(stack) * rows * (columns // 2 + 1) * (16 if channel.centred else 8)
             total += height * width * 4
+        total += height * width * 4
     return total
 
 
@@ -64,32 +69,39 @@ def target_spectra(targets: Sequence[Sequence[Channel]], side: tuple[int, int]) 
     height, width = targets[0][0].shape
     shape = transform_shape(height, width)
     values, norms = [], []
+    size = side[0] * side[1]
+    live = np.ones((len(targets), len(targets[0]), height - side[0] + 1, width - side[1] + 1), np.float32)
     for c, channel in enumerate(targets[0]):
         stacks = [
             [_centre(channel.centred, t[c].stacks[s]) for t in targets] for s in range(len(channel.stacks))
         ]
         values.append(tuple(np.stack([_forward(fields, shape) for fields in stack]) for stack in stacks))
+        energies = [[_window_energy(fields, side, channel.centred) for fields in stack] for stack in stacks]
         norms.append(
             tuple(
-                np.stack([_window_norm(fields, side, channel.centred) for fields in stack])
-                for stack in stacks
+                np.stack([_window_norm(energy, size, len(stack[0]), channel) for energy in windows])
+                for stack, windows in zip(stacks, energies, strict=True)
             )
         )
-    return Spectra((height, width), side, tuple(values), tuple(norms))
+        if channel.energy:
+            live[:, c] = np.mean(energies, axis=0) / (channel.energy * size)
+    return Spectra((height, width), side, tuple(values), tuple(norms), live)
 
 
-def score_maps(patch: Sequence[Channel], targets: Spectra) -> Iterator[NDArray[np.float32]]:
+def score_maps(
+    patch: Sequence[Channel], targets: Spectra
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Score maps of one patch over targets of one shape.
 
     Yields
     ------
-    ndarray (targets, channels, places y, places x), float32
-        For at most 8 targets at a time, in order; each value lies in [-1, 1], and place (y, x) is the patch's
-        top-left pixel.
+    maps, live : ndarray (targets, channels, places y, places x), float32
+        For at most 8 targets at a time, in order; each value of the maps lies in [-1, 1], and place (y, x) is the
+        patch's top-left pixel; `live` is that part of the targets' own.
     """
     shape = transform_shape(*targets.shape)
     rows, columns = (of - own + 1 for of, own in zip(targets.shape, targets.side, strict=True))
-    units = [[_unit(stack, channel.centred) for stack in channel.stacks] for channel in patch]
+    units = [[_template(stack, channel) for stack in channel.stacks] for channel in patch]
     spectra = [[None if unit is None else _forward(unit, shape) for unit in stacks] for stacks in units]
     for start in range(0, len(targets), _BATCH):
         part = slice(start, min(start + _BATCH, len(targets)))
@@ -101,7 +113,7 @@ def score_maps(patch: Sequence[Channel], targets: Spectra) -> Iterator[NDArray[n
                     out[:, c] += maps * targets.norms[c][s][part]
             if len(stacks) > 1:
                 out[:, c] /= len(stacks)
-        yield np.clip(out, -1, 1, out=out)
+        yield np.clip(out, -1, 1, out=out), targets.live[part]
 
 
 def _inverse(
@@ -128,27 +140,47 @@ def _centre(centred: bool, stack: NDArray[np.float32]) -> NDArray:
     return fields - fields.mean((1, 2), keepdims=True)
 
 
-def _unit(stack: NDArray[np.float32], centred: bool) -> NDArray | None:
-    """A patch's fields with energy 1, or None where it is flat."""
+def _template(stack: NDArray[np.float32], channel: Channel) -> NDArray | None:
+    """A patch's fields as they are correlated, with energy 1, or None where they are flat."""
     fields = stack.astype(np.float64)
-    if centred:
+    if channel.centred:
         fields -= fields.mean((1, 2), keepdims=True)
-    energy = float((fields**2).sum())
-    if energy <= _flat_energy(fields.size, centred):
+    if float((fields**2).sum()) <= _flat_energy(fields.size, channel.centred):
         return None
-    fields /= np.sqrt(energy)
-    return fields if centred else fields.astype(np.float32)
+    if channel.response:
+        fields = _filtered(fields, channel.response)
+    fields /= np.sqrt((fields**2).sum())
+    return fields if channel.centred else fields.astype(np.float32)
 
 
-def _window_norm(fields: NDArray, side: tuple[int, int], centred: bool) -> NDArray[np.float32]:
-    """1 / sqrt(energy) of every window, 0 where flat: sums in float64, of fields near zero mean."""
+def _filtered(fields: NDArray[np.float64], response: tuple[float, ...]) -> NDArray[np.float64]:
+    """Fields (n, h, w), nothing beyond their borders, whose spectra are multiplied by `Channel.response`."""
+    height, width = fields.shape[1:]
+    shape = (2 * height, 2 * width)  # nothing reaches round the transform's end
+    frequency = np.hypot(np.fft.fftfreq(shape[0])[:, np.newaxis], np.fft.rfftfreq(shape[1]))
+    gain = np.interp(frequency * _STEPS, np.arange(len(response)), response)
+    out: NDArray[np.float64] = scipy.fft.irfft2(scipy.fft.rfft2(fields, shape) * gain, shape)
+    return out[:, :height, :width]
+
+
+def _window_energy(fields: NDArray, side: tuple[int, int], centred: bool) -> NDArray[np.float64]:
+    """Energy of every window: sums in float64, of fields near zero mean."""
     height, width = side
     wide = fields.astype(np.float64)
     energy = _box_sums((wide**2).sum(0), height, width)
     if centred:
         for field in wide:
             energy -= _box_sums(field, height, width) ** 2 / (height * width)
-    flat = energy <= _flat_energy(height * width * len(fields), centred)
+    return energy
+
+
+def _window_norm(
+    energy: NDArray[np.float64], size: int, fields: int, channel: Channel
+) -> NDArray[np.float32]:
+    """1 / sqrt(energy) of windows of so many pixels and fields, weighed with a full window's; 0 where they are flat."""
+    flat = energy <= _flat_energy(size * fields, channel.centred)
+    if channel.energy:
+        energy = (energy + FULL * channel.energy * size) / (1 + FULL)
     return np.where(flat, 0, 1 / np.sqrt(np.where(flat, 1, energy))).astype(np.float32)
 
 

@@ -76,9 +76,9 @@ def patch_peaks(patch: Sequence[Channel], targets: Spectra) -> Peaks:
     weights = np.array([channel.weight for channel in patch])
     prior = np.full(len(patch), 1.0 / (patch[0].shape[0] * patch[0].shape[1]))
     start = 0
-    for maps in score_maps(patch, targets):
+    for maps, live in score_maps(patch, targets):
         part = slice(start, start + len(maps))
-        combine_peaks(maps, weights, prior, PRIOR_PLACES, APART, score[part], place[part])
+        combine_peaks(maps, live, weights, prior, PRIOR_PLACES, APART, score[part], place[part])
         start = part.stop
     return score, place
 

@@ -26,8 +26,8 @@ def best_peaks(patch: Sequence[Channel], picture: Sequence[Channel], count: int)
         The score is that of `matcher.exhaustive`: the sum of weighted squares of positive z-scores.
     """
     height, width = patch[0].shape
-    maps = next(score_maps(patch, target_spectra([picture], (height, width))))[0]
-    total = combined(maps, patch)
+    maps, live = next(score_maps(patch, target_spectra([picture], (height, width))))
+    total = combined(maps[0], live[0], patch)
     out: list[Peak] = []
     for _ in range(count):
         row, col = (int(k) for k in np.unravel_index(total.argmax(), total.shape))
@@ -39,14 +39,15 @@ def best_peaks(patch: Sequence[Channel], picture: Sequence[Channel], count: int)
     return out
 
 
-def combined(maps: NDArray[np.float32], patch: Sequence[Channel]) -> NDArray[np.float64]:
-    """Maps (channels, y, x) as one: against the noise of each map, and a prior one where it is small."""
-    places = maps[0].size
-    share = places / (places + PRIOR_PLACES)
+def combined(
+    maps: NDArray[np.float32], live: NDArray[np.float32], patch: Sequence[Channel]
+) -> NDArray[np.float64]:
+    """Maps (channels, y, x) as one: against the noise of each map's live places, and a prior one where they are few."""
     prior = 1.0 / (patch[0].shape[0] * patch[0].shape[1])
     total = np.zeros(maps.shape[1:])
-    for channel, raw in zip(patch, maps.astype(np.float64), strict=True):
-        mean = raw.mean() * share
-        spread = share * (raw.var() + raw.mean() ** 2) - mean**2 + (1 - share) * prior
+    for channel, raw, weight in zip(patch, maps.astype(np.float64), live.astype(np.float64), strict=True):
+        places = weight.sum() + PRIOR_PLACES
+        mean = (weight * raw).sum() / places
+        spread = ((weight * raw**2).sum() + PRIOR_PLACES * prior) / places - mean**2
         total += channel.weight * np.maximum(raw - mean, 0) ** 2 / max(spread, 1e-12)
     return total

@@ -129,9 +129,12 @@ def _cells(
             ids = targets.ids[block]
 
             def read(patch: list[Channel], spectra: Any = spectra, ids: NDArray[np.int64] = ids) -> Cells:
-                maps = (one for some in score_maps(patch, spectra) for one in some)
+                pairs = (pair for some in score_maps(patch, spectra) for pair in zip(*some, strict=True))
                 return _joined(
-                    [cells(combined(m, patch), stride, int(k)) for m, k in zip(maps, ids, strict=True)]
+                    [
+                        cells(combined(maps, live, patch), stride, int(k))
+                        for (maps, live), k in zip(pairs, ids, strict=True)
+                    ]
                 )
 
             for part in range(0, len(which), 32):

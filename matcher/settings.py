@@ -14,8 +14,8 @@ BANDS_BY_COUNT = {
 }
 RANGES = ("auto", "dn", "signed", "reflectance", "8bit", "16bit")
 SEARCHES = ("pyramid", "exhaustive")
-EVIDENCE = ("bands", "ndvi", "phase", "phase2", "magnitude")
-DEFAULT_EVIDENCE = ("phase", "phase2", "magnitude")
+EVIDENCE = ("bands", "ndvi", "phase", "phase2", "ratio", "magnitude")
+DEFAULT_EVIDENCE = ("phase", "phase2", "ratio", "magnitude")
 MIN_SIDE = 12
 LEAST_MEMORY = 256 << 20
 
@@ -34,9 +34,9 @@ class Settings:
         (the challenge's [-1, 1]), ``reflectance`` (0..1), ``8bit`` or ``16bit``.
     evidence : tuple of str
         What is compared: ``bands`` (ZNCC of the bands), ``ndvi`` (ZNCC of NDVI), ``phase`` (signed gradient
-        phase), ``phase2`` (sign-blind), ``magnitude`` (gradient magnitude), or what an installed package adds
-        (`matcher.plugins`). Several are added as log-likelihood ratios; in what order they are named makes no
-        difference.
+        phase), ``phase2`` (sign-blind), ``ratio`` (sign-blind, of band ratios), ``magnitude`` (gradient magnitude), or
+        what an installed package adds (`matcher.plugins`). Several are added as log-likelihood ratios; in what order
+        they are named makes no difference.
     search : str
         ``pyramid``: coarse to fine, exact where there is doubt. ``exhaustive``: every pixel of every image.
     effort : float

@@ -41,7 +41,7 @@ def refine(
     """
     own = channels(np.ascontiguousarray(patch), roles, evidence)
     around = channels(np.ascontiguousarray(window), roles, evidence)
-    maps = next(score_maps(own, target_spectra([around], own[0].shape)))[0].astype(np.float64)
+    maps = next(score_maps(own, target_spectra([around], own[0].shape)))[0][0].astype(np.float64)
     total = np.tensordot([channel.weight for channel in own], maps, axes=1)
     top, left = (max(a - _LOOK, 0) for a in answer)
     near = total[top : answer[0] + _LOOK + 1, left : answer[1] + _LOOK + 1]

@@ -22,6 +22,7 @@ KINDS: dict[str, Kind] = {
     "ndvi": plain.ndvi,
     "phase": gradient_phase.phase,
     "phase2": gradient_phase.phase2,
+    "ratio": gradient_phase.ratio,
     "magnitude": gradient_phase.magnitude,
 }
 
@@ -40,10 +41,15 @@ def channels(dn: NDArray[np.float32], roles: Roles, names: tuple[str, ...]) -> l
     Raises
     ------
     SettingsError
-        If a kind needs a band that is not there.
+        If a kind needs a band that is not there, or none of them finds any evidence in so few bands.
     """
     valid = valid_pixels(dn)
-    return [channel for name in names for channel in kind(name)(dn, valid, roles)]
+    out = [channel for name in names for channel in kind(name)(dn, valid, roles)]
+    if not out:
+        raise SettingsError(
+            f"evidence {', '.join(names)} needs two bands: name other evidence with --evidence"
+        )
+    return out
 
 
 def kind(name: str) -> Kind:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+FULL = 4.0  # how many times a full window's energy counts beside a window's own
+
 
 @dataclass(frozen=True)
 class Channel:
@@ -13,7 +15,8 @@ class Channel:
     The map of a patch p and a target t is the mean over `stacks` of sum p t / sqrt(sum p^2 sum t^2), each sum over
     the fields of the stack and the pixels of the window; with `centred`, p and t less their means over the window
     (zero-mean normalised cross-correlation, Lewis 1995), without it as they are. Each lies in [-1, 1]; where
-    either sum of squares vanishes there is no evidence, and the value is 0.
+    either sum of squares vanishes there is no evidence, and the value is 0. `response` and `energy` change p and
+    sum t^2 as they say.
 
     Attributes
     ----------
@@ -22,12 +25,22 @@ class Channel:
     centred : bool
     weight : float
         Of the squared z-score of the map in the sum over channels.
+    response : tuple of float
+        What a patch's fields are multiplied by at spatial frequencies of 0, 1/16, 2/16 … cycles a pixel, as they are
+        made a template; linear between. Empty: they are the template. Neighbouring pixels' gradients are alike, so
+        that plain sums count the same edge many times over; a template that whitens them counts it once.
+    energy : float
+        A pixel's part of sum t^2 in a window full of texture. Where it is not 0, sum t^2 is the mean of the window's
+        own and `FULL` times that of a full window, and values beyond [-1, 1] are cut: a window with few textured
+        pixels cannot score high by chance, and tells less of the noise of its map.
     """
 
     name: str
     stacks: tuple[NDArray[np.float32], ...]
     centred: bool
     weight: float
+    response: tuple[float, ...] = ()
+    energy: float = 0.0
 
     @property
     def shape(self) -> tuple[int, int]:

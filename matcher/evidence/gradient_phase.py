@@ -1,14 +1,16 @@
-"""Gradient phase, signed and sign-blind, and gradient magnitude.
+"""Gradient phase, signed and sign-blind, of bands and of band ratios, and gradient magnitude.
 
 Signed: the unit gradient of every band; its correlation is the sum of cosines of the angles between gradients
 (orientation correlation, Fitch et al., "Orientation correlation", BMVC 2002). Sign-blind: the same with the angle
-doubled, so that an edge whose sides swap dark and bright keeps its value.
+doubled, so that an edge whose sides swap dark and bright keeps its value. Ratios of bands show what is of another kind,
+in sun and in shade and under thin haze, and say what the bands, which are much alike, do not.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.evidence.channel import Channel
+from matcher.evidence.responses import RESPONSES
 from matcher.imagery import Roles
 from matcher.kernels.fields import doubled_gradient, log_magnitude, unit_gradient
 
@@ -16,14 +18,20 @@ SIGMA = 0.7  # px, of the Gaussian derivative of the sign-blind phase
 REACH = 3  # px
 MAGNITUDE_FLOOR = 10.0  # DN
 MAGNITUDE_HALF = 7  # px; the local mean is over 15
+MAGNITUDE_ENERGY = 0.25  # a pixel and band, of textured ground
+RATIO_SIGMA, RATIO_REACH = 1.0, 4  # px; ratios are noisier than bands
+RATIO_HAZE = 50.0  # DN added to both sides of a ratio, so that noise on dark water makes none
+_LOGS = 1000.0  # of ratios in the units of the kernels, whose gradients below 0.001 are none
 
 
-def gaussian_weights() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Weights of the smoothing at 0 .. 3 px, and of the differences 1 .. 3 px away, of the Gaussian derivative."""
-    offsets = np.arange(REACH + 1)
-    smooth = np.exp(-0.5 * (offsets / SIGMA) ** 2)
+def gaussian_weights(
+    sigma: float = SIGMA, reach: int = REACH
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weights of a Gaussian derivative: of the smoothing at 0 .. reach px, of the differences 1 .. reach px away."""
+    offsets = np.arange(reach + 1)
+    smooth = np.exp(-0.5 * (offsets / sigma) ** 2)
     smooth /= smooth[0] + 2 * smooth[1:].sum()
-    return smooth.astype(np.float32), (offsets[1:] * smooth[1:] / SIGMA**2).astype(np.float32)
+    return smooth.astype(np.float32), (offsets[1:] * smooth[1:] / sigma**2).astype(np.float32)
 
 
 def signed_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -47,6 +55,21 @@ def magnitude_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArr
     return _masked(out, valid)
 
 
+def ratio_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles) -> NDArray[np.float32]:
+    """Unit vectors of the doubled gradient angle of ratios of bands, in logs: (2 ratios, H, W), sines first.
+
+    Each visible band over the one before it, and near infrared over the first.
+    """
+    logs = np.log(np.maximum(_by_band(dn), 0) + np.float32(RATIO_HAZE)) * np.float32(_LOGS)
+    pairs = list(zip(roles.visible[1:], roles.visible, strict=False))
+    if roles.nir is not None:
+        pairs.append((roles.nir, roles.visible[0]))
+    ratios = np.stack([logs[above] - logs[below] for above, below in pairs])
+    out = np.empty((2 * len(pairs), *dn.shape[:2]), np.float32)
+    doubled_gradient(ratios, *gaussian_weights(RATIO_SIGMA, RATIO_REACH), out)
+    return _masked(out, valid)
+
+
 def phase(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles) -> list[Channel]:
     """Signed phase: visible bands and near infrared apart, since from date to date only one may keep its sign."""
     return _by_role("phase", signed_fields(dn, valid), roles)
@@ -57,9 +80,23 @@ def phase2(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles) -> l
     return _by_role("phase2", blind_fields(dn, valid), roles)
 
 
+def ratio(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles) -> list[Channel]:
+    """Sign-blind phase of band ratios; no channel where there is one band."""
+    if dn.shape[2] < 2:
+        return []
+    fields = ratio_fields(dn, valid, roles)
+    return [_channel("ratio", "ratio", fields, 1.0, len(fields) / 2)]
+
+
 def magnitude(dn: NDArray[np.float32], valid: NDArray[np.bool_], _roles: Roles) -> list[Channel]:
     """Gradient magnitude of all bands."""
-    return [Channel("magnitude", (magnitude_fields(dn, valid),), centred=False, weight=0.25)]
+    fields = magnitude_fields(dn, valid)
+    return [_channel("magnitude", "magnitude", fields, 0.25, MAGNITUDE_ENERGY * len(fields))]
+
+
+def _channel(name: str, kind: str, fields: NDArray[np.float32], weight: float, energy: float) -> Channel:
+    """A channel of one stack, whitened as its kind is; `energy` is that of a pixel full of texture."""
+    return Channel(name, (fields,), False, weight, RESPONSES[kind], energy)
 
 
 def _by_role(name: str, fields: NDArray[np.float32], roles: Roles) -> list[Channel]:
@@ -67,7 +104,7 @@ def _by_role(name: str, fields: NDArray[np.float32], roles: Roles) -> list[Chann
     bands = len(fields) // 2
     groups = {name: roles.visible} | ({} if roles.nir is None else {f"{name}-nir": (roles.nir,)})
     return [
-        Channel(key, (fields[[*which, *(bands + k for k in which)]],), centred=False, weight=1.0)
+        _channel(key, name, fields[[*which, *(bands + k for k in which)]], 1.0, len(which))
         for key, which in groups.items()
     ]
 

@@ -21,28 +21,35 @@ def cross_spectra(patch: NDArray, targets: NDArray, out: NDArray) -> None:
 
 
 @kernel(nogil=True, fastmath=REORDER)
-def moments(score: NDArray) -> tuple[float, float]:
-    """Mean and variance of a map (H, W), summed in float64 row by row."""
+def moments(score: NDArray, weight: NDArray) -> tuple[float, float, float]:
+    """Mass, mean and variance of a weighted map (H, W), summed in float64 row by row; 0 where the mass is."""
     height, width = score.shape
+    mass = 0.0
     total = 0.0
     square = 0.0
     for y in range(height):
+        row_mass = 0.0
         row_total = 0.0
         row_square = 0.0
         for x in range(width):
+            w = np.float64(weight[y, x])
             v = np.float64(score[y, x])
-            row_total += v
-            row_square += v * v
+            row_mass += w
+            row_total += w * v
+            row_square += w * v * v
+        mass += row_mass
         total += row_total
         square += row_square
-    count = height * width
-    mean = total / count
-    return mean, max(square / count - mean * mean, 0.0)
+    if mass <= 0.0:
+        return 0.0, 0.0, 0.0
+    mean = total / mass
+    return mass, mean, max(square / mass - mean * mean, 0.0)
 
 
 @kernel(nogil=True, fastmath=REORDER)
 def combine_peaks(
     maps: NDArray,
+    live: NDArray,
     weights: NDArray,
     prior: NDArray,
     prior_count: float,
@@ -52,17 +59,17 @@ def combine_peaks(
 ) -> None:
     """Best and second place of each target by the sum of weighted squares of positive z-scores.
 
-    maps (N, C, H, W); weights, prior (C,): the prior variance of a channel's noise counts as `prior_count` places.
+    maps, live (N, C, H, W): a place counts in the noise of its map by how live it is; weights, prior (C,): the prior
+    variance of a channel's noise counts as `prior_count` live places.
     The second place lies more than `apart` px from the best in y or x. out_score (N, 2), -1 where there is none;
     out_place (N, 2, 2) as (y, x). Ties go to the lower y, then the lower x.
     """
     count, channels, height, width = maps.shape
-    places = height * width
     for i in range(count):
         mean = np.empty(channels)
         scale = np.empty(channels)
         for c in range(channels):
-            m, v = moments(maps[i, c])
+            places, m, v = moments(maps[i, c], live[i, c])
             share = places / (places + prior_count)
             mean[c] = m * share
             spread = share * (v + m * m) - mean[c] * mean[c] + (1.0 - share) * prior[c]

@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from matcher.errors import SettingsError
 from matcher.evidence import Channel, channels
 from matcher.imagery import Roles
-from matcher.settings import DEFAULT_EVIDENCE, MIN_SIDE
+from matcher.settings import MIN_SIDE
 from matcher.verification.overlap import overlap_pixels, shift_map
 
 NAMES = ("log peak", "log lead")
 NOISE_REACH = 16  # px; the noise of a map is told from shifts so far, whatever --max-shift
 BRIGHT = 2000.0  # DN in every visible band: cloud, or a ground that cannot be told from it
+EVIDENCE = ("phase", "phase2", "magnitude")  # what the shipped model was fitted to
 _APART = 6  # px from the peak to where another counts as a rival
 _PAD = 8  # px of mirrored surroundings: evidence looks 7 px round a pixel
 _TRIM = 1  # px at the border whose gradient the mirror spoils
@@ -50,7 +51,7 @@ def fields(dn: NDArray[np.float32], roles: Roles) -> PatchFields:
     height, width = dn.shape[:2]
     mirrored = np.pad(dn, ((_PAD, _PAD), (_PAD, _PAD), (0, 0)), mode="reflect")
     corner, size = (_PAD + _TRIM,) * 2, (height - 2 * _TRIM, width - 2 * _TRIM)
-    every = channels(np.ascontiguousarray(mirrored), roles, DEFAULT_EVIDENCE)
+    every = channels(np.ascontiguousarray(mirrored), roles, EVIDENCE)
     whole = [channel.window(corner, size) for channel in every]
     bright = dn[_TRIM:-_TRIM, _TRIM:-_TRIM, list(roles.visible)].min(-1) > BRIGHT
     if not bright.any():
