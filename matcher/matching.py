@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from matcher.candidates import Candidates
 from matcher.decide import confidence, log_likelihood
+from matcher.doubt import settle_doubtful
 from matcher.errors import MatcherError
 from matcher.evidence import channels
 from matcher.exhaustive import fits, search_everywhere
@@ -31,6 +32,7 @@ log = logging.getLogger("matcher")
 Progress = Callable[[int, int], None]
 Indexes = Mapping[tuple[int, int], Index]
 _KEEP = 2  # the answer and the runner-up
+_CANDIDATES = 6  # among which doubt is settled
 _REHEARSAL = 64  # px a side of the picture on which evidence is tried before anything is read
 
 
@@ -286,7 +288,13 @@ def _search(job: Job, rows: NDArray[np.int64], progress: Progress, indexes: Inde
 
     found = Candidates.empty(len(rows), _KEEP)
     for side, at in _by_side(job.patches, rows).items():
-        found.put(at, job.search(rows[at].tolist(), _KEEP, report, indexes.get(side)))
+        index = indexes.get(side)
+        if index is None and job.settings.search == "pyramid":
+            index = index_targets(job.task(_CANDIDATES), side)
+        task, which = job.task(_CANDIDATES), rows[at].tolist()
+        places = job.search(which, _CANDIDATES, report, index)
+        places = settle_doubtful(task, job.settings.bands or (), which, places, index)
+        found.put(at, Candidates(places.target[:, :_KEEP], places.place[:, :_KEEP], places.score[:, :_KEEP]))
     progress(pairs, pairs)
     return found
 

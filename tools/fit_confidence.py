@@ -5,11 +5,13 @@
 
 Matches one round a seed and size of patch with the default settings (cut as tools/accuracy.py does), fits a logistic
 regression of "within 4 px" by iteratively reweighted least squares, and prints its coefficients with the figures of
-predictions that left each place out in turn. Seed 0 is for reports and is not to be fitted on.
+predictions that left each place out in turn; then slope and level of the log odds of a place by its score alone, less
+those of any pixel (`matcher.settle`). Seed 0 is for reports and is not to be fitted on.
 """
 
 import argparse
 import csv
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,20 +22,35 @@ import matcher
 from matcher.decide import confidence_features
 
 RIDGE = 1e-2
+UNCLEAR = 90.0  # a score above is right, whatever the line through those below says
 
 
-def observe(work: Path, seed: int, side: int) -> tuple[NDArray, NDArray, list[str]]:
-    """Features, rightness and place of every patch of one round."""
+@dataclass(frozen=True)
+class Observed:
+    """Every patch of one round: features of confidence, score, whether it is right, its place; pixels of all images."""
+
+    features: NDArray
+    score: NDArray
+    right: NDArray
+    places: list[str]
+    pixels: int
+
+
+def observe(work: Path, seed: int, side: int) -> Observed:
+    """One round, matched."""
     (folder,) = cut(work, seed, 1, side, 0)
     result = matcher.match(folder / "images.npz", folder / "patches.npz")
     answers = matcher.read_submission(folder / "answers.csv")
     off = np.hypot(answers.x - result.x, answers.y - result.y)
     with open(folder / "groups.csv", newline="") as file:
         places = [row["place"] for row in csv.DictReader(file)]
-    return (
+    images = matcher.open_images(folder / "images.npz")
+    return Observed(
         confidence_features(2 * result.score, 2 * result.runner_up_score),
+        2 * result.score,
         ((answers.image == result.image) & (off <= 4)).astype(float),
         places,
+        sum(images.shape(k)[0] * images.shape(k)[1] for k in range(len(images))),
     )
 
 
@@ -74,11 +91,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[100, 101, 102, 103])
     parser.add_argument("--sides", type=int, nargs="+", default=[64, 32])
     a = parser.parse_args()
-    observed = [(side, *observe(a.work, seed, side)) for side in a.sides for seed in a.seeds]
-    sides = np.concatenate([np.full(len(right), side) for side, _, right, _ in observed])
-    features = np.concatenate([f for _, f, _, _ in observed])
-    right = np.concatenate([r for _, _, r, _ in observed])
-    places = np.concatenate([p for *_, p in observed])
+    rounds = [(side, observe(a.work, seed, side)) for side in a.sides for seed in a.seeds]
+    sides = np.concatenate([np.full(len(o.right), side) for side, o in rounds])
+    features = np.concatenate([o.features for _, o in rounds])
+    right = np.concatenate([o.right for _, o in rounds])
+    places = np.concatenate([o.places for _, o in rounds])
     print("coefficients:", np.round(fit(features, right), 2).tolist())
     chance = np.empty(len(right))
     for place in np.unique(places):
@@ -87,6 +104,12 @@ def main() -> None:
     for side in a.sides:
         print(f"{side} px: {figures(chance[sides == side], right[sides == side])}")
     print(f"all: {figures(chance, right)}")
+    score = np.concatenate([o.score for _, o in rounds])
+    pixels = np.concatenate([np.full(len(o.right), np.log(o.pixels)) for _, o in rounds])
+    for side in a.sides:
+        near = (score < UNCLEAR) & (sides == side)
+        level, slope = fit(np.stack([np.ones(near.sum()), score[near]], axis=1), right[near])
+        print(f"{side} px, log odds against any pixel: {slope:.3f} score {level + pixels[near].mean():+.2f}")
 
 
 if __name__ == "__main__":

@@ -29,8 +29,10 @@ class Plan:
 
     Attributes
     ----------
+    whole : (int, int)
+        Height and width of a patch.
     side : (int, int)
-        Height and width of the coded part of a patch.
+        Height and width of its coded part.
     margin : (int, int)
         Rows above and columns left of it that are not coded.
     cell, stride : int
@@ -41,6 +43,7 @@ class Plan:
         Pixels a side of a middle cell, and between the places of a phase of the middle search.
     """
 
+    whole: tuple[int, int]
     side: tuple[int, int]
     margin: tuple[int, int]
     cell: int
@@ -56,7 +59,8 @@ class Plan:
         cell = max(min(side) // CELLS // stride, 1) * stride
         cells = (min(side[0] // cell, CELLS), min(side[1] // cell, CELLS))
         factor = max((min(side) + MIDDLE // 2) // MIDDLE, -(-max(side) // 64))
-        return cls(side, ((height - side[0]) // 2, (width - side[1]) // 2), cell, stride, cells, factor)
+        margin = ((height - side[0]) // 2, (width - side[1]) // 2)
+        return cls((height, width), side, margin, cell, stride, cells, factor)
 
     def places(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of coarse places in a target of height x width pixels."""

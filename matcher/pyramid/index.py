@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.colour import grid, statistics
 from matcher.imagery import Roles
 from matcher.kernels.bits import CHUNK
 from matcher.kernels.slide import unroll_windows
 from matcher.pyramid.codes import Codes, Plan, code, code_shapes, plane_channels
-from matcher.threads import ahead
+from matcher.threads import ahead, spread
 
 TARGET_LOT, PATCH_LOT = 1, 2
 _PARTS = ("fine", "middle", "coarse")  # as `code_shapes` tells them
+_FLOAT = 4  # bytes
 _TOGETHER = 8  # pictures coded in one call, so that every core has some
 
 
@@ -33,6 +35,10 @@ class Index:
         As in `Codes`, flat.
     fine_starts, middle_starts, coarse_starts : ndarray of int64, (targets + 1,)
         Where each target's begin, and the end.
+    colour : ndarray of float32, (windows, 2 bands)
+        `matcher.colour.statistics` of all targets, for windows of a patch's size.
+    colour_starts : ndarray of int64, (targets + 1,)
+        Where each target's windows begin, and the end.
     """
 
     plan: Plan
@@ -44,6 +50,8 @@ class Index:
     fine_starts: NDArray[np.int64]
     middle_starts: NDArray[np.int64]
     coarse_starts: NDArray[np.int64]
+    colour: NDArray[np.float32]
+    colour_starts: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.shapes)
@@ -115,20 +123,32 @@ def build_index(
     sizes = np.array([[math.prod(part) for part in code_shapes(*shape, roles, plan)] for shape in shapes])
     starts = np.concatenate([np.zeros((1, len(_PARTS)), np.int64), np.cumsum(sizes, axis=0)])
     flat = {part: np.empty(total, np.uint64) for part, total in zip(_PARTS, starts[-1].tolist(), strict=True)}
+    windows = [math.prod(grid(shape, plan.whole)) for shape in shapes]
+    colour_starts = np.concatenate([[0], np.cumsum(windows)]).astype(np.int64)
+    colour = np.empty((colour_starts[-1], 2 * _bands(roles)), np.float32)
     number = 0
     for batch in ahead(_alike(targets)):
         codes = code(batch, roles, plan, TARGET_LOT)
+        seen = spread(lambda dn: statistics(dn, plan.whole), batch)
         for k in range(len(batch)):
+            low, high = colour_starts[number : number + 2]
+            colour[low:high] = seen[k].reshape(high - low, -1)
             for part, (low, high) in zip(_PARTS, starts[number : number + 2].T, strict=True):
                 flat[part][low:high] = getattr(codes, part)[k].ravel()
             number += 1
     bounds = {f"{part}_starts": np.ascontiguousarray(starts[:, p]) for p, part in enumerate(_PARTS)}
-    return Index(plan, np.array(shapes, np.int64), plane_channels(roles), **flat, **bounds)
+    of_colour = {"colour": colour, "colour_starts": colour_starts}
+    return Index(plan, np.array(shapes, np.int64), plane_channels(roles), **flat, **bounds, **of_colour)
 
 
 def index_bytes(shapes: Sequence[tuple[int, int]], roles: Roles, plan: Plan) -> int:
     """Bytes of the index of targets of these heights and widths."""
-    return 8 * sum(math.prod(part) for shape in shapes for part in code_shapes(*shape, roles, plan))
+    codes = 8 * sum(math.prod(part) for shape in shapes for part in code_shapes(*shape, roles, plan))
+    return codes + _FLOAT * 2 * _bands(roles) * sum(math.prod(grid(shape, plan.whole)) for shape in shapes)
+
+
+def _bands(roles: Roles) -> int:
+    return len(roles.visible) + (roles.nir is not None)
 
 
 def code_patches(patches: Sequence[NDArray[np.float32]], roles: Roles, plan: Plan) -> PatchCodes:

@@ -1,0 +1,129 @@
+"""What colour and texture level say of a place: water is not wood, however little either has to hold on to.
+
+A window is described by the logs of every band's mean and deviation. How these differ between two dates of one place,
+and between different places, was fitted to real places as two covariances (within-class and between-class covariance,
+as in linear discriminant analysis: Fisher 1936; Hatch et al., "Within-class covariance normalization", 2006), with
+Student's t for the tails of both. Their ratio is how much likelier a patch is to lie at a window than anywhere.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.kernels.colour import densities, window_statistics
+
+BLOCKS = 4  # a side of a window; windows begin a block apart
+HAZE, NOISE = 50.0, 10.0  # DN, added before logs are taken
+FREEDOM = 10.0  # of Student's t; even, so that the ratio of densities is a whole power
+LEAST = 0.03  # the chance that colour says nothing of a place: snow, a cloud, burnt or flooded land
+_FILE = "colour.json"
+
+
+def block(side: tuple[int, int]) -> tuple[int, int]:
+    """Height and width, pixels, of the blocks of windows for patches of `side`."""
+    return max(side[0] // BLOCKS, 1), max(side[1] // BLOCKS, 1)
+
+
+def grid(shape: tuple[int, int], side: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of windows in a picture of `shape`."""
+    rows, columns = (of // of_block - BLOCKS + 1 for of, of_block in zip(shape, block(side), strict=True))
+    return max(rows, 1), max(columns, 1)
+
+
+def statistics(dn: NDArray[np.float32], side: tuple[int, int]) -> NDArray[np.float32]:
+    """Statistics of the windows of a picture.
+
+    Parameters
+    ----------
+    dn : ndarray (height, width, bands), float32
+        DN; not smaller than `side`.
+    side : (int, int)
+        Height and width of a patch.
+
+    Returns
+    -------
+    ndarray (rows, columns, 2 bands), float32
+        Logs of means, then of deviations, DN; window (r, c) begins at r, c times `block`.
+    """
+    out = np.empty((*grid(dn.shape[:2], side), 2 * dn.shape[2]), np.float32)
+    window_statistics(dn, *block(side), BLOCKS, HAZE, NOISE, out)
+    return out
+
+
+@dataclass(frozen=True)
+class ColourModel:
+    """Covariances of differences of statistics, means of the bands first, then deviations.
+
+    Attributes
+    ----------
+    bands : tuple of str
+        Their names.
+    within, apart : ndarray (2 bands, 2 bands), float64
+        Between two dates of one place, and between different places.
+    """
+
+    bands: tuple[str, ...]
+    within: NDArray[np.float64]
+    apart: NDArray[np.float64]
+
+
+@cache
+def shipped() -> ColourModel:
+    """The numbers that ship with the package, fitted by ``tools/fit_colour.py``."""
+    data = json.loads(resources.files("matcher").joinpath("data", _FILE).read_text(encoding="utf-8"))
+    return ColourModel(tuple(data["bands"]), np.array(data["within"]), np.array(data["apart"]))
+
+
+class Colours:
+    """All windows of some targets, ready to be compared with patches.
+
+    Parameters
+    ----------
+    values : ndarray (windows, 2 bands), float32
+        `statistics` of all targets, one after another.
+    starts : ndarray of int64, (targets + 1,)
+        Where each target's begin, and the end.
+    bands : sequence of str
+        Names of the bands.
+    model : ColourModel, optional
+        By default what ships with the package.
+    """
+
+    def __init__(
+        self,
+        values: NDArray[np.float32],
+        starts: NDArray[np.int64],
+        bands: Sequence[str],
+        model: ColourModel | None = None,
+    ) -> None:
+        model = model or shipped()
+        known = [k for k, name in enumerate(bands) if name in model.bands]
+        rows = [model.bands.index(bands[k]) for k in known]
+        self._columns = np.array(known + [len(bands) + k for k in known], np.int64)
+        chosen = np.array(rows + [len(model.bands) + k for k in rows], np.int64)
+        parts = [np.linalg.cholesky(m[np.ix_(chosen, chosen)]) for m in (model.within, model.apart)]
+        self._whiten = [np.linalg.inv(part).T for part in parts]
+        self._scale = float(np.prod(np.diag(parts[1]) / np.diag(parts[0])))
+        self._power = int(FREEDOM + len(chosen)) // 2
+        self._values = [self._whitened(values, m) for m in self._whiten]
+        self.starts = starts
+        self.known = bool(known)
+
+    def _whitened(self, values: NDArray[np.float32], whiten: NDArray[np.float64]) -> NDArray[np.float32]:
+        chosen = values[:, self._columns].astype(np.float64)
+        out = np.zeros_like(chosen)
+        for k in range(chosen.shape[1]):  # in a fixed order, whatever a library's product would do
+            out += chosen[:, k : k + 1] * whiten[k]
+        return out.astype(np.float32)
+
+    def density(self, patch: NDArray[np.float32]) -> NDArray[np.float64]:
+        """How much likelier a patch of these statistics (2 bands,) lies at each window than anywhere: (windows,)."""
+        own = [self._whitened(patch[np.newaxis], m)[0] for m in self._whiten]
+        out = np.empty(len(self._values[0]))
+        densities(*self._values, *own, self._scale, FREEDOM, self._power, LEAST, out)
+        return out

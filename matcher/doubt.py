@@ -1,0 +1,62 @@
+"""Which answers the search leaves in doubt, and what they are settled on: the colour of every target's windows."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from matcher.candidates import Candidates
+from matcher.colour import Colours, statistics
+from matcher.decide import confidence
+from matcher.exhaustive import fits
+from matcher.pyramid.index import Index
+from matcher.reasons import IN_DOUBT, fault
+from matcher.settle import Ground, settle
+from matcher.task import Task
+
+_BLIND = ("nodata", "saturated", "clouded")  # faults that hide a patch's own colour
+
+
+def settle_doubtful(
+    task: Task, bands: Sequence[str], which: Sequence[int], found: Candidates, index: Index | None
+) -> Candidates:
+    """Candidates of patches of one size with those in doubt settled by colour.
+
+    Parameters
+    ----------
+    task : Task
+    bands : sequence of str
+        Names of the bands, in order.
+    which : sequence of int
+        Indices of the patches.
+    found : Candidates
+        What the search found for them; changed in place.
+    index : Index, optional
+        Holds the colour of the targets' windows; without it they are made here.
+    """
+    doubtful = np.flatnonzero(confidence(found.score[:, 0], found.score[:, 1]) < IN_DOUBT)
+    seen, own = [], []
+    for n in doubtful.tolist():
+        patch = task.patches[which[n]]
+        if fault(patch, task.roles) not in _BLIND:
+            seen.append(n)
+            own.append(statistics(patch, (patch.shape[0], patch.shape[1]))[0, 0])
+    if seen:
+        ground = _ground(task, bands, task.patches.shape(which[0])[:2], index)
+        if ground.colours.known:
+            rows = np.array(seen)
+            found.put(rows, settle(found.take(rows), np.stack(own), ground))
+    return found
+
+
+def _ground(task: Task, bands: Sequence[str], side: tuple[int, int], index: Index | None) -> Ground:
+    """The targets that a patch of `side` fits into, with the colour of their windows."""
+    targets = task.targets
+    numbers = np.array([k for k in range(len(targets)) if fits(side, targets.shape(k))])
+    if index is None:
+        made = [statistics(targets[k], side) for k in numbers.tolist()]
+        values = np.concatenate([one.reshape(-1, one.shape[-1]) for one in made])
+        starts = np.concatenate([[0], np.cumsum([one.shape[0] * one.shape[1] for one in made])])
+    else:
+        values, starts = index.colour, index.colour_starts
+    shapes = np.array([targets.shape(k)[:2] for k in numbers.tolist()])
+    return Ground(Colours(values, starts.astype(np.int64), bands), numbers, shapes, side)
