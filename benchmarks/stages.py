@@ -28,8 +28,10 @@ PHASE_PLANES = 8  # planes of the coarse and middle codes
 FIELD_OPERATIONS = (
     150  # floating-point operations a pixel and band of all fields of a code (sums, roots, a log)
 )
-EXACT_FIELDS = 20  # fields of the default evidence at four bands: 8 signed, 8 sign-blind, 4 of magnitude
-EXACT_CHANNELS = 5  # maps that the exact engine transforms back
+EXACT_FIELDS = (
+    26  # fields of the default evidence at four bands: 8 signed, 8 sign-blind, 6 of ratios, 4 of magnitude
+)
+EXACT_CHANNELS = 6  # maps that the exact engine transforms back
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 import scipy.fft
-from stages import FOUR
+from stages import EXACT_CHANNELS, EXACT_FIELDS, FOUR
 
+from matcher.evidence import channels
 from matcher.kernels.bits import CHUNK, KEY_SHIFT, chunk_minima, least_keys, refine
 from matcher.kernels.slide import ROW_SHIFT, column_minima, unroll_windows
-from matcher.kernels.spectra import cross_spectra
+from matcher.kernels.spectra import combine_peaks, cross_spectra
 from matcher.pyramid.codes import CHANNELS, Plan, code
 from matcher.pyramid.index import build_index, code_patches
+from matcher.settings import DEFAULT_EVIDENCE
 
 PLAN = Plan.of(64, 64)
 
@@ -107,6 +109,26 @@ def test_code_batch(time_it, benchmark, ground):
     packed = bits(codes.fine[0, 0, :8].T).reshape(512, 512)[1:-1, 1:-1]
     clear = np.abs(field) > 1e-3
     np.testing.assert_array_equal(packed[clear], field[clear] > 0)
+
+
+def test_the_paper_cost_counts_the_default_evidence(ground):
+    found = channels(ground[:32, :32], FOUR, DEFAULT_EVIDENCE)
+    assert len(found) == EXACT_CHANNELS
+    assert sum(len(stack) for channel in found for stack in channel.stacks) == EXACT_FIELDS
+
+
+def test_combine_peaks(time_it, benchmark):
+    rng = np.random.default_rng(5)
+    maps = rng.normal(0, 0.05, (8, EXACT_CHANNELS, 449, 449)).astype(np.float32)
+    live = rng.uniform(0.5, 1, maps.shape).astype(np.float32)
+    maps[3, :, 100, 200], maps[3, :, 300, 17] = 0.6, 0.5
+    weights, prior = np.ones(EXACT_CHANNELS), np.full(EXACT_CHANNELS, 1 / 64**2)
+    score, place = np.empty((8, 2), np.float32), np.empty((8, 2, 2), np.int64)
+    time_it(lambda: combine_peaks(maps, live, weights, prior, 50.0, 6, score, place))
+    benchmark.extra_info["places"] = maps[:, 0].size
+    assert place[3].tolist() == [[100, 200], [300, 17]]
+    assert score[:, 0].argmax() == 3
+    assert score[3, 0] == pytest.approx(EXACT_CHANNELS * (0.6 / 0.05) ** 2, rel=0.02)
 
 
 def test_spectra_and_inverse(time_it, ground):

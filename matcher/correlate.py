@@ -69,22 +69,27 @@ def target_spectra(targets: Sequence[Sequence[Channel]], side: tuple[int, int]) 
     height, width = targets[0][0].shape
     shape = transform_shape(height, width)
     values, norms = [], []
-    size = side[0] * side[1]
-    live = np.ones((len(targets), len(targets[0]), height - side[0] + 1, width - side[1] + 1), np.float32)
+    size, places = side[0] * side[1], (height - side[0] + 1, width - side[1] + 1)
+    live = np.ones((len(targets), len(targets[0]), *places), np.float32)
     for c, channel in enumerate(targets[0]):
-        stacks = [
-            [_centre(channel.centred, t[c].stacks[s]) for t in targets] for s in range(len(channel.stacks))
-        ]
-        values.append(tuple(np.stack([_forward(fields, shape) for fields in stack]) for stack in stacks))
-        energies = [[_window_energy(fields, side, channel.centred) for fields in stack] for stack in stacks]
-        norms.append(
-            tuple(
-                np.stack([_window_norm(energy, size, len(stack[0]), channel) for energy in windows])
-                for stack, windows in zip(stacks, energies, strict=True)
-            )
-        )
         if channel.energy:
-            live[:, c] = np.mean(energies, axis=0) / (channel.energy * size)
+            live[:, c] = 0
+        full = channel.energy * size * len(channel.stacks)
+        spectra, scales = [], []
+        for s in range(
+            len(channel.stacks)
+        ):  # one after the other, so that little is held beside what is kept
+            stack = [_centre(channel.centred, t[c].stacks[s]) for t in targets]
+            spectra.append(np.stack([_forward(fields, shape) for fields in stack]))
+            scale = np.empty((len(targets), *places), np.float32)
+            for n, fields in enumerate(stack):
+                energy = _window_energy(fields, side, channel.centred)
+                scale[n] = _window_norm(energy, size, len(fields), channel)
+                if full:
+                    live[n, c] += energy / full
+            scales.append(scale)
+        values.append(tuple(spectra))
+        norms.append(tuple(scales))
     return Spectra((height, width), side, tuple(values), tuple(norms), live)
 
 

@@ -1,8 +1,11 @@
 """Slow, readable twins in float64 loops: what the package's quick code is held to."""
 
+import cmath
 import math
 
 import numpy as np
+
+from matcher.evidence.channel import FULL
 
 
 def naive_scores(submission, answers):
@@ -111,6 +114,21 @@ def naive_doubled_gradient(dn, sigma, reach, flat=1e-3):
     return out
 
 
+def naive_ratio(dn, roles, haze=50.0, sigma=1.0, reach=4):
+    """Doubled gradient angle of logs of ratios: each visible band over the one before, near infrared over the first."""
+    height, width, _ = dn.shape
+    pairs = [(roles.visible[k], roles.visible[k - 1]) for k in range(1, len(roles.visible))]
+    if roles.nir is not None:
+        pairs.append((roles.nir, roles.visible[0]))
+    logs = np.zeros((height, width, len(pairs)))
+    for y in range(height):
+        for x in range(width):
+            for k, (above, below) in enumerate(pairs):
+                over, under = max(float(dn[y, x, above]), 0.0), max(float(dn[y, x, below]), 0.0)
+                logs[y, x, k] = math.log((over + haze) / (under + haze))
+    return naive_doubled_gradient(logs, sigma, reach, flat=1e-6)
+
+
 def naive_log_magnitude(dn, floor, half):
     """Log of half the central difference's size plus `floor`, less its mean over 2 half + 1 px, borders repeated."""
     height, width, bands = dn.shape
@@ -135,21 +153,67 @@ def naive_log_magnitude(dn, floor, half):
 # The exact engine.
 
 
-def naive_correlation(patch, window, centred):
-    """Normalised correlation of two stacks of fields of one shape; 0 where either is flat."""
-    flat = 1e-6 if centred else 3e-4  # of energy a number
-    products = patch_power = window_power = 0.0
-    for own, other in zip(patch, window, strict=True):
-        own, other = own.astype(np.float64), other.astype(np.float64)
-        if centred:
-            own, other = own - own.sum() / own.size, other - other.sum() / other.size
-        products += (own * other).sum()
-        patch_power += (own * own).sum()
-        window_power += (other * other).sum()
-    least = flat * np.size(patch)
-    if patch_power <= least or window_power <= least:
+def naive_filtered(field, response):
+    """A field (h, w) with nothing beyond its border, its spectrum times a response at 0, 1/16, 2/16 … cycles a pixel.
+
+    Sums of the discrete Fourier transform of 2h x 2w pixels, forth and back; the response is linear between its
+    values and goes on as its last.
+    """
+    height, width = field.shape
+    rows, columns = 2 * height, 2 * width
+    down = np.array([[cmath.exp(-2j * math.pi * k * y / rows) for y in range(height)] for k in range(rows)])
+    across = np.array(
+        [[cmath.exp(-2j * math.pi * m * x / columns) for x in range(width)] for m in range(columns)]
+    )
+    spectrum = down @ field @ across.T
+    for k in range(rows):
+        for m in range(columns):
+            step = 16 * math.hypot(min(k, rows - k) / rows, min(m, columns - m) / columns)
+            below = min(int(step), len(response) - 1)
+            above = min(below + 1, len(response) - 1)
+            share = step - int(step)
+            spectrum[k, m] *= (1 - share) * response[below] + share * response[above]
+    return (down.conj().T @ spectrum @ across.conj()).real / (rows * columns)
+
+
+def _plain(stack, centred):
+    """Fields in float64, less their own means where they are centred."""
+    fields = [field.astype(np.float64) for field in stack]
+    return [field - field.sum() / field.size for field in fields] if centred else fields
+
+
+def _power(fields):
+    return sum(float((field * field).sum()) for field in fields)
+
+
+def _least(stack, centred):
+    """The energy below which a stack is flat."""
+    return (1e-6 if centred else 3e-4) * np.size(stack)
+
+
+def naive_template(patch, centred, response=()):
+    """A stack of fields as it is correlated, with energy 1; None where it is flat before it is filtered."""
+    fields = _plain(patch, centred)
+    if _power(fields) <= _least(patch, centred):
+        return None
+    if response:
+        fields = [naive_filtered(field, response) for field in fields]
+    size = math.sqrt(_power(fields))
+    return [field / size for field in fields]
+
+
+def naive_correlation(template, window, centred, energy=0.0):
+    """Correlation of a template with a stack of fields, whose energy counts once beside FULL times a full one's.
+
+    `energy` is a pixel's in a full window; 0: the window's own alone counts. 0 where either is flat; not cut.
+    """
+    fields = _plain(window, centred)
+    power = _power(fields)
+    if template is None or power <= _least(window, centred):
         return 0.0
-    return products / math.sqrt(patch_power * window_power)
+    if energy:
+        power = (power + FULL * energy * fields[0].size) / (1 + FULL)
+    return sum(float((a * b).sum()) for a, b in zip(template, fields, strict=True)) / math.sqrt(power)
 
 
 def naive_score_map(patch, target, places=None):
@@ -157,22 +221,44 @@ def naive_score_map(patch, target, places=None):
     height, width = patch.shape
     rows, columns = target.shape[0] - height + 1, target.shape[1] - width + 1
     out = np.full((rows, columns), np.nan)
+    templates = [naive_template(stack, patch.centred, patch.response) for stack in patch.stacks]
     for y, x in places if places is not None else np.ndindex(rows, columns):
         total = 0.0
-        for own, other in zip(patch.stacks, target.stacks, strict=True):
-            total += naive_correlation(own, other[:, y : y + height, x : x + width], patch.centred)
-        out[y, x] = total / len(patch.stacks)
+        for own, other in zip(templates, target.stacks, strict=True):
+            window = other[:, y : y + height, x : x + width]
+            total += naive_correlation(own, window, target.centred, target.energy)
+        out[y, x] = min(max(total / len(templates), -1.0), 1.0)
     return out
 
 
-def naive_combined(maps, weights, prior, prior_count):
-    """Sum over channels of weighted squares of positive z-scores: maps (C, H, W) to (H, W)."""
+def naive_live(target, side, places=None):
+    """How full every window of a channel is (or those given, nan elsewhere): its energy over a full one's, or 1."""
+    height, width = side
+    rows, columns = target.shape[0] - height + 1, target.shape[1] - width + 1
+    out = np.full((rows, columns), np.nan)
+    for y, x in places if places is not None else np.ndindex(rows, columns):
+        windows = [stack[:, y : y + height, x : x + width] for stack in target.stacks]
+        power = sum(_power(_plain(window, target.centred)) for window in windows) / len(windows)
+        out[y, x] = power / (target.energy * height * width) if target.energy else 1.0
+    return out
+
+
+def naive_combined(maps, live, weights, prior, prior_count):
+    """Sum over channels of weighted squares of positive z-scores: maps, live (C, H, W) to (H, W).
+
+    A place counts in its map's noise by how live it is.
+    """
     total = np.zeros(maps.shape[1:])
-    for score, weight, variance in zip(maps.astype(np.float64), weights, prior, strict=True):
-        count = score.size + prior_count
-        mean = score.sum() / count
+    for score, alive, weight, variance in zip(maps.astype(np.float64), live, weights, prior, strict=True):
+        count, first, second = float(prior_count), 0.0, prior_count * variance
         # as many values of mean 0 and the prior variance are seen beside the map's own
-        spread = ((score**2).sum() + prior_count * variance) / count - mean**2
+        for y in range(score.shape[0]):
+            for x in range(score.shape[1]):
+                count += float(alive[y, x])
+                first += float(alive[y, x]) * score[y, x]
+                second += float(alive[y, x]) * score[y, x] ** 2
+        mean = first / count
+        spread = second / count - mean**2
         for y in range(score.shape[0]):
             for x in range(score.shape[1]):
                 z = (score[y, x] - mean) / math.sqrt(max(spread, 1e-12))

@@ -11,13 +11,19 @@ from matcher.evidence import KINDS, channels, valid_pixels
 from matcher.evidence.gradient_phase import (
     MAGNITUDE_FLOOR,
     MAGNITUDE_HALF,
+    RATIO_HAZE,
+    RATIO_REACH,
+    RATIO_SIGMA,
     REACH,
     SIGMA,
     blind_fields,
     magnitude_fields,
+    ratio_fields,
     signed_fields,
 )
+from matcher.evidence.responses import RESPONSES
 from matcher.imagery import Roles
+from matcher.settings import DEFAULT_EVIDENCE
 from tests import naive
 
 FOUR = Roles.of(("red", "green", "blue", "nir"))
@@ -36,6 +42,15 @@ def clouded(height=19, width=23, bands=4):
     dn[5:12, 12:] = 4095
     dn[13:, 2:7, 0] = 60  # flat in one band only
     return dn
+
+
+def roles_of(dn):
+    """As many bands as there are: near infrared is the fourth."""
+    return Roles.of(("red", "green", "blue", "nir")[: dn.shape[2]])
+
+
+def ratio_of_four(dn, valid):
+    return ratio_fields(dn, valid, FOUR)
 
 
 def everywhere(dn):
@@ -88,6 +103,24 @@ class TestFieldsAgainstLoops:
         expected = naive.naive_log_magnitude(dn, MAGNITUDE_FLOOR, MAGNITUDE_HALF)
         np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
 
+    @pytest.mark.parametrize("name", [name for name, dn in PICTURES.items() if dn.shape[2] > 1])
+    def test_ratio(self, name):
+        dn, roles = PICTURES[name], roles_of(PICTURES[name])
+        found = ratio_fields(dn, everywhere(dn), roles)
+        assert (found.dtype, len(found)) == (np.float32, 2 * (dn.shape[2] - 1))
+        expected = naive.naive_ratio(dn, roles, RATIO_HAZE, RATIO_SIGMA, RATIO_REACH)
+        pairs = [(1, 0), (2, 1), (3, 0)][: dn.shape[2] - 1]
+        lit = np.log(dn.astype(np.float64) + RATIO_HAZE)
+        logs = np.stack([lit[..., a] - lit[..., b] for a, b in pairs], -1)
+        size = np.hypot(*np.moveaxis(naive.naive_gaussian_gradient(logs, RATIO_SIGMA, RATIO_REACH), 1, 0))
+        flat, steep = size < 1e-9, size > 1e-4  # of a log; between them lies what counts as a gradient
+        assert (flat | steep).mean() > 0.99
+        assert not found[np.concatenate([flat, flat])].any()
+        # single precision of logs of 8.4 at most and of their sums, over the size of their differences
+        tolerance = 1e-6 + 8 * 2**-22 / np.where(steep, size, 1)
+        wrong = np.abs(found - expected) > np.concatenate([tolerance, tolerance])
+        assert not wrong[np.concatenate([steep, steep])].any()
+
     @quick
     @given(small)
     def test_signed_of_any_numbers(self, dn):
@@ -98,15 +131,20 @@ class TestFieldsAgainstLoops:
 
     @pictures
     def test_vectors_are_unit_or_nothing(self, dn):
-        for fields in (signed_fields(dn, everywhere(dn)), blind_fields(dn, everywhere(dn))):
-            bands = dn.shape[2]
-            size = np.hypot(fields[:bands], fields[bands:])
+        ok = everywhere(dn)
+        made = [signed_fields(dn, ok), blind_fields(dn, ok)]
+        if dn.shape[2] > 1:
+            made.append(ratio_fields(dn, ok, roles_of(dn)))
+        for fields in made:
+            half = len(fields) // 2
+            size = np.hypot(fields[:half], fields[half:])
             assert (np.isclose(size, 1, atol=1e-5) | (size == 0)).all()
 
     def test_constant_gives_nothing(self):
         dn = PICTURES["constant"]
         assert not signed_fields(dn, everywhere(dn)).any()
         assert not blind_fields(dn, everywhere(dn)).any()
+        assert not ratio_fields(dn, everywhere(dn), roles_of(dn)).any()
         np.testing.assert_allclose(magnitude_fields(dn, everywhere(dn)), 0, atol=1e-6)
 
 
@@ -152,7 +190,34 @@ class TestInvariance:
         assert np.quantile(difference, 0.95) < 1e-3
         assert difference.max() < 5e-2
 
-    @pytest.mark.parametrize("make", [signed_fields, blind_fields, magnitude_fields])
+    @pytest.mark.parametrize("seed", range(8))
+    def test_ratios_under_a_gain_of_every_band(self, seed):
+        """Exactly but for the haze, whose 50 DN are little here: the fewer the brighter the ground."""
+        rng = np.random.default_rng(seed)
+        gain = rng.uniform(0.7, 1.4, 4).astype(np.float32)
+        ok = np.ones((24, 31), bool)
+        off = []
+        for level in (1, 10):
+            dn = texture(24, 31, 4, seed, 2000 * level, 4000 * level)
+            difference = np.abs(ratio_fields(dn * gain, ok, FOUR) - ratio_fields(dn, ok, FOUR))
+            off.append(float(np.median(difference)))
+        assert off[0] < 0.01
+        assert off[1] < 0.2 * off[0]
+
+    def test_ratios_know_no_light_that_all_bands_share(self):
+        """Shade and sun on one ground: the steps of brightness leave no trace where the haze is little."""
+        ground = texture(30, 34, 4, low=20_000, high=40_000)
+        light = np.ones((30, 34, 1), np.float32)
+        light[8:20, 10:25] = 0.5
+        ok = everywhere(ground)
+        difference = np.abs(ratio_fields(ground * light, ok, FOUR) - ratio_fields(ground, ok, FOUR))
+        assert np.median(difference) < 0.01
+        assert (
+            np.median(np.abs(blind_fields(ground * light, ok) - blind_fields(ground, ok))[:, 7:10, 10:25])
+            > 0.1
+        )
+
+    @pytest.mark.parametrize("make", [signed_fields, blind_fields, magnitude_fields, ratio_of_four])
     @pytest.mark.parametrize(("top", "left"), [(0, 1), (3, 0), (5, 7)])
     def test_fields_move_with_the_ground(self, make, top, left):
         dn = texture(40, 44, 4)
@@ -218,6 +283,51 @@ class TestChannels:
         with pytest.raises(SettingsError, match=r"ndvi.*red and nir.*--bands"):
             channels(texture(14, 14, len(roles.visible)), roles, ("ndvi",))
 
+    def test_one_band_has_no_ratio(self):
+        with pytest.raises(SettingsError, match=r"evidence ratio needs two bands.*--evidence"):
+            channels(texture(14, 14, 1), ONE, ("ratio",))
+
+    def test_the_default_does_without_ratios_of_one_band(self):
+        dn = texture(16, 18, 1)
+        found = channels(dn, ONE, DEFAULT_EVIDENCE)
+        assert [channel.name for channel in found] == ["phase", "phase2", "magnitude"]
+
+    @pytest.mark.parametrize(
+        ("names", "ratios"),
+        [
+            (("red", "green", "blue", "nir"), 3),
+            (("red", "green", "blue"), 2),
+            (("red", "nir"), 1),
+            (("a", "b"), 1),
+        ],
+    )
+    def test_ratios_are_of_neighbours_and_of_infrared_over_the_first(self, names, ratios):
+        roles = Roles.of(names)
+        dn = texture(18, 20, len(names))
+        (channel,) = channels(dn, roles, ("ratio",))
+        fields = channel.stacks[0]
+        assert len(fields) == 2 * ratios
+        assert channel.energy == ratios
+        flat = dn.copy()  # one log ratio without a gradient: the last
+        top, below = (len(names) - 1, 0) if roles.nir is not None else (len(names) - 1, len(names) - 2)
+        flat[..., top] = flat[..., below]
+        (channel,) = channels(flat, roles, ("ratio",))
+        seen = [bool(channel.stacks[0][[k, ratios + k]].any()) for k in range(ratios)]
+        assert seen == [True] * (ratios - 1) + [False]
+
+    def test_gradients_are_whitened_and_know_a_full_window(self):
+        dn = texture(40, 44)
+        for channel in channels(dn, FOUR, DEFAULT_EVIDENCE):
+            assert channel.response == RESPONSES[channel.name.removesuffix("-nir")]
+            assert len(channel.response) == 12  # up to 11/16: beyond 0.707 cycles a pixel there is nothing
+            assert all(0 < gain <= 1 for gain in channel.response)
+            assert not channel.centred
+            if channel.name != "magnitude":  # unit vectors: every pixel has a gradient
+                inner = (channel.stacks[0][:, 4:-4, 4:-4] ** 2).sum(0).mean()
+                assert inner == pytest.approx(channel.energy, rel=1e-5)
+        for channel in channels(dn, FOUR, ("bands", "ndvi")):
+            assert (channel.response, channel.energy) == ((), 0)
+
     def test_phase_keeps_visible_and_infrared_apart(self):
         dn = texture(15, 16)
         fields = naive.naive_unit_gradient(dn)
@@ -236,7 +346,7 @@ class TestNoData:
         expected[3:6, 4:7] = False
         np.testing.assert_array_equal(valid, expected)
 
-    @pytest.mark.parametrize("kind", ["phase", "phase2", "magnitude"])
+    @pytest.mark.parametrize("kind", ["phase", "phase2", "ratio", "magnitude"])
     def test_gradients_are_0_there(self, kind):
         dn = texture(24, 30)
         dn[6:14, 9:20] = 0

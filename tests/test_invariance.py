@@ -46,7 +46,8 @@ def lit(dn, gain, offset):
 def maps(patch, target, kinds):
     """Score maps of a patch at every place of one target, (channels, y, x)."""
     spectra = target_spectra([channels(target, FOUR, kinds)], patch.shape[:2])
-    return next(iter(score_maps(channels(patch, FOUR, kinds), spectra)))[0]
+    found, _ = next(score_maps(channels(patch, FOUR, kinds), spectra))
+    return found[0]
 
 
 @searches
@@ -174,7 +175,7 @@ class TestShift:
         target = texture(44, 48, seed=seed)
         patch = texture(22, 22, seed=seed + 1)
         edge = 8
-        for kinds in (SIGNED, BLIND, ("magnitude",)):
+        for kinds in (SIGNED, BLIND, ("ratio",), ("magnitude",)):
             whole = maps(patch, target, kinds)[:, dy + edge :, dx + edge :]
             part = maps(patch, np.ascontiguousarray(target[dy:, dx:]), kinds)[:, edge:, edge:]
             np.testing.assert_allclose(part, whole, rtol=0, atol=2e-5)

@@ -41,7 +41,7 @@ def round_(tool, tmp_path):
 
 def test_rungs_name_every_kind_and_end_at_the_default(tool):
     rungs = tool.rungs()
-    assert {r.evidence[0] for r in rungs if len(r.evidence) == 1} == set(EVIDENCE)
+    assert {r.evidence[0] for r in rungs if len(r.evidence) == 1} == set(EVIDENCE) == set(tool.TITLES)
     assert rungs[-1].evidence == rungs[-2].evidence == DEFAULT_EVIDENCE
     assert [r.search for r in rungs[-2:]] == ["exhaustive", "pyramid"]
     assert sum(r.short for r in rungs) <= 8

@@ -55,6 +55,19 @@ def test_every_evidence_alone_and_together(evidence, search):
 
 
 @pytest.mark.parametrize("search", SEARCHES)
+def test_ratios_alone_need_two_bands(search):
+    images = noise(2, 80, 88, 1)
+    patches = cut(images, ((1, 20, 9),))
+    with pytest.raises(SettingsError, match=r"evidence ratio needs two bands.*--evidence"):
+        matcher.match(images, patches, search=search, evidence="ratio", bands=("gray",))
+    # with other evidence they add nothing
+    both = matcher.match(images, patches, search=search, evidence="phase,ratio", bands=("gray",))
+    alone = matcher.match(images, patches, search=search, evidence="phase", bands=("gray",))
+    assert answers(both) == answers(alone) == [(1, 20, 9)]
+    assert both.score.tolist() == alone.score.tolist()
+
+
+@pytest.mark.parametrize("search", SEARCHES)
 @pytest.mark.parametrize("bands", [1, 2, 3])
 def test_fewer_bands(bands, search):
     images = noise(2, 90, 90, bands)
@@ -97,15 +110,20 @@ def test_what_must_not_change_the_answers(search):
 
 @pytest.mark.parametrize("search", SEARCHES)
 def test_real_sample(search):
-    """What is in the package is found, but for sea, bare sand and cloud."""
+    """What is in the package is found, but for sea, bare sand and cloud; confidence tells small patches not found."""
     places = sample.read_sample()
+    images = [place.image for place in places]
     patches, truth = sample.cut_patches(places, 6, 64, seed=1)
-    result = matcher.match([place.image for place in places], patches, search=search)
+    result = matcher.match(images, patches, search=search)
     scored = matcher.score(result, truth, {k: places[i].name for k, i in enumerate(truth.image.tolist())})
-    assert scored.total > 0.85
-    for name in ("pisa", "deurne", "potholes"):
+    assert scored.total > 0.95
+    for name in ("pisa", "deurne", "potholes", "dubai", "T33TWL"):
         assert scored.groups[name].total > 0.97, name
+    patches, truth = sample.cut_patches(places, 6, 32, seed=1)
+    result = matcher.match(images, patches, search=search)
     right = result.image == truth.image
+    assert right.any()
+    assert not right.all()
     assert result.confidence[right].mean() > result.confidence[~right].mean() + 0.3
 
 

@@ -56,6 +56,21 @@ def test_a_package_adds_evidence(packages):
     assert isinstance(found, Channel)
     assert found.stacks[0].flags.c_contiguous
     assert (found.stacks[0][0] == dn[..., 0]).all()
+    assert (found.response, found.energy) == ((), 0)
+
+
+def test_a_package_whitens_its_templates_and_knows_a_full_window(packages):
+    (packages / "ours.py").write_text(
+        "from matcher.evidence import Channel\n"
+        "def edges(dn, valid, roles):\n"
+        "    fields = (dn[..., :2] > 500).transpose(2, 0, 1)\n"
+        "    return [Channel('edges', (fields,), False, 1.0, response=(0.5, 1.0), energy=2.0)]\n"
+    )
+    install(packages, "ours", "edges = ours:edges")
+    dn = np.random.default_rng(0).uniform(100, 900, (20, 30, 4)).astype(np.float32)
+    (found,) = channels(dn, ROLES, ("edges",))
+    assert found.stacks[0].dtype == np.float32
+    assert (found.response, found.energy) == ((0.5, 1.0), 2.0)
 
 
 @pytest.mark.parametrize(

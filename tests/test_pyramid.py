@@ -16,6 +16,7 @@ from matcher.pyramid.codes import CELLS, LARGEST, Plan
 from matcher.pyramid.index import build_index, code_patches
 from matcher.pyramid.levels import search_pyramid
 from matcher.pyramid.search import judge, propose_coarse, propose_middle
+from matcher.settings import DEFAULT_EVIDENCE
 from matcher.task import Task
 from tests import naive
 from tests.test_evidence import FOUR, texture
@@ -248,7 +249,9 @@ class TestPlanted:
         assert (still.y - moved.y).tolist() == [dy] * 3
         assert (still.x - moved.x).tolist() == [dx] * 3
 
-    @pytest.mark.parametrize("evidence", [("phase",), ("phase2",), ("phase", "phase2", "magnitude")])
+    @pytest.mark.parametrize(
+        "evidence", [("phase",), ("phase2",), ("phase", "phase2", "magnitude"), DEFAULT_EVIDENCE]
+    )
     def test_gain_offset_and_contrast(self, evidence):
         """Integer gain and offset a band change no answer, contrast none of the sign-blind phase."""
         images = [smooth(100, 110, seed=k) // 4 for k in range(3)]
@@ -317,8 +320,7 @@ class TestNothingElseMatters:
 
         targets, queries = open_pictures(open_images(images), open_patches(patches), "dn")
         done = []
-        evidence = ("phase", "phase2", "magnitude")
-        task = Task(targets, queries, FOUR, evidence, 2, 1.0, 1 << 30)
+        task = Task(targets, queries, FOUR, DEFAULT_EVIDENCE, 2, 1.0, 1 << 30)
         found = search_pyramid(task, [0, 1, 2], done.append)
         assert sum(done) == 12
         assert found.target.shape == (3, 2)

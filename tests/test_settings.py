@@ -71,7 +71,9 @@ def test_unknown_options_are_named():
         _with_options(Settings(), {"pace": 3})
 
 
-@pytest.mark.parametrize("evidence", ["magnitude, phase2,phase", ["phase2", "phase", "magnitude"]])
+@pytest.mark.parametrize(
+    "evidence", ["magnitude, phase2,ratio,phase", ["phase2", "ratio", "phase", "magnitude"]]
+)
 def test_names_as_one_string_or_a_list_in_any_order(evidence):
     assert Settings(evidence=evidence) == Settings()
     assert Settings(bands="red, nir").bands == Settings(bands=["red", "nir"]).bands == ("red", "nir")

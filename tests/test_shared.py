@@ -112,12 +112,14 @@ def test_evidence_of_the_same_ground_is_shared_and_of_noise_is_not():
     place = next(p for p in read_sample() if p.group == "cities")
     roles = Roles.of(BANDS)
     found = evidence_shares(np.stack([place.image, place.other]), roles)
-    assert set(found) == {"bands", "ndvi", "phase", "phase2", "magnitude"}
+    assert set(found) == {"bands", "ndvi", "phase", "phase2", "ratio", "magnitude"}
     assert min(found.values()) > 0.1
     noise = evidence_shares(np.random.default_rng(0).uniform(500, 3000, (2, 80, 80, 4)), roles)
-    assert max(noise[k] for k in ("bands", "ndvi", "phase", "phase2")) < 0.05
+    assert max(noise[k] for k in ("bands", "ndvi", "phase", "phase2", "ratio")) < 0.05
     same = evidence_shares(np.stack([place.image] * 2), roles)
-    assert list(same.values()) == pytest.approx([1] * 5, abs=1e-5)
+    assert list(same.values()) == pytest.approx([1] * 6, abs=1e-5)
+    lone = evidence_shares(np.stack([place.image, place.other])[..., :1], Roles.of(("red",)))
+    assert set(lone) == {"bands", "phase", "phase2", "magnitude"}
 
 
 @pytest.fixture(scope="module")

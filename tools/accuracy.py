@@ -2,7 +2,7 @@
 """Scores on rounds cut from the real places: the first accuracy table of README.md.
 
     python tools/accuracy.py WORK [--seed 0] [--rounds 4] [--side 64] [--images 0] [--search pyramid]
-                                  [--evidence phase,phase2,magnitude]
+                                  [--evidence phase,phase2,ratio,magnitude]
 
 Cuts the rounds into WORK (with the places' own cut.py, found by MATCHER_DATA or ../shared/data), matches each, keeps
 the details there, and prints a row a round and their mean: official score in all and by group, share of right images
@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import matcher
+from matcher.settings import DEFAULT_EVIDENCE
 
 DATA = Path(os.environ.get("MATCHER_DATA", Path(__file__).parents[2] / "shared" / "data"))
 GROUPS = ("cities", "seasons", "farmland", "clouds")
@@ -55,7 +56,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=64)
     parser.add_argument("--images", type=int, default=0)
     parser.add_argument("--search", default="pyramid")
-    parser.add_argument("--evidence", default="phase,phase2,magnitude")
+    parser.add_argument("--evidence", default=",".join(DEFAULT_EVIDENCE))
     a = parser.parse_args()
     print("| round | all | " + " | ".join(GROUPS) + " | image | within 2 px | doubtful | s |")
     print("|---|---|" + "---|" * (len(GROUPS) + 4))

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from matcher.plugins import plugin_names
+from matcher.settings import DEFAULT_EVIDENCE
 
 VERSION = 1
 RECORD = Path(__file__).parents[1] / "docs" / "protocol.json"
@@ -37,7 +38,12 @@ METHODS = {
     "ZNCC of the bands": ["--search", "exhaustive", "--evidence", "bands"],
     "ZNCC of NDVI": ["--search", "exhaustive", "--evidence", "ndvi"],
     "local histograms": ["--search", "exhaustive", "--evidence", EXAMPLE],
-    "matcher and histograms": ["--search", "exhaustive", "--evidence", f"phase,phase2,magnitude,{EXAMPLE}"],
+    "matcher and histograms": [
+        "--search",
+        "exhaustive",
+        "--evidence",
+        ",".join((*DEFAULT_EVIDENCE, EXAMPLE)),
+    ],
 }
 
 

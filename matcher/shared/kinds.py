@@ -25,7 +25,10 @@ def evidence_shares(stack: NDArray, roles: Roles) -> dict[str, float]:
     dict of str to float
         By the names of `matcher.evidence.KINDS`, those that the bands allow; -1..1.
     """
-    names = tuple(n for n in EVIDENCE if n in KINDS and (n != "ndvi" or None not in (roles.nir, roles.red)))
+    lacking = set() if stack.shape[-1] > 1 else {"ratio"}
+    if roles.nir is None or roles.red is None:
+        lacking.add("ndvi")
+    names = tuple(n for n in EVIDENCE if n in KINDS and n not in lacking)
     fields: dict[str, list[list[NDArray]]] = {name: [] for name in names}
     for dn in stack:
         for name in names:
