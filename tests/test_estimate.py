@@ -21,7 +21,7 @@ def job():
 def test_codes_are_those_that_are_made(job):
     (index,) = build_indexes(job).values()
     told = estimate(job)
-    assert told.codes == sum(getattr(index, part).nbytes for part in ("fine", "middle", "coarse"))
+    assert told.codes == sum(getattr(index, part).nbytes for part in ("fine", "middle", "coarse", "colour"))
     assert told.fits
     assert told.memory > told.codes
     assert (told.pairs, told.cores) == (9, 2)
