@@ -10,6 +10,7 @@ from matcher.decide import confidence
 from matcher.exhaustive import fits
 from matcher.pyramid.index import Index
 from matcher.reasons import IN_DOUBT, fault
+from matcher.settings import DEFAULT_EVIDENCE
 from matcher.settle import Ground, settle
 from matcher.task import Task
 
@@ -20,6 +21,8 @@ def settle_doubtful(
     task: Task, bands: Sequence[str], which: Sequence[int], found: Candidates, index: Index | None
 ) -> Candidates:
     """Candidates of patches of one size with those in doubt settled by colour.
+
+    With other evidence than the default they are left alone: what a score is worth beside colour was fitted to that.
 
     Parameters
     ----------
@@ -33,6 +36,8 @@ def settle_doubtful(
     index : Index, optional
         Holds the colour of the targets' windows; without it they are made here.
     """
+    if task.evidence != DEFAULT_EVIDENCE:
+        return found
     doubtful = np.flatnonzero(confidence(found.score[:, 0], found.score[:, 1]) < IN_DOUBT)
     seen, own = [], []
     for n in doubtful.tolist():
