@@ -121,7 +121,8 @@ def test_real_sample(search):
         assert scored.groups[name].total > 0.97, name
     patches, truth = sample.cut_patches(places, 6, 32, seed=1)
     result = matcher.match(images, patches, search=search)
-    right = result.image == truth.image
+    off = np.hypot(result.x - truth.x, result.y - truth.y)
+    right = (result.image == truth.image) & (off <= 4)  # what confidence is the probability of
     assert right.any()
     assert not right.all()
     assert result.confidence[right].mean() > result.confidence[~right].mean() + 0.3
