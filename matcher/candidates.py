@@ -39,6 +39,10 @@ class Candidates:
         """Those of some patches."""
         return Candidates(self.target[rows], self.place[rows], self.score[rows])
 
+    def first(self, keep: int) -> "Candidates":
+        """The first `keep` of every patch."""
+        return Candidates(self.target[:, :keep], self.place[:, :keep], self.score[:, :keep])
+
     def put(self, rows: NDArray[np.integer], other: "Candidates") -> None:
         """Replace those of some patches."""
         self.target[rows], self.place[rows], self.score[rows] = other.target, other.place, other.score

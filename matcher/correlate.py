@@ -76,9 +76,8 @@ def target_spectra(targets: Sequence[Sequence[Channel]], side: tuple[int, int]) 
             live[:, c] = 0
         full = channel.energy * size * len(channel.stacks)
         spectra, scales = [], []
-        for s in range(
-            len(channel.stacks)
-        ):  # one after the other, so that little is held beside what is kept
+        # One after the other, so that little is held beside what is kept.
+        for s in range(len(channel.stacks)):
             stack = [_centre(channel.centred, t[c].stacks[s]) for t in targets]
             spectra.append(np.stack([_forward(fields, shape) for fields in stack]))
             scale = np.empty((len(targets), *places), np.float32)

@@ -7,7 +7,7 @@ import numpy as np
 from matcher.candidates import Candidates
 from matcher.colour import Colours, statistics
 from matcher.decide import confidence
-from matcher.exhaustive import fits
+from matcher.exhaustive import fitting
 from matcher.pyramid.index import Index
 from matcher.reasons import IN_DOUBT, fault
 from matcher.settings import DEFAULT_EVIDENCE
@@ -56,7 +56,7 @@ def settle_doubtful(
 def _ground(task: Task, bands: Sequence[str], side: tuple[int, int], index: Index | None) -> Ground:
     """The targets that a patch of `side` fits into, with the colour of their windows."""
     targets = task.targets
-    numbers = np.array([k for k in range(len(targets)) if fits(side, targets.shape(k))])
+    numbers = np.array(fitting(targets, side))
     if index is None:
         made = [statistics(targets[k], side) for k in numbers.tolist()]
         values = np.concatenate([one.reshape(-1, one.shape[-1]) for one in made])

@@ -34,8 +34,7 @@ def search_everywhere(task: Task, which: Sequence[int], report: Report) -> Candi
     targets, patches, roles, evidence, keep = task.targets, task.patches, task.roles, task.evidence, task.keep
     side = patches.shape(which[0])[:2]
     found = Candidates.empty(len(which), keep)
-    fitting = [k for k in range(len(targets)) if fits(side, targets.shape(k))]
-    by_shape = sorted(fitting, key=lambda k: (targets.shape(k)[:2], k))
+    by_shape = sorted(fitting(targets, side), key=lambda k: (targets.shape(k)[:2], k))
     for _, group in groupby(by_shape, key=lambda k: targets.shape(k)[:2]):
         for block in _blocks(list(group), targets, roles, evidence, task.memory // 2):
             fields = spread(lambda dn: channels(dn, roles, evidence), (targets[k] for k in block))
@@ -67,6 +66,11 @@ def _batches(patches: Pictures, which: Sequence[int]) -> Iterator[list[NDArray[n
 def fits(side: tuple[int, int], shape: tuple[int, ...]) -> bool:
     """Whether a patch of `side` (height, width) lies inside a picture of `shape` somewhere."""
     return side[0] <= shape[0] and side[1] <= shape[1]
+
+
+def fitting(targets: Pictures, side: tuple[int, int]) -> list[int]:
+    """The numbers of the targets that a patch of `side` lies inside somewhere."""
+    return [k for k in range(len(targets)) if fits(side, targets.shape(k))]
 
 
 def patch_peaks(patch: Sequence[Channel], targets: Spectra) -> Peaks:

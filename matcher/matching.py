@@ -288,13 +288,12 @@ def _search(job: Job, rows: NDArray[np.int64], progress: Progress, indexes: Inde
 
     found = Candidates.empty(len(rows), _KEEP)
     for side, at in _by_side(job.patches, rows).items():
-        index = indexes.get(side)
+        task, which, index = job.task(_CANDIDATES), rows[at].tolist(), indexes.get(side)
         if index is None and job.settings.search == "pyramid":
-            index = index_targets(job.task(_CANDIDATES), side)
-        task, which = job.task(_CANDIDATES), rows[at].tolist()
+            index = index_targets(task, side)
         places = job.search(which, _CANDIDATES, report, index)
         places = settle_doubtful(task, job.settings.bands or (), which, places, index)
-        found.put(at, Candidates(places.target[:, :_KEEP], places.place[:, :_KEEP], places.score[:, :_KEEP]))
+        found.put(at, places.first(_KEEP))
     progress(pairs, pairs)
     return found
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from matcher.correlate import score_maps, target_bytes, target_spectra
 from matcher.errors import SettingsError
 from matcher.evidence import Channel, channels
-from matcher.exhaustive import fits
+from matcher.exhaustive import fitting
 from matcher.matching import Job, prepare
 from matcher.peaks import combined
 from matcher.ranking import Grid, Ranking
@@ -114,9 +114,9 @@ def _cells(
 ) -> Iterator[tuple[int, Cells]]:
     """For each patch of a size, and each block of images of a shape, all windows' scores, places and corners."""
     evidence, roles, targets = job.settings.evidence, job.roles, job.targets
-    fitting = [k for k in range(len(targets)) if fits(side, targets.shape(k))]
     for _, group in groupby(
-        sorted(fitting, key=lambda k: (targets.shape(k)[:2], k)), key=lambda k: targets.shape(k)[:2]
+        sorted(fitting(targets, side), key=lambda k: (targets.shape(k)[:2], k)),
+        key=lambda k: targets.shape(k)[:2],
     ):
         numbers = list(group)
         first = channels(targets[numbers[0]], roles, evidence)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from matcher.candidates import Candidates, best_by_target
 from matcher.errors import MatcherError
-from matcher.exhaustive import fits, search_everywhere
+from matcher.exhaustive import fitting, search_everywhere
 from matcher.imagery import Pictures
 from matcher.kernels.slide import ROW_SHIFT
 from matcher.pyramid.codes import Plan
@@ -67,9 +67,9 @@ def search_pyramid(
     targets, patches, roles, keep = task.targets, task.patches, task.roles, task.keep
     side = patches.shape(which[0])[:2]
     index = index or index_targets(task, side)
-    fitting = np.array(_fitting(targets, side))
+    numbers = np.array(fitting(targets, side))
     found = Candidates.empty(len(which), max(keep, FINAL))
-    everyone, pairs = np.arange(len(which)), len(fitting)
+    everyone, pairs = np.arange(len(which)), len(numbers)
     room = int(task.memory * KEYS_SHARE) // 4
 
     def blocks(level: str, rows: NDArray[np.int64], most: int) -> Iterator[Block]:
@@ -98,7 +98,7 @@ def search_pyramid(
             proposals = propose_middle(index, codes, phases, max(1, round(depth * task.effort)))
             deeper = judge(index, codes, proposals, len(found.target[0]))
             found.put(rows, _merged(found.take(rows), deeper))
-    found = _to_targets(found, fitting, index.plan, side, targets)
+    found = _to_targets(found, numbers, index.plan, side, targets)
     doubtful = everyone if task.evidence != DEFAULT_EVIDENCE else _in_doubt(found, LATER_LEAD)
     for rows, block in blocks("exact", doubtful, DOUBTFUL_BLOCK):
         found.put(rows, judge_exactly(targets, block, found.take(rows), roles, task.evidence))
@@ -110,7 +110,7 @@ def search_pyramid(
             doubtful, search_everywhere(wider, [which[k] for k in doubtful.tolist()], lambda _pairs: None)
         )
         log.info("level everywhere: %d patches, %.2f s", len(doubtful), time.perf_counter() - begin)
-    return Candidates(found.target[:, :keep], found.place[:, :keep], found.score[:, :keep])
+    return found.first(keep)
 
 
 def _in_doubt(found: Candidates, lead: float) -> NDArray[np.int64]:
@@ -138,7 +138,7 @@ def index_targets(task: Task, side: tuple[int, int]) -> Index:
     """The codes of all targets that a patch of `side` (height, width) fits into; an error where memory is short."""
     _check_memory(task, side)
     begin = time.perf_counter()
-    numbers = _fitting(task.targets, side)
+    numbers = fitting(task.targets, side)
     shapes = [task.targets.shape(k)[:2] for k in numbers]
     index = build_index((task.targets[k] for k in numbers), shapes, task.roles, Plan.of(*side))
     log.info("level index: %d targets, %.2f s", len(numbers), time.perf_counter() - begin)
@@ -147,7 +147,7 @@ def index_targets(task: Task, side: tuple[int, int]) -> Index:
 
 def _check_memory(task: Task, side: tuple[int, int]) -> None:
     """The targets' codes stay in memory: they must fit their share of it, and each target the keys of a search."""
-    numbers, plan = _fitting(task.targets, side), Plan.of(*side)
+    numbers, plan = fitting(task.targets, side), Plan.of(*side)
     shapes = [task.targets.shape(k)[:2] for k in numbers]
     tallest = (1 << ROW_SHIFT) * plan.factor
     for k, (height, _) in zip(numbers, shapes, strict=True):
@@ -163,10 +163,6 @@ def _check_memory(task: Task, side: tuple[int, int]) -> None:
             f"{task.targets.name}: the codes of {len(shapes)} images take {needed / (1 << 20):.0f} MiB, more than "
             f"{INDEX_SHARE:.0%} of the memory given: raise --memory to {least} MiB, or match the images in parts"
         )
-
-
-def _fitting(targets: Pictures, side: tuple[int, int]) -> list[int]:
-    return [k for k in range(len(targets)) if fits(side, targets.shape(k))]
 
 
 def _to_targets(
