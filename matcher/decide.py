@@ -7,7 +7,7 @@ from matcher.candidates import Candidates
 
 # Logistic regression of "the answer is within 4 px" on `confidence_features`, fitted on real places by
 # tools/fit_confidence.py (its defaults), which also says how it does on places left out.
-CONFIDENCE = (-17.0, 3.81, 5.93)
+CONFIDENCE = (-16.11, 3.6, 5.98)
 # The best of thousands of wrong places scores about so much: a runner-up is not taken for less, so that the only
 # target there is does not look like a clear winner.
 CHANCE = 24.0

@@ -15,7 +15,7 @@ BANDS_BY_COUNT = {
 RANGES = ("auto", "dn", "signed", "reflectance", "8bit", "16bit")
 SEARCHES = ("pyramid", "exhaustive")
 EVIDENCE = ("bands", "ndvi", "phase", "phase2", "ratio", "magnitude")
-DEFAULT_EVIDENCE = ("phase", "phase2", "ratio", "magnitude")
+DEFAULT_EVIDENCE = ("phase", "phase2", "ratio")
 MIN_SIDE = 12
 LEAST_MEMORY = 256 << 20
 

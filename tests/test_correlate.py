@@ -244,7 +244,7 @@ class TestResponse:
         np.testing.assert_allclose(found[24:40, 24:40], 0.5 * (wave * middle)[24:40, 24:40], atol=0.02)
 
     @pytest.mark.parametrize("gain", [1.0, 0.25])
-    @pytest.mark.parametrize("kind", [*DEFAULT_EVIDENCE, "bands"])
+    @pytest.mark.parametrize("kind", [*DEFAULT_EVIDENCE, "magnitude", "bands"])
     def test_the_same_at_every_frequency_changes_nothing(self, kind, gain):
         target = texture(34, 38)
         patch = target[8:24, 10:25] + texture(16, 15, seed=7, high=900)

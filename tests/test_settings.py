@@ -72,7 +72,7 @@ def test_unknown_options_are_named():
 
 
 @pytest.mark.parametrize(
-    "evidence", ["magnitude, phase2,ratio,phase", ["phase2", "ratio", "phase", "magnitude"]]
+    "evidence", ["phase2,ratio , phase", ["phase2", "ratio", "phase"]]
 )
 def test_names_as_one_string_or_a_list_in_any_order(evidence):
     assert Settings(evidence=evidence) == Settings()

@@ -84,6 +84,8 @@ def rungs() -> list[Rung]:
     for k in range(2, len(DEFAULT_EVIDENCE)):
         sums = "`" + ",".join(DEFAULT_EVIDENCE[:k]) + "`"
         out.append(Rung(f"sum of {sums}", DEFAULT_EVIDENCE[:k], short=k == 2))
+    more = (*DEFAULT_EVIDENCE, "magnitude")
+    out.append(Rung("default evidence and `magnitude`, exhaustive", more, short=False))
     out.append(Rung("default evidence, exhaustive", DEFAULT_EVIDENCE))
     return [*out, DEFAULT]
 

@@ -6,7 +6,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from matcher.kernels.fields import doubled_gradient, log_magnitude, unit_gradient
+from matcher.kernels.fields import doubled_gradient, unit_gradient
 from matcher.kernels.jit import kernel
 
 NOTHING = np.float32(1e-4)  # a field below is 0: it votes by lot
@@ -37,24 +37,20 @@ def plane_fields(
     nir: int,
     smooth: NDArray,
     slope: NDArray,
-    floor: float,
-    half: int,
     out: NDArray,
 ) -> None:
     """Fields of every plane: dn (H, W, B) to out (P, H, W), 0 where not valid (H, W).
 
-    Planes: of the visible bands' sum the two of signed phase, the two of sign-blind phase; the same of band `nir`
-    unless it is -1; then magnitude, visible and near infrared.
+    Planes: of the visible bands' sum the two of signed phase, the two of sign-blind phase; then the same of band
+    `nir` unless it is -1.
     """
     height, width, _ = dn.shape
     # A band at a time: what stays in the cache is made faster.
     band = np.empty((1, height, width), np.float32)
-    one = np.empty((1, height, width), np.float32)
     two = np.empty((2, height, width), np.float32)
     out[:] = 0
-    last = len(out) - 1 if nir < 0 else len(out) - 2
     for k in range(len(visible) + (nir >= 0)):
-        first, size = (0, last) if k < len(visible) else (4, last + 1)
+        first = 0 if k < len(visible) else 4
         b = visible[k] if k < len(visible) else nir
         for y in range(height):
             for x in range(width):
@@ -65,8 +61,6 @@ def plane_fields(
         doubled_gradient(band, smooth, slope, two)
         add_to(two[0], out[first + 2])
         add_to(two[1], out[first + 3])
-        log_magnitude(band, floor, half, one)
-        add_to(one[0], out[size])
     if not valid.all():
         for p in range(len(out)):
             for y in range(height):
@@ -156,17 +150,16 @@ def code_batch(
 ) -> None:
     """All codes of pictures of one shape (n, H, W, B), as `pack_signs` and `pooled_codes` lay them out.
 
-    evidence (visible, nir, smooth, slope, floor, half) as `plane_fields` takes them; pooling (cell, stride, factor,
-    cells, phases). `middle` and `coarse` hold the planes of phase; middle (n, phases, …) those of cells that begin at
-    each of `phases`.
+    evidence (visible, nir, smooth, slope) as `plane_fields` takes them; pooling (cell, stride, factor, cells, phases);
+    middle (n, phases, …) holds the codes of cells that begin at each of `phases`.
     """
-    visible, nir, smooth, slope, floor, half = evidence
+    visible, nir, smooth, slope = evidence
     cell, stride, factor, cells, phases = pooling
     count, height, width = pictures.shape[:3]
     planes = fine.shape[1]
     for n in prange(count):
         fields = np.empty((planes, height, width), np.float32)
-        plane_fields(pictures[n], valid[n], visible, nir, smooth, slope, floor, half, fields)
+        plane_fields(pictures[n], valid[n], visible, nir, smooth, slope, fields)
         pack_signs(fields, lot, fine[n])
         middle[n] = 0
         for k in range(len(phases)):
@@ -174,4 +167,4 @@ def code_batch(
             reduced = np.empty((middle.shape[2], (height - y) // factor, (width - x) // factor), np.float32)
             block_sums(fields[:, y:, x:], factor, reduced)
             pack_signs(reduced, lot, middle[n, k, :, :, : reduced.shape[1]])
-        pooled_codes(fields[: planes - (1 if nir < 0 else 2)], cell, stride, cells, lot, coarse[n])
+        pooled_codes(fields, cell, stride, cells, lot, coarse[n])

@@ -12,15 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.evidence import valid_pixels
-from matcher.evidence.gradient_phase import MAGNITUDE_FLOOR, MAGNITUDE_HALF, gaussian_weights
+from matcher.evidence.gradient_phase import gaussian_weights
 from matcher.imagery import Roles
 from matcher.kernels.coding import code_batch
 
 CELLS = 8  # cells a side of the coarse code
 MIDDLE = 16  # cells a side of the middle code, about
 LARGEST = 128  # px: of a larger patch the middle is coded
-CHANNELS = 4  # of the fine score: signed visible, signed near infrared, sign-blind, magnitude
-WEIGHTS = np.array([1.0, 1.0, 1.0, 0.25])
+CHANNELS = 3  # of the fine score: signed visible, signed near infrared, sign-blind
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class Codes:
     fine : ndarray (n, planes, words, height), uint64
         Signs of every field at every pixel: word w of row y holds columns 64 w to 64 w + 63, lowest bit first; a
         word of padding at the right.
-    middle : ndarray (n, phases, planes of phase, words, height // factor), uint64
+    middle : ndarray (n, phases, planes, words, height // factor), uint64
         The same of sums over factor x factor px, from each phase's first pixel on; 0 where its cells have ended.
     coarse : ndarray (n, words, rows, columns), uint64
         Of every coarse place; words a multiple of 8.
@@ -105,18 +104,17 @@ class Codes:
 
 def plane_channels(roles: Roles) -> NDArray[np.int64]:
     """Which channel of the fine score each plane counts for."""
-    return np.array([0, 0, 2, 2, 3] if roles.nir is None else [0, 0, 2, 2, 1, 1, 2, 2, 3, 3])
+    return np.array([0, 0, 2, 2] if roles.nir is None else [0, 0, 2, 2, 1, 1, 2, 2])
 
 
 def code_shapes(height: int, width: int, roles: Roles, plan: Plan) -> tuple[tuple[int, ...], ...]:
     """Shapes of the fine, middle and coarse codes of one target of height x width pixels."""
     planes = len(plane_channels(roles))
-    signs = planes - (1 if roles.nir is None else 2)
     reduced = (height // plan.factor, width // plan.factor)
     return (
         (planes, -(-width // 64) + 1, height),
-        (len(plan.phases), signs, -(-reduced[1] // 64) + 1, reduced[0]),
-        (-(-signs // 8) * 8, *plan.places(height, width)),
+        (len(plan.phases), planes, -(-reduced[1] // 64) + 1, reduced[0]),
+        (-(-planes // 8) * 8, *plan.places(height, width)),
     )
 
 
@@ -134,8 +132,7 @@ def code(
     shapes = (fine, (len(begins), *middle[1:]), coarse)
     out = Codes(*(np.empty((len(stack), *shape), np.uint64) for shape in shapes))
     smooth, slope = gaussian_weights()
-    nir = -1 if roles.nir is None else roles.nir
-    evidence = (np.array(roles.visible), nir, smooth, slope, MAGNITUDE_FLOOR, MAGNITUDE_HALF)
+    evidence = (np.array(roles.visible), -1 if roles.nir is None else roles.nir, smooth, slope)
     pooling = (plan.cell, plan.stride, plan.factor, np.array(plan.cells), begins)
     code_batch(stack, valid, evidence, pooling, lot, out.fine, out.middle, out.coarse)
     return out

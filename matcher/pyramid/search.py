@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from matcher.candidates import Candidates, best_by_target
 from matcher.kernels.bits import KEY_SHIFT, FineCodes, chunk_minima, least_keys, refine, sample_agreement
 from matcher.kernels.slide import ROW_SHIFT, column_minima
-from matcher.pyramid.codes import CHANNELS, WEIGHTS
+from matcher.pyramid.codes import CHANNELS
 from matcher.pyramid.index import Index, PatchCodes
 
 _NOISE_WINDOWS = 64
@@ -75,7 +75,7 @@ def judge(index: Index, patches: PatchCodes, proposals: Proposals, keep: int) ->
     mean, deviation = _general_noise(index, patches)
     score = np.empty(proposals.target.shape, np.float32)
     place = np.zeros((*proposals.target.shape, 2), np.int64)
-    scale = (np.sqrt(WEIGHTS) / deviation).astype(np.float32)
+    scale = (1 / deviation).astype(np.float32)
     refine(
         _fine(index, patches),
         proposals.target,
@@ -174,5 +174,5 @@ def _judge_pairs(index: Index, patches: PatchCodes, found: Candidates) -> Candid
     mean, deviation = _moments(noise, 2)
     agree = _agreement(index, patches, found.target, found.place)
     z = np.maximum((agree - mean) / deviation, 0)
-    score = np.where(there, (z * z * WEIGHTS).sum(-1), -1).astype(np.float32)
+    score = np.where(there, (z * z).sum(-1), -1).astype(np.float32)
     return found.ranked(score)
