@@ -110,7 +110,7 @@ class Colours:
         self._whiten = [np.linalg.inv(part).T for part in parts]
         self._scale = float(np.prod(np.diag(parts[1]) / np.diag(parts[0])))
         self._power = int(FREEDOM + len(chosen)) // 2
-        self._values = [self._whitened(values, m) for m in self._whiten]
+        self._values = [np.ascontiguousarray(self._whitened(values, m).T) for m in self._whiten]
         self.starts = starts
         self.known = bool(known)
 
@@ -124,6 +124,6 @@ class Colours:
     def density(self, patch: NDArray[np.float32]) -> NDArray[np.float64]:
         """How much likelier a patch of these statistics (2 bands,) lies at each window than anywhere: (windows,)."""
         own = [self._whitened(patch[np.newaxis], m)[0] for m in self._whiten]
-        out = np.empty(len(self._values[0]))
+        out = np.empty(self._values[0].shape[1])
         densities(*self._values, *own, self._scale, FREEDOM, self._power, LEAST, out)
         return out

@@ -58,22 +58,24 @@ def densities(
 ) -> None:
     """How much likelier one patch's statistics are at each window than elsewhere.
 
-    within, apart (windows, F): statistics whitened by the differences of one place and of different places; own_within,
+    within, apart (F, windows): statistics whitened by the differences of one place and of different places; own_within,
     own_apart (F,) the patch's; w and a their squared distances. The ratio of two densities of Student's t:
     out (windows,) = least + (1 - least) scale ((1 + a / freedom) / (1 + w / freedom))^power.
     """
-    windows, fields = within.shape
+    fields, windows = within.shape
     for part in prange((windows + _PART - 1) // _PART):
-        for k in range(part * _PART, min((part + 1) * _PART, windows)):
-            near = 0.0
-            far = 0.0
-            for f in range(fields):
-                d = np.float64(within[k, f] - own_within[f])
-                near += d * d
-                d = np.float64(apart[k, f] - own_apart[f])
-                far += d * d
-            ratio = (1.0 + far / freedom) / (1.0 + near / freedom)
+        low = part * _PART
+        high = min(low + _PART, windows)
+        near = np.zeros(high - low)
+        far = np.zeros(high - low)
+        for f in range(fields):  # a field of all windows at a time: neighbours are added side by side
+            for own, others, total in ((own_within[f], within[f], near), (own_apart[f], apart[f], far)):
+                for k in range(high - low):
+                    d = np.float64(others[low + k] - own)
+                    total[k] += d * d
+        for k in range(high - low):
+            ratio = (1.0 + far[k] / freedom) / (1.0 + near[k] / freedom)
             value = scale
             for _ in range(power):
                 value *= ratio
-            out[k] = least + (1.0 - least) * value
+            out[low + k] = least + (1.0 - least) * value
