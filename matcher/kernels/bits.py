@@ -265,8 +265,8 @@ def refine(
     targets (n, m) image of each candidate, -1 where there is none; order (n * m,) in which they are taken: those of one
     image together, so that its planes stay in the cache. corners (n, m, 2) as (y, x); every corner within
     `radius` px that lies inside is tried, and those on to the image's end where it is less than 2 `radius` off: a grid
-    of places seldom ends there. mean, scale (n, C): z = (agreement - mean) scale. out_score (n, m)
-    float32, -1 where there is none; out_place (n, m, 2).
+    of places seldom ends there. mean, scale (n, C): z = (agreement - mean) scale. out_score (n, m) float32,
+    -1 where there is none; out_place (n, m, 2).
     """
     planes, starts, shapes, patches, masks, channel = codes
     _, count, words, height = patches.shape
