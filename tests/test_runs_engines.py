@@ -13,7 +13,7 @@ from matcher.errors import MatcherError
 from matcher.runs import Batch, run
 from matcher.runs.cluster import DaskCluster
 from matcher.runs.engines import DEATHS
-from matcher.runs.workers import LocalWorkers
+from matcher.runs.workers import LocalWorkers, _serve
 from tests.runs_common import Trapped, expected_outputs, outputs, pictures, shard_files
 
 BATCH = Batch(shard_size=2)
@@ -123,6 +123,29 @@ def test_an_error_in_a_worker_is_raised_here(world, whole, tmp_path, mode, kind)
     assert len(shard_files(tmp_path / "run")) >= patches.sprung()[0] > 0
     run(world[0], patches, tmp_path / "run", batch=BATCH, engine=LocalWorkers(1))
     assert outputs(tmp_path / "run") == whole
+
+
+@pytest.mark.parametrize(
+    "error", [EOFError(), ConnectionResetError(104, "reset"), BrokenPipeError(32, "broken")]
+)
+@pytest.mark.parametrize("when", ["hearing", "telling"])
+def test_a_worker_whose_parent_is_gone_ends_quietly(monkeypatch, error, when):
+    class Gone:
+        sent = 0
+
+        def send(self, _message):
+            self.sent += 1
+            if when == "telling":
+                raise error
+
+        def recv(self):
+            raise error
+
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr("matcher.runs.station.enter", lambda *_: None)
+    gone = Gone()
+    _serve(gone, "folder", "digest")
+    assert gone.sent == 1
 
 
 def test_workers_that_die_at_their_start_end_the_run(world, tmp_path, monkeypatch):

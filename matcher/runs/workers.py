@@ -161,6 +161,12 @@ def _serve(connection: Connection, folder: str, digest: str) -> None:
     """What a worker process does: shards, until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    # A parent that was killed is told by the end of the file, a broken pipe or a reset, as the moment has it.
+    with contextlib.suppress(EOFError, ConnectionError):
+        _do_shards(connection, folder, digest)
+
+
+def _do_shards(connection: Connection, folder: str, digest: str) -> None:
     from matcher.runs.station import do_shard, enter
 
     try:
@@ -169,8 +175,8 @@ def _serve(connection: Connection, folder: str, digest: str) -> None:
         while True:
             start, stop = connection.recv()
             connection.send(("result", do_shard(folder, digest, start, stop, _beat(connection))))
-    except (EOFError, BrokenPipeError):
-        return
+    except (EOFError, ConnectionError):
+        raise
     except MemoryError:
         os._exit(1)  # as if killed: another try may find more memory
     except Exception as error:  # handed to the parent, whichever it is
