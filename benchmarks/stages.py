@@ -13,6 +13,7 @@ import numpy as np
 from matcher.formats import open_images
 from matcher.imagery import Pictures, Roles
 from matcher.kernels.bits import CHUNK
+from matcher.model import shipped
 from matcher.pyramid import levels
 from matcher.pyramid.codes import Plan, plane_channels
 from matcher.pyramid.finish import AROUND, judge_exactly
@@ -158,7 +159,9 @@ def stages(targets: list[np.ndarray], patches: list[np.ndarray]) -> list[Stage]:
     """The search's stages on some pictures (DN, float32, of one shape each); what later ones need is made now."""
     plan = Plan.of(*patches[0].shape[:2])
     held = Pictures(open_images(targets), "dn")
-    task = Task(held, Pictures(open_images(patches), "dn"), FOUR, DEFAULT_EVIDENCE, 2, 1.0, 2 << 30)
+    task = Task(
+        held, Pictures(open_images(patches), "dn"), FOUR, DEFAULT_EVIDENCE, shipped(), 2, 1.0, 2 << 30
+    )
     index, codes = index_targets(task, plan.side), code_patches(patches, FOUR, plan)
     first, others = range(1), range(1, len(plan.phases))
     coarse = propose_coarse(index, codes, levels.DEPTH)
@@ -174,7 +177,7 @@ def stages(targets: list[np.ndarray], patches: list[np.ndarray]) -> list[Stage]:
         Stage("refine middle", refine_middle_cost, lambda: judge(index, codes, middle, levels.FINAL)),
         Stage("close", close_cost, lambda: propose_middle(index, codes, others, levels.CLOSE_DEPTH)),
         Stage("refine close", refine_close_cost, lambda: judge(index, codes, close, levels.FINAL)),
-        Stage("exact", exact_cost, lambda: judge_exactly(held, patches, best, FOUR, DEFAULT_EVIDENCE)),
+        Stage("exact", exact_cost, lambda: judge_exactly(patches, best, task)),
     ]
 
 

@@ -6,11 +6,8 @@ as in linear discriminant analysis: Fisher 1936; Hatch et al., "Within-class cov
 Student's t for the tails of both. Their ratio is how much likelier a patch is to lie at a window than anywhere.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +18,6 @@ BLOCKS = 4  # a side of a window; windows begin a block apart
 HAZE, NOISE = 50.0, 10.0  # DN, added before logs are taken
 FREEDOM = 10.0  # of Student's t; even, so that the ratio of densities is a whole power
 LEAST = 0.03  # the chance that colour says nothing of a place: snow, a cloud, burnt or flooded land
-_FILE = "colour.json"
 
 
 def block(side: tuple[int, int]) -> tuple[int, int]:
@@ -72,13 +68,6 @@ class ColourModel:
     apart: NDArray[np.float64]
 
 
-@cache
-def shipped() -> ColourModel:
-    """The numbers that ship with the package, fitted by ``tools/fit_colour.py``."""
-    data = json.loads(resources.files("matcher").joinpath("data", _FILE).read_text(encoding="utf-8"))
-    return ColourModel(tuple(data["bands"]), np.array(data["within"]), np.array(data["apart"]))
-
-
 class Colours:
     """All windows of some targets, ready to be compared with patches.
 
@@ -90,8 +79,7 @@ class Colours:
         Where each target's begin, and the end.
     bands : sequence of str
         Names of the bands.
-    model : ColourModel, optional
-        By default what ships with the package.
+    model : ColourModel
     """
 
     def __init__(
@@ -99,9 +87,8 @@ class Colours:
         values: NDArray[np.float32],
         starts: NDArray[np.int64],
         bands: Sequence[str],
-        model: ColourModel | None = None,
+        model: ColourModel,
     ) -> None:
-        model = model or shipped()
         known = [k for k, name in enumerate(bands) if name in model.bands]
         rows = [model.bands.index(bands[k]) for k in known]
         self._columns = np.array(known + [len(bands) + k for k in known], np.int64)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from matcher.evidence.channel import FULL, Channel
 from matcher.kernels.spectra import cross_spectra
 
-_BATCH = 8  # targets an inverse transform: more leave the cache and run slower
+BATCH = 8  # targets an inverse transform: more leave the cache and run slower
 # Of a stack's energy a pixel and field: below, a window carries no evidence. Fields that are correlated in single
 # precision (unit vectors, log magnitude) need more: their transforms' rounding, over the root of less, passes 1e-5.
 _FLAT_CENTRED, _FLAT_PLAIN = 1e-6, 3e-4
@@ -107,8 +107,8 @@ def score_maps(
     rows, columns = (of - own + 1 for of, own in zip(targets.shape, targets.side, strict=True))
     units = [[_template(stack, channel) for stack in channel.stacks] for channel in patch]
     spectra = [[None if unit is None else _forward(unit, shape) for unit in stacks] for stacks in units]
-    for start in range(0, len(targets), _BATCH):
-        part = slice(start, min(start + _BATCH, len(targets)))
+    for start in range(0, len(targets), BATCH):
+        part = slice(start, min(start + BATCH, len(targets)))
         out = np.zeros((part.stop - start, len(patch), rows, columns), np.float32)
         for c, stacks in enumerate(spectra):
             for s, spectrum in enumerate(stacks):

@@ -269,7 +269,7 @@ def cut_place(
     side = min(options.largest, height, width)
     if len(dates) < 2 or side < options.side:
         return
-    rng = np.random.default_rng([options.seed, _number(series.place)])
+    rng = np.random.default_rng([options.seed, number_of(series.place)])
     gaps = _gaps(series.dates)
     names = BANDS_BY_COUNT.get(bands, tuple(map(str, range(bands))))
     visible = list(Roles.of(names).visible)
@@ -354,12 +354,13 @@ def _sky_fits(sky: str, clouds: Sequence[float]) -> bool:
     return sky == "any" or (max(clouds) <= CLEAR if sky == "clear" else max(clouds) >= CLOUDY)
 
 
-def _number(name: str) -> int:
+def number_of(name: str) -> int:
+    """A number of a name, for seeds."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
 
 
 def _fraction(seed: int, name: str) -> float:
-    return _number(f"{seed} {name}") / 2**64
+    return number_of(f"{seed} {name}") / 2**64
 
 
 def _read_back(

@@ -38,7 +38,7 @@ def settle_doubtful(
     """
     if task.evidence != DEFAULT_EVIDENCE:
         return found
-    doubtful = np.flatnonzero(confidence(found.score[:, 0], found.score[:, 1]) < IN_DOUBT)
+    doubtful = np.flatnonzero(confidence(found.score[:, 0], found.score[:, 1], task.model.trust) < IN_DOUBT)
     seen, own = [], []
     for n in doubtful.tolist():
         patch = task.patches[which[n]]
@@ -64,4 +64,10 @@ def _ground(task: Task, bands: Sequence[str], side: tuple[int, int], index: Inde
     else:
         values, starts = index.colour, index.colour_starts
     shapes = np.array([targets.shape(k)[:2] for k in numbers.tolist()])
-    return Ground(Colours(values, starts.astype(np.int64), bands), numbers, shapes, side)
+    return Ground(
+        Colours(values, starts.astype(np.int64), bands, task.model.colour),
+        numbers,
+        shapes,
+        side,
+        task.model.odds,
+    )

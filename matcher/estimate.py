@@ -1,13 +1,13 @@
 """What a match would take: memory and time, roughly, told before it is run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from matcher.exhaustive import fits
+from matcher.exhaustive import fits, held_bytes
 from matcher.matching import Job
 from matcher.pyramid.codes import LARGEST, Plan
 from matcher.pyramid.index import index_bytes
-from matcher.pyramid.levels import EVERYWHERE, INDEX_SHARE
-from matcher.settings import DEFAULT_EVIDENCE
+from matcher.pyramid.levels import EVERYWHERE, INDEX_SHARE, key_bytes
+from matcher.settings import DEFAULT_EVIDENCE, LEAST_MEMORY
 from matcher.threads import usable_cores
 
 # Processor time of one thread of an AMD EPYC, from docs/runs.md, docs/speed.md and the README; 512 x 512 px, 64 px.
@@ -18,7 +18,7 @@ _EXACT = 0.04  # s a patch that the exact engine judges
 _EVERYWHERE = 5.1e-3 / 250**2  # s a patch and pixel of the images, searched exhaustively
 _DOUBT = 0.05  # share of patches that are in doubt to the end
 _START = 2.0  # s until the kernels are there
-_PROCESS = 600 << 20  # bytes of a process beside the codes: libraries, kernels, the block at work
+_PROCESS = 250 << 20  # bytes of a process by itself: libraries, kernels, pictures at work
 
 
 @dataclass(frozen=True)
@@ -68,26 +68,32 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
     for k in range(len(job.patches)):
         side = job.patches.shape(k)[:2]
         sides[side] = sides.get(side, 0) + 1
-    codes, seconds = 0, 0.0
+    memory = job.settings.memory // (workers or 1)
+    task = replace(job.task(1), memory=max(memory, LEAST_MEMORY))
+    cores = workers or job.settings.threads or usable_cores()
+    codes, held, keys, seconds = 0, 0, 0, 0.0
     for side, many in sides.items():
         many_here = many * share
+        if job.settings.search == "exhaustive" or pixels <= EVERYWHERE:
+            held = max(held, held_bytes(task, side, 1 if workers else cores))
         if job.settings.search == "exhaustive":
             seconds += many_here * pixels * _EVERYWHERE
             continue
         plan = Plan.of(*side)
-        codes = max(codes, index_bytes([s for s in shapes if fits(side, s)], job.roles, plan))
+        taken = [s for s in shapes if fits(side, s)]
+        codes = max(codes, index_bytes(taken, job.roles, plan))
+        keys = max(keys, key_bytes(taken, plan, task.memory))
         finer = (64 / min(*side, LARGEST)) ** 2  # places of the coarse search: the smaller a patch, the more
         seconds += pixels * _CODES + many_here * (pixels * _PAIR * finer + _PATCH) * job.settings.effort
         if job.settings.evidence != DEFAULT_EVIDENCE:
             seconds += many_here * _EXACT
         if pixels <= EVERYWHERE:
             seconds += many_here * _DOUBT * pixels * _EVERYWHERE
-    cores = workers or job.settings.threads or usable_cores()
     return Estimate(
         pairs=count * len(job.targets),
         codes=codes,
         fits=codes <= INDEX_SHARE * job.settings.memory,
-        memory=codes + _PROCESS * (1 + (workers or 0)),
+        memory=codes + (_PROCESS + held + keys) * (workers or 1) + (_PROCESS if workers else 0),
         seconds=_START + seconds / cores,
         cores=cores,
     )

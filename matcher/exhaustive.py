@@ -1,5 +1,6 @@
 """The exhaustive search: every pixel of every target, by the exact engine."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain, groupby
 
@@ -7,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.candidates import Candidates, best_by_target
-from matcher.correlate import Spectra, score_maps, target_bytes, target_spectra
-from matcher.evidence import Channel, channels
+from matcher.correlate import BATCH, Spectra, score_maps, target_bytes, target_spectra
+from matcher.evidence import Channel, channels, templates
 from matcher.imagery import Pictures, Roles
 from matcher.kernels.spectra import combine_peaks
 from matcher.task import Report, Task
@@ -18,6 +19,7 @@ APART = 6  # px between the best and the second place in one target
 PRIOR_PLACES = 50.0  # the prior noise of a map counts as so many places; only tiny maps feel it
 Peaks = tuple[NDArray[np.float32], NDArray[np.int64]]
 _TOGETHER = 32  # patches read at a time
+_MAP_BYTES = 20  # a pixel and kind of evidence: spectra of the products, maps, what they are summed to
 
 
 def search_everywhere(task: Task, which: Sequence[int], report: Report) -> Candidates:
@@ -42,7 +44,7 @@ def search_everywhere(task: Task, which: Sequence[int], report: Report) -> Candi
             numbers = np.array(block)
 
             def peaks(dn: NDArray[np.float32], spectra: Spectra = spectra) -> Peaks:
-                return patch_peaks(channels(dn, roles, evidence), spectra)
+                return patch_peaks(templates(dn, roles, evidence, task.model.responses), spectra)
 
             done = chain.from_iterable(spread(peaks, part) for part in _batches(patches, which))
             for n, (score, place) in enumerate(done):
@@ -87,12 +89,29 @@ def patch_peaks(patch: Sequence[Channel], targets: Spectra) -> Peaks:
     return score, place
 
 
+def bytes_a_target(shape: tuple[int, int, int], roles: Roles, evidence: tuple[str, ...]) -> int:
+    """Bytes of each target of a block, fields and spectra, of height, width and bands."""
+    first = channels(np.zeros(shape, np.float32), roles, evidence)
+    # Fields are there once more while their spectra are stacked.
+    fields = 2 * sum(stack.nbytes for channel in first for stack in channel.stacks)
+    return target_bytes(first, *first[0].shape) + fields
+
+
+def held_bytes(task: Task, side: tuple[int, int], threads: int) -> int:
+    """The most that a search everywhere for patches of `side` holds, bytes: a block of targets, and maps a thread."""
+    counts = Counter(task.targets.shape(k) for k in fitting(task.targets, side))
+    most = 0
+    for shape, count in counts.items():
+        each = bytes_a_target(shape, task.roles, task.evidence)
+        block = min(count, max(1, task.memory // 2 // each))
+        maps = threads * min(BATCH, block) * _MAP_BYTES * len(task.evidence) * shape[0] * shape[1]
+        most = max(most, block * each + maps)
+    return most
+
+
 def _blocks(
     numbers: list[int], targets: Pictures, roles: Roles, evidence: tuple[str, ...], memory: int
 ) -> list[list[int]]:
     """Targets of one shape in blocks whose fields and spectra, which are there together for a while, fit the memory."""
-    first = channels(targets[numbers[0]], roles, evidence)
-    # Fields are there once more while their spectra are stacked.
-    fields = 2 * sum(stack.nbytes for channel in first for stack in channel.stacks)
-    size = max(1, memory // (target_bytes(first, *first[0].shape) + fields))
+    size = max(1, memory // bytes_a_target(targets.shape(numbers[0]), roles, evidence))
     return [numbers[k : k + size] for k in range(0, len(numbers), size)]

@@ -95,7 +95,8 @@ def sure(hits: list[Hit]) -> float:
     if not hits:
         return 0.0
     second = hits[1].score if len(hits) > 1 else -1.0
-    return float(confidence(np.array([hits[0].score], np.float32), np.array([second], np.float32))[0])
+    first, other = (np.array([score], np.float32) for score in (hits[0].score, second))
+    return float(confidence(first, other, hits[0].job.model.trust)[0])
 
 
 def shares(first: float, scores: Sequence[float]) -> list[float]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from matcher.candidates import Candidates
-from matcher.evidence import channels
+from matcher.evidence import channels, templates
 from matcher.hits import Hit, apart, shares, sure
 from matcher.imagery import Roles, tell_range, to_dn
 from matcher.matching import Job, prepare
@@ -152,7 +152,9 @@ def _with_rival(planned: Plan, hits: list[Hit], found: list[Hit]) -> list[Hit]:
 
 def _exact_peaks(hit: Hit, count: int) -> list[Hit]:
     """The best places of a hit's chip in its piece, by the exact engine."""
-    own = channels(hit.job.patches[hit.row_of], hit.job.roles, hit.job.settings.evidence)
+    own = templates(
+        hit.job.patches[hit.row_of], hit.job.roles, hit.job.settings.evidence, hit.job.model.responses
+    )
     picture = channels(hit.job.targets[hit.piece], hit.job.roles, hit.job.settings.evidence)
     piece = hit.search.tiles.pieces[hit.piece]
     return [

@@ -20,6 +20,7 @@ from matcher.formats.geotiff import RasterSource
 from matcher.formats.rasterfiles import is_raster
 from matcher.formats.rasters import common_bands, open_rasters
 from matcher.imagery import Pictures, Roles, open_pictures, resolve_bands
+from matcher.model import Model, read_model, shipped
 from matcher.pyramid.index import Index
 from matcher.pyramid.levels import index_targets, search_pyramid
 from matcher.reasons import IN_DOUBT, reason
@@ -98,12 +99,15 @@ class Job:
     roles : Roles
     settings : Settings
         With the bands named.
+    model : Model
+        The fitted numbers that `settings` names.
     """
 
     targets: Pictures
     patches: Pictures
     roles: Roles
     settings: Settings
+    model: Model
 
     def search(
         self, which: Sequence[int], keep: int, report: Report, index: Index | None = None
@@ -116,12 +120,13 @@ class Job:
     def task(self, keep: int) -> Task:
         """What a search is given, to keep so many targets a patch."""
         s = self.settings
-        return Task(self.targets, self.patches, self.roles, s.evidence, keep, s.effort, s.memory)
+        return Task(self.targets, self.patches, self.roles, s.evidence, self.model, keep, s.effort, s.memory)
 
 
 def prepare(images: Any, patches: Any, settings: Settings | None = None, **options: Any) -> Job:
     """Open and check everything that a match needs; takes and raises what `match` does."""
     settings = _with_options(settings or Settings(), options)
+    model = shipped() if settings.model is None else read_model(settings.model)
     left, right, settings = open_both(images, patches, settings)
     targets, queries = open_pictures(left, right, settings.value_range)
     names = resolve_bands(targets, queries, settings)
@@ -135,7 +140,7 @@ def prepare(images: Any, patches: Any, settings: Settings | None = None, **optio
     if settings.search == "exhaustive":
         for _ in targets:  # read through, so that a bad value ends the run before hours of work
             pass
-    return Job(targets, queries, roles, replace(settings, bands=names))
+    return Job(targets, queries, roles, replace(settings, bands=names), model)
 
 
 def describe(what: str, pictures: Pictures, names: Sequence[str], detected: bool) -> str:
@@ -309,7 +314,7 @@ def _by_side(patches: Pictures, rows: NDArray[np.int64]) -> dict[tuple[int, int]
 def _result(job: Job, rows: NDArray[np.int64], found: Candidates) -> Result:
     targets = job.targets
     likelihood = log_likelihood(found)
-    sure = confidence(found.score[:, 0], found.score[:, 1])
+    sure = confidence(found.score[:, 0], found.score[:, 1], job.model.trust)
     runner_up = np.where(found.target[:, 1] >= 0, targets.ids[found.target[:, 1]], -1)
     return Result(
         ids=job.patches.ids[rows],

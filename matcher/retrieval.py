@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from matcher.correlate import score_maps, target_bytes, target_spectra
 from matcher.errors import SettingsError
-from matcher.evidence import Channel, channels
+from matcher.evidence import Channel, channels, templates
 from matcher.exhaustive import fitting
 from matcher.matching import Job, prepare
 from matcher.peaks import combined
@@ -139,7 +139,7 @@ def _cells(
 
             for part in range(0, len(which), 32):
                 some = which[part : part + 32]
-                fields = [channels(job.patches[k], roles, evidence) for k in some]
+                fields = [templates(job.patches[k], roles, evidence, job.model.responses) for k in some]
                 for k, found in zip(some, spread(read, fields), strict=True):
                     yield k, found
                     report(len(block))

@@ -1,6 +1,7 @@
 """Every option of a match, by the names and defaults that the command line and the Python API share."""
 
 import math
+import os
 from dataclasses import dataclass
 from numbers import Integral, Real
 
@@ -45,6 +46,8 @@ class Settings:
         Cores to use; by default all that this process may use. Answers do not depend on it.
     memory : int
         Bytes the match may hold beside the interpreter; work is cut to fit. Answers do not depend on it.
+    model : str, optional
+        Path of fitted numbers, as ``matcher fit`` writes; by default what ships with the package.
     min_confidence : float
         Answers less sure are refused, from 0 (none) to 1: see `matcher.Result`.
     """
@@ -56,6 +59,7 @@ class Settings:
     effort: float = 1.0
     threads: int | None = None
     memory: int = 2 << 30
+    model: str | None = None
     min_confidence: float = 0.0
 
     def __post_init__(self) -> None:
@@ -89,6 +93,8 @@ class Settings:
             self.threads is None or (_whole(self.threads) and self.threads >= 1), "threads: give 1 or more"
         )
         _check(_whole(self.memory) and self.memory >= LEAST_MEMORY, "memory: give 256 MiB or more, in bytes")
+        if self.model is not None:
+            object.__setattr__(self, "model", os.fspath(self.model))
         check_confidence(self.min_confidence)
 
     def band_names(self, count: int) -> tuple[str, ...]:

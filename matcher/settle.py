@@ -13,11 +13,9 @@ from scipy import ndimage
 
 from matcher.candidates import Candidates
 from matcher.colour import Colours, block, grid
+from matcher.decide import Odds
 from matcher.scoring.judge import OFFICIAL_RADIUS as RADIUS
 
-# Log odds that a place of score s is the right one, against any other pixel: SLOPE s + LEVEL, between the lines that
-# tools/fit_confidence.py fits to real places at 64 and at 32 px.
-SLOPE, LEVEL = 0.2, 3.5
 # The score of a place in the right image that structure alone chose there, when it is wrong.
 _ELSEWHERE = 0.6
 _LARGEST = 500.0  # a score beyond says no more: its odds would leave float64
@@ -36,12 +34,15 @@ class Ground:
         Heights and widths.
     side : (int, int)
         Height and width of the patches.
+    odds : Odds
+        Of a place, from its score.
     """
 
     colours: Colours
     numbers: NDArray[np.int64]
     shapes: NDArray[np.int64]
     side: tuple[int, int]
+    odds: Odds
 
     def shape(self, target: int) -> tuple[int, int]:
         """Height and width of one of these targets."""
@@ -88,7 +89,7 @@ def _settled(found: Candidates, density: NDArray[np.float64], ground: Ground) ->
             found, int(found.target[0, first]), found.place[0, first], float(found.score[0, first])
         )
     low, high = ground.colours.starts[likeliest : likeliest + 2]
-    score = max((float(np.log(density[low:high].max())) - LEVEL) / SLOPE, 0.0)
+    score = max((float(np.log(density[low:high].max())) - ground.odds.level) / ground.odds.slope, 0.0)
     return _answered(found, int(ground.numbers[likeliest]), place, score)
 
 
@@ -97,7 +98,8 @@ def _odds(found: Candidates, m: int, target: int, density: NDArray[np.float64], 
     if found.target[0, m] < 0:
         return 0.0
     at = ground.colours.starts[target] + _window(found.place[0, m], target, ground)
-    return float(np.exp(SLOPE * min(float(found.score[0, m]), _LARGEST) + LEVEL) * density[at])
+    level, slope = ground.odds
+    return float(np.exp(slope * min(float(found.score[0, m]), _LARGEST) + level) * density[at])
 
 
 def _answered(found: Candidates, target: int, place: NDArray[np.int64], score: float) -> Candidates:

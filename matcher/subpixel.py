@@ -6,8 +6,6 @@ median error is below a tenth of a pixel (`tools/measure_locate.py`). Templates 
 so sharp that a parabola draws them towards whole pixels.
 """
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,7 +40,7 @@ def refine(
     (float, float)
         Row and column in the window, at most 2.5 px from the answer; the answer itself where nothing is to be seen.
     """
-    own = [replace(c, response=()) for c in channels(np.ascontiguousarray(patch), roles, evidence)]
+    own = channels(np.ascontiguousarray(patch), roles, evidence)
     around = channels(np.ascontiguousarray(window), roles, evidence)
     maps, _ = next(score_maps(own, target_spectra([around], own[0].shape)))
     total = np.tensordot([channel.weight for channel in own], maps[0].astype(np.float64), axes=1)

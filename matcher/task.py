@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from matcher.imagery import Pictures, Roles
+from matcher.model import Model
 
 Report = Callable[[int], None]
 
@@ -18,6 +19,7 @@ class Task:
     roles : Roles
     evidence : tuple of str
         Keys of `matcher.evidence.KINDS`.
+    model : Model
     keep : int
         Targets kept a patch.
     effort : float
@@ -30,6 +32,7 @@ class Task:
     patches: Pictures
     roles: Roles
     evidence: tuple[str, ...]
+    model: Model
     keep: int
     effort: float
     memory: int

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matcher.correlate import score_maps, target_bytes, target_spectra
-from matcher.evidence import KINDS, Channel, channels
+from matcher.evidence import KINDS, Channel, channels, templates
 from matcher.evidence.channel import FULL
 from matcher.evidence.gradient_phase import MAGNITUDE_HALF, RATIO_REACH, REACH
 from matcher.exhaustive import APART, PRIOR_PLACES, patch_peaks
 from matcher.imagery import Roles
 from matcher.kernels.spectra import combine_peaks
+from matcher.model import shipped
 from matcher.peaks import best_peaks
 from matcher.peaks import combined as combined_plainly
 from matcher.settings import DEFAULT_EVIDENCE
@@ -22,12 +23,16 @@ from tests.test_evidence import FOUR, texture
 from tests.test_pyramid import noisy, smooth
 
 TOLERANCE = 1e-5
+RESPONSES = shipped().responses
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 def maps_of(patch, targets, kinds, roles=FOUR):
     """All maps of a patch over targets of one shape, and the channels of both."""
-    own, others = channels(patch, roles, kinds), [channels(target, roles, kinds) for target in targets]
+    own, others = (
+        templates(patch, roles, kinds, RESPONSES),
+        [channels(target, roles, kinds) for target in targets],
+    )
     spectra = target_spectra(others, patch.shape[:2])
     maps = np.concatenate([some for some, _ in score_maps(own, spectra)])
     assert maps.dtype == np.float32
@@ -249,19 +254,19 @@ class TestResponse:
         target = texture(34, 38)
         patch = target[8:24, 10:25] + texture(16, 15, seed=7, high=900)
         spectra = target_spectra([channels(target, FOUR, (kind,))], (16, 15))
-        own = channels(patch, FOUR, (kind,))
+        own = templates(patch, FOUR, (kind,), RESPONSES)
         plain, _ = next(score_maps([replace(c, response=()) for c in own], spectra))
         level, _ = next(score_maps([replace(c, response=(gain,) * 12) for c in own], spectra))
         np.testing.assert_allclose(level, plain, rtol=0, atol=1e-6)
         if kind != "bands":  # and the responses that ship do change it
-            shipped, _ = next(score_maps(own, spectra))
-            assert np.abs(shipped - plain).max() > 0.01
+            white, _ = next(score_maps(own, spectra))
+            assert np.abs(white - plain).max() > 0.01
 
     def test_whitening_tells_a_place_from_its_neighbours(self):
         """Smooth fields are alike a pixel on: of a whitened template's peak less is left there."""
         target, kinds = smooth(60, 66, 2).astype(np.float32), ("phase", "phase2", "ratio")
         spectra = target_spectra([channels(target, FOUR, kinds)], (32, 32))
-        own = channels(np.ascontiguousarray(target[14:46, 17:49]), FOUR, kinds)
+        own = templates(np.ascontiguousarray(target[14:46, 17:49]), FOUR, kinds, RESPONSES)
         (sharp,), _ = next(score_maps(own, spectra))
         (blunt,), _ = next(score_maps([replace(c, response=()) for c in own], spectra))
         for c in range(len(own)):
@@ -328,7 +333,7 @@ class TestFull:
             clipped[top : top + 12, left : left + 12] = elsewhere[top : top + 12, left : left + 12]
         patch = np.full((side, side, 4), 4095, np.float32)
         patch[10:22, 12:24] = noisy(ground, seed)[y + 10 : y + 22, x + 12 : x + 24]
-        own = channels(patch, FOUR, kinds)
+        own = templates(patch, FOUR, kinds, RESPONSES)
         targets = [channels(target, FOUR, kinds) for target in (clipped, ground)]
         score, place = patch_peaks(own, target_spectra(targets, (side, side)))
         assert score[1, 0] > score[0, 0]
@@ -412,7 +417,10 @@ class TestCombinePeaks:
     def test_peaks_of_a_patch_as_loops(self, kinds):
         targets = [texture(40, 46, seed=k) for k in range(9)] + [sea_and_cloud(40, 46)]
         patch = targets[2][13:28, 20:35] + texture(15, 15, seed=30, high=900)
-        own, others = channels(patch, FOUR, kinds), [channels(target, FOUR, kinds) for target in targets]
+        own, others = (
+            templates(patch, FOUR, kinds, RESPONSES),
+            [channels(target, FOUR, kinds) for target in targets],
+        )
         score, place = patch_peaks(own, target_spectra(others, (15, 15)))
         weights, prior = [channel.weight for channel in own], [1 / 15**2] * len(own)
         for k, other in enumerate(others):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from matcher.errors import SettingsError
-from matcher.evidence import KINDS, channels, valid_pixels
+from matcher.evidence import KINDS, channels, templates, valid_pixels
 from matcher.evidence.gradient_phase import (
     MAGNITUDE_FLOOR,
     MAGNITUDE_HALF,
@@ -21,8 +21,8 @@ from matcher.evidence.gradient_phase import (
     ratio_fields,
     signed_fields,
 )
-from matcher.evidence.responses import RESPONSES
 from matcher.imagery import Roles
+from matcher.model import shipped
 from matcher.settings import DEFAULT_EVIDENCE
 from tests import naive
 
@@ -317,15 +317,20 @@ class TestChannels:
 
     def test_gradients_are_whitened_and_know_a_full_window(self):
         dn = texture(40, 44)
-        for channel in channels(dn, FOUR, (*DEFAULT_EVIDENCE, "magnitude")):
-            assert channel.response == RESPONSES[channel.name.removesuffix("-nir")]
+        kinds, responses = (*DEFAULT_EVIDENCE, "magnitude"), shipped().responses
+        for channel, plain in zip(
+            templates(dn, FOUR, kinds, responses), channels(dn, FOUR, kinds), strict=True
+        ):
+            assert channel.response == responses[channel.name.removesuffix("-nir")]
+            assert plain.response == ()
+            np.testing.assert_array_equal(plain.stacks[0], channel.stacks[0])
             assert len(channel.response) == 12  # up to 11/16: beyond 0.707 cycles a pixel there is nothing
             assert all(0 < gain <= 1 for gain in channel.response)
             assert not channel.centred
             if channel.name != "magnitude":  # unit vectors: every pixel has a gradient
                 inner = (channel.stacks[0][:, 4:-4, 4:-4] ** 2).sum(0).mean()
                 assert inner == pytest.approx(channel.energy, rel=1e-5)
-        for channel in channels(dn, FOUR, ("bands", "ndvi")):
+        for channel in templates(dn, FOUR, ("bands", "ndvi"), responses):
             assert (channel.response, channel.energy) == ((), 0)
 
     def test_phase_keeps_visible_and_infrared_apart(self):

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 import matcher
 from matcher.correlate import score_maps, target_spectra
-from matcher.evidence import channels
+from matcher.evidence import channels, templates
+from matcher.model import shipped
 from matcher.settings import DEFAULT_EVIDENCE
 from tests.test_evidence import FOUR, texture
 from tests.test_pyramid import noisy, smooth
@@ -46,7 +47,7 @@ def lit(dn, gain, offset):
 def maps(patch, target, kinds):
     """Score maps of a patch at every place of one target, (channels, y, x)."""
     spectra = target_spectra([channels(target, FOUR, kinds)], patch.shape[:2])
-    found, _ = next(score_maps(channels(patch, FOUR, kinds), spectra))
+    found, _ = next(score_maps(templates(patch, FOUR, kinds, shipped().responses), spectra))
     return found[0]
 
 

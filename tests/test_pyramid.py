@@ -12,6 +12,7 @@ import matcher
 from matcher.candidates import Candidates, best_by_target
 from matcher.errors import MatcherError
 from matcher.kernels.slide import ROW_SHIFT
+from matcher.model import shipped
 from matcher.pyramid.codes import CELLS, LARGEST, Plan
 from matcher.pyramid.index import build_index, code_patches
 from matcher.pyramid.levels import search_pyramid
@@ -320,7 +321,7 @@ class TestNothingElseMatters:
 
         targets, queries = open_pictures(open_images(images), open_patches(patches), "dn")
         done = []
-        task = Task(targets, queries, FOUR, DEFAULT_EVIDENCE, 2, 1.0, 1 << 30)
+        task = Task(targets, queries, FOUR, DEFAULT_EVIDENCE, shipped(), 2, 1.0, 1 << 30)
         found = search_pyramid(task, [0, 1, 2], done.append)
         assert sum(done) == 12
         assert found.target.shape == (3, 2)

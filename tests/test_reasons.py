@@ -8,10 +8,12 @@ import pytest
 import matcher
 from matcher.decide import CHANCE, confidence
 from matcher.imagery import Roles
+from matcher.model import shipped
 from matcher.reasons import CODES, fault, is_twin, reason
 from tests.test_locate import ground, other_date
 
 ROLES = Roles.of(("red", "green", "blue", "nir"))
+TRUST = shipped().trust
 LAND = ground(400, 400, 11)
 
 
@@ -74,9 +76,9 @@ class TestFault:
 
 def test_no_score_is_so_high_that_its_twin_leaves_it_sure():
     score = np.array([30, 100, 1000, 1e5], np.float32)
-    assert (confidence(score, score) <= 0.5).all()
-    assert (confidence(score[1:], score[1:] / 1.02) < 0.9).all()
-    assert (confidence(score[1:], score[1:] / 2) > 0.98).all()
+    assert (confidence(score, score, TRUST) <= 0.5).all()
+    assert (confidence(score[1:], score[1:] / 1.02, TRUST) < 0.9).all()
+    assert (confidence(score[1:], score[1:] / 2, TRUST) > 0.98).all()
 
 
 class TestReason:

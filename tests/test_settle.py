@@ -8,9 +8,10 @@ from scipy import stats
 
 import matcher
 from matcher.candidates import Candidates
-from matcher.colour import BLOCKS, FREEDOM, HAZE, LEAST, NOISE, Colours, block, grid, shipped, statistics
+from matcher.colour import BLOCKS, FREEDOM, HAZE, LEAST, NOISE, Colours, block, grid, statistics
+from matcher.model import shipped
 from matcher.pyramid.index import build_index
-from matcher.settle import LEVEL, SLOPE, Ground, settle
+from matcher.settle import Ground, settle
 from tests.test_evidence import FOUR, texture
 
 NAMES = ("red", "green", "blue", "nir")
@@ -60,12 +61,12 @@ class TestDensity:
         rng = np.random.default_rng(1)
         values = rng.normal(6, 1, (50, 2 * len(bands))).astype(np.float32)
         patch = values[7] + rng.normal(0, 0.2, 2 * len(bands)).astype(np.float32)
-        model = shipped()
+        model = shipped().colour
         known = [k for k, name in enumerate(bands) if name in model.bands]
         columns = known + [len(bands) + k for k in known]
         rows = [model.bands.index(bands[k]) for k in known]
         rows += [len(model.bands) + k for k in rows]
-        found = Colours(values, np.array([0, 20, 50]), bands).density(patch)
+        found = Colours(values, np.array([0, 20, 50]), bands, model).density(patch)
         for k in range(50):
             d = (values[k] - patch)[columns].astype(np.float64)
             one, other = (
@@ -75,10 +76,10 @@ class TestDensity:
             assert found[k] == pytest.approx(LEAST + (1 - LEAST) * math.exp(one - other), rel=1e-4)
 
     def test_unknown_bands_say_nothing(self):
-        assert not Colours(np.zeros((3, 2), np.float32), np.array([0, 3]), ("gray",)).known
+        assert not Colours(np.zeros((3, 2), np.float32), np.array([0, 3]), ("gray",), shipped().colour).known
 
     def test_model_is_a_pair_of_covariances(self):
-        model = shipped()
+        model = shipped().colour
         for m in (model.within, model.apart):
             assert np.linalg.eigvalsh(m).min() > 0
             np.testing.assert_array_equal(m, m.T)
@@ -117,7 +118,13 @@ def ground_of(targets, side):
     starts = np.cumsum([0, *(m.shape[0] * m.shape[1] for m in made)])
     values = np.concatenate([m.reshape(-1, m.shape[-1]) for m in made])
     shapes = np.array([t.shape[:2] for t in targets])
-    return Ground(Colours(values, starts, NAMES), np.arange(len(targets)), shapes, side)
+    return Ground(
+        Colours(values, starts, NAMES, shipped().colour),
+        np.arange(len(targets)),
+        shapes,
+        side,
+        shipped().odds,
+    )
 
 
 def naive_settle(scores, targets, places, density, sizes, steps):
@@ -128,7 +135,9 @@ def naive_settle(scores, targets, places, density, sizes, steps):
     for s, k, (y, x) in zip(scores, targets, places, strict=True):
         rows, columns = sizes[k]
         r, c = min(int(y / steps[0] + 0.5), rows - 1), min(int(x / steps[1] + 0.5), columns - 1)
-        weights.append((math.exp(SLOPE * s + LEVEL) * density[k][r * columns + c], k))
+        weights.append(
+            (math.exp(shipped().odds.slope * s + shipped().odds.level) * density[k][r * columns + c], k)
+        )
     fits, first = max(weights)
     structure = fits + 0.6 * total[first]
     likeliest = max(range(len(total)), key=lambda k: total[k])

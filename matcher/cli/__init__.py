@@ -21,6 +21,7 @@ COMMANDS = {
     "retrieve": "Rank all images for every patch.",
     "change": "Say what changed between patches and where they lie.",
     "features": "Say what the dates of a series share, and make features of it.",
+    "fit": "Fit the numbers of a match to series of your own.",
     "report": "Write one page on a match.",
     "simulate": "Write a challenge of a synthetic Earth, with answers.",
     "demo": "Match a small real sample and show the outcome.",

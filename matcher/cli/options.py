@@ -104,6 +104,9 @@ _MATCH_OPTIONS = (
         help="How much the pyramid searches: more finds more, slower.",
     ),
     click.option(
+        "--model", type=click.Path(), help="Fitted numbers of `matcher fit`.  [default: those that ship]"
+    ),
+    click.option(
         "--threads", type=click.IntRange(1), help="Cores to use.  [default: all that the process may use]"
     ),
     click.option(

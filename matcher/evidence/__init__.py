@@ -1,6 +1,6 @@
 """Evidence: reflectance to fields to correlate. One file a kind, and the table of their names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +13,9 @@ from matcher.evidence.channel import Channel
 from matcher.imagery import Roles
 from matcher.plugins import load_plugin
 
-__all__ = ["KINDS", "Channel", "Kind", "channels", "kind", "valid_pixels"]
+__all__ = ["KINDS", "Channel", "Kind", "Responses", "channels", "kind", "templates", "valid_pixels"]
 
+Responses = Mapping[str, tuple[float, ...]]
 Kind = Callable[[NDArray[np.float32], NDArray[np.bool_], Roles], list[Channel]]
 
 KINDS: dict[str, Kind] = {
@@ -43,9 +44,24 @@ def channels(dn: NDArray[np.float32], roles: Roles, names: tuple[str, ...]) -> l
     SettingsError
         If a kind needs a band that is not there, or none of them finds any evidence in so few bands.
     """
+    return [channel for made in _by_name(dn, roles, names).values() for channel in made]
+
+
+def templates(
+    dn: NDArray[np.float32], roles: Roles, names: tuple[str, ...], responses: Responses
+) -> list[Channel]:
+    """The channels of a patch, ready to be sought: `channels`, whitened as the responses by name say."""
+    return [
+        replace(channel, response=responses.get(name, channel.response))
+        for name, made in _by_name(dn, roles, names).items()
+        for channel in made
+    ]
+
+
+def _by_name(dn: NDArray[np.float32], roles: Roles, names: tuple[str, ...]) -> dict[str, list[Channel]]:
     valid = valid_pixels(dn)
-    out = [channel for name in names for channel in kind(name)(dn, valid, roles)]
-    if not out:
+    out = {name: kind(name)(dn, valid, roles) for name in names}
+    if not any(out.values()):
         raise SettingsError(
             f"evidence {', '.join(names)} needs two bands: name other evidence with --evidence"
         )

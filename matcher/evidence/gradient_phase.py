@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.evidence.channel import Channel
-from matcher.evidence.responses import RESPONSES
 from matcher.imagery import Roles
 from matcher.kernels.fields import doubled_gradient, log_magnitude, unit_gradient
 
@@ -85,18 +84,18 @@ def ratio(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles) -> li
     if dn.shape[2] < 2:
         return []
     fields = ratio_fields(dn, valid, roles)
-    return [_channel("ratio", "ratio", fields, 1.0, len(fields) / 2)]
+    return [_channel("ratio", fields, 1.0, len(fields) / 2)]
 
 
 def magnitude(dn: NDArray[np.float32], valid: NDArray[np.bool_], _roles: Roles) -> list[Channel]:
     """Gradient magnitude of all bands."""
     fields = magnitude_fields(dn, valid)
-    return [_channel("magnitude", "magnitude", fields, 0.25, MAGNITUDE_ENERGY * len(fields))]
+    return [_channel("magnitude", fields, 0.25, MAGNITUDE_ENERGY * len(fields))]
 
 
-def _channel(name: str, kind: str, fields: NDArray[np.float32], weight: float, energy: float) -> Channel:
-    """A channel of one stack, whitened as its kind is; `energy` is that of a pixel full of texture."""
-    return Channel(name, (fields,), False, weight, RESPONSES[kind], energy)
+def _channel(name: str, fields: NDArray[np.float32], weight: float, energy: float) -> Channel:
+    """A channel of one stack; `energy` is that of a pixel full of texture."""
+    return Channel(name, (fields,), False, weight, energy=energy)
 
 
 def _by_role(name: str, fields: NDArray[np.float32], roles: Roles) -> list[Channel]:
@@ -104,7 +103,7 @@ def _by_role(name: str, fields: NDArray[np.float32], roles: Roles) -> list[Chann
     bands = len(fields) // 2
     groups = {name: roles.visible} | ({} if roles.nir is None else {f"{name}-nir": (roles.nir,)})
     return [
-        _channel(key, name, fields[[*which, *(bands + k for k in which)]], 1.0, len(which))
+        _channel(key, fields[[*which, *(bands + k for k in which)]], 1.0, len(which))
         for key, which in groups.items()
     ]
 

@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from matcher.candidates import Candidates
 from matcher.correlate import target_spectra
-from matcher.evidence import Channel, channels
+from matcher.evidence import Channel, channels, templates
 from matcher.exhaustive import patch_peaks
-from matcher.imagery import Pictures, Roles
+from matcher.imagery import Pictures
+from matcher.task import Task
 from matcher.threads import ahead, spread
 
 AROUND = 24  # px searched on every side of a candidate: enough places to know the noise by
@@ -20,24 +21,20 @@ Tile = tuple[NDArray[np.float32], tuple[int, int], tuple[int, int]]
 
 
 def judge_exactly(
-    targets: Pictures,
     patches: Sequence[NDArray[np.float32]],
     found: Candidates,
-    roles: Roles,
-    evidence: tuple[str, ...],
+    task: Task,
 ) -> Candidates:
     """Places and scores of candidates anew, each by every pixel of a tile round it.
 
     Parameters
     ----------
-    targets : Pictures
     patches : sequence of ndarray (height, width, bands)
         DN, all of one shape.
     found : Candidates
         Of these patches.
-    roles : Roles
-    evidence : tuple of str
-        Keys of `matcher.evidence.KINDS`.
+    task : Task
+        What they are sought in, and how they are compared.
 
     Returns
     -------
@@ -48,10 +45,10 @@ def judge_exactly(
     parts = [
         range(start, min(start + _TOGETHER, len(patches))) for start in range(0, len(patches), _TOGETHER)
     ]
-    for rows, tiles in ahead((part, _cut(targets, found, part, patches[0].shape[:2])) for part in parts):
+    for rows, tiles in ahead((part, _cut(task.targets, found, part, patches[0].shape[:2])) for part in parts):
 
         def peaks(n: int, tiles: dict[tuple[int, int], Tile] = tiles) -> list[tuple[int, float, int, int]]:
-            return _peaks(patches[n], n, tiles, roles, evidence)
+            return _peaks(patches[n], n, tiles, task)
 
         for n, made in zip(rows, spread(peaks, rows), strict=True):
             for m, value, y, x in made:
@@ -83,11 +80,10 @@ def _peaks(
     patch: NDArray[np.float32],
     n: int,
     tiles: dict[tuple[int, int], Tile],
-    roles: Roles,
-    evidence: tuple[str, ...],
+    task: Task,
 ) -> list[tuple[int, float, int, int]]:
     """(candidate, score, y, x) of one patch's tiles; tiles of one size share their transforms."""
-    own = channels(patch, roles, evidence)
+    own = templates(patch, task.roles, task.evidence, task.model.responses)
     by_size: dict[tuple[int, int], list[tuple[int, list[Channel], tuple[int, int]]]] = {}
     for (number, m), (pixels, inner, corner) in tiles.items():
         if number != n:
@@ -96,7 +92,7 @@ def _peaks(
             min(own[0].shape[0] + 2 * AROUND, pixels.shape[0] - inner[0]),
             min(own[0].shape[1] + 2 * AROUND, pixels.shape[1] - inner[1]),
         )
-        fields = [channel.window(inner, size) for channel in channels(pixels, roles, evidence)]
+        fields = [channel.window(inner, size) for channel in channels(pixels, task.roles, task.evidence)]
         by_size.setdefault(size, []).append((m, fields, corner))
     out = []
     for group in by_size.values():

@@ -13,6 +13,7 @@ from matcher.candidates import Candidates, best_by_target
 from matcher.errors import MatcherError
 from matcher.exhaustive import fitting, search_everywhere
 from matcher.imagery import Pictures
+from matcher.kernels.bits import CHUNK
 from matcher.kernels.slide import ROW_SHIFT
 from matcher.pyramid.codes import Plan
 from matcher.pyramid.finish import judge_exactly
@@ -39,6 +40,7 @@ LEAD = (
 LATER_LEAD = 1.6  # … and after the others, among whose best the true place is seldom missing
 EVERYWHERE = 48e6  # px of targets up to which what is still in doubt is searched exhaustively
 KEYS_SHARE = 0.15  # of the memory, for the keys of a block of patches
+_KEY = 4  # bytes of a key
 INDEX_SHARE = 0.7  # of the memory, for the codes of the targets
 
 
@@ -70,7 +72,7 @@ def search_pyramid(
     numbers = np.array(fitting(targets, side))
     found = Candidates.empty(len(which), max(keep, FINAL))
     everyone, pairs = np.arange(len(which)), len(numbers)
-    room = int(task.memory * KEYS_SHARE) // 4
+    room = int(task.memory * KEYS_SHARE) // _KEY
 
     def blocks(level: str, rows: NDArray[np.int64], most: int) -> Iterator[Block]:
         """The patches of a level, a block at a time, read ahead; how many and how long goes to the log."""
@@ -101,7 +103,7 @@ def search_pyramid(
     found = _to_targets(found, numbers, index.plan, side, targets)
     doubtful = everyone if task.evidence != DEFAULT_EVIDENCE else _in_doubt(found, LATER_LEAD)
     for rows, block in blocks("exact", doubtful, DOUBTFUL_BLOCK):
-        found.put(rows, judge_exactly(targets, block, found.take(rows), roles, task.evidence))
+        found.put(rows, judge_exactly(block, found.take(rows), task))
     doubtful = _in_doubt(found, LATER_LEAD)
     if len(doubtful) and index.shapes.prod(1).sum() <= EVERYWHERE * task.effort:
         begin = time.perf_counter()
@@ -143,6 +145,13 @@ def index_targets(task: Task, side: tuple[int, int]) -> Index:
     index = build_index((task.targets[k] for k in numbers), shapes, task.roles, Plan.of(*side))
     log.info("level index: %d targets, %.2f s", len(numbers), time.perf_counter() - begin)
     return index
+
+
+def key_bytes(shapes: Sequence[tuple[int, int]], plan: Plan, memory: int) -> int:
+    """The most that the keys of a block of patches take in targets of these heights and widths, bytes."""
+    chunks = sum(-(-math.prod(plan.places(*shape)) // CHUNK) for shape in shapes)
+    columns = sum(width // plan.factor for _, width in shapes) * max(len(plan.phases) - 1, 1)
+    return min(int(memory * KEYS_SHARE), _KEY * max(BLOCK * chunks, DOUBTFUL_BLOCK * columns))
 
 
 def _check_memory(task: Task, side: tuple[int, int]) -> None:

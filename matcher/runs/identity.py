@@ -14,6 +14,7 @@ from matcher.errors import FormatError, ResumeError
 from matcher.formats import Source, is_paths
 from matcher.formats.files import CHUNK, problem
 from matcher.formats.rasterfiles import files, is_raster
+from matcher.model import read_model
 from matcher.settings import Settings
 
 PACKAGES = ("numpy", "scipy", "numba")
@@ -110,6 +111,8 @@ def settings_identity(settings: Settings) -> dict[str, Any]:
             default = Settings.__dataclass_fields__[name].default
             value = float(value) if isinstance(default, float) else value
             out[name] = list(value) if isinstance(value, tuple) else value
+    if settings.model is not None:
+        out["model"] = read_model(settings.model).digest
     return out
 
 

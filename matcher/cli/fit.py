@@ -1,0 +1,62 @@
+"""``matcher fit``: the numbers that a match goes by, from series of one's own."""
+
+from typing import Any
+
+import click
+
+from matcher.cli.options import Names, Size, quiet_option, spell_size
+from matcher.cli.output import emit, json_option
+from matcher.cli.progress import reporting
+from matcher.settings import LEAST_MEMORY, RANGES, Settings
+
+
+@click.command("fit")
+@click.argument("series", type=click.Path(), nargs=-1, required=True)
+@click.option("-o", "--output", type=click.Path(), required=True, help="The model to write, .npz.")
+@click.option(
+    "--side",
+    "sides",
+    type=click.IntRange(1),
+    multiple=True,
+    default=(64, 32),
+    show_default="64 and 32",
+    help="Pixels a side of the patches it is to serve; may be given several times.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(0),
+    default=4,
+    show_default=True,
+    help="How often patches are cut and matched, a side; 0 keeps the trust in scores that ships.",
+)
+@click.option("--bands", type=Names(), metavar="A,B,…", help="Names of the bands in order.")
+@click.option("--range", "value_range", type=click.Choice(RANGES[1:]), default="dn", show_default=True)
+@click.option(
+    "--series-dates", type=click.IntRange(1), default=12, show_default=True, help="Dates of a TFRecord."
+)
+@click.option(
+    "--series-bands", type=click.IntRange(1), default=4, show_default=True, help="Bands of a TFRecord."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--threads", type=click.IntRange(1), help="Cores to use.  [default: all]")
+@click.option("--memory", type=Size(LEAST_MEMORY), default=spell_size(Settings.memory), show_default=True)
+@json_option
+@quiet_option
+def command(series: tuple[str, ...], output: str, json_to: str | None, quiet: bool, **options: Any) -> None:
+    """Fit the numbers of a match to SERIES, for --model.
+
+    These are: how templates of every kind of evidence are whitened, how colour differs between dates of one place and
+    between places, and how sure a score is, which is told by cutting patches from the series and matching them. SERIES
+    are those of `matcher cut`; a dozen places or more, of the sensor and the grounds that patches will come from.
+    """
+    from matcher.errors import SettingsError
+    from matcher.fitting.run import FitOptions, fit_model
+    from matcher.formats.files import check_outputs
+
+    if not output.lower().endswith(".npz"):
+        raise SettingsError(f"{output}: a model is written as .npz")
+    check_outputs([output, None if json_to == "-" else json_to], series)
+    with reporting(quiet, "rounds") as progress:
+        made = fit_model(series, FitOptions(**options), progress=progress)
+    made.model.save(output)
+    emit(str(made), made.to_dict(), json_to, [])

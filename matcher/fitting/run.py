@@ -1,0 +1,311 @@
+"""From series to a model: spectra and colour of their windows, then trust by matching what is cut from them."""
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.cutting import CutOptions, cut_series, number_of
+from matcher.errors import MatcherError, SettingsError
+from matcher.fitting.colours import ColourPairs
+from matcher.fitting.spectra import LEAST, SIDE, Spectra
+from matcher.fitting.trust import (
+    Held,
+    Observed,
+    enough,
+    fit_odds,
+    fit_trust,
+    held_out,
+    joined,
+    observe,
+    settled,
+)
+from matcher.formats.series import Series, iterate_series
+from matcher.imagery import Roles, to_dn
+from matcher.model import Model, shipped
+from matcher.settings import LEAST_MEMORY, MIN_SIDE, RANGES, Settings
+from matcher.verification.pairs import empty
+
+WINDOWS = 20  # of each place whose spectra are taken
+PAIRS = 60  # of each place and size whose colour is compared; three times as many where there are more dates
+# Pixels a side of the images that patches are cut from and sought in, and patches of each.
+LARGEST, PATCHES = 224, 16
+LEAST_PAIRS = 200
+_TRIES = 5  # windows looked at for each that is wanted
+
+log = logging.getLogger("matcher")
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How a model is fitted.
+
+    Attributes
+    ----------
+    sides : tuple of int
+        Pixels a side of the patches it is to serve.
+    rounds : int
+        How often patches are cut from all series and matched, for each side; with 0 the trust in a score stays that
+        of the model that ships.
+    bands : tuple of str, optional
+        Their names; by default as `matcher.Settings.band_names`.
+    value_range : str
+        What the series' numbers are, of `matcher.settings.RANGES` without ``auto``.
+    series_dates, series_bands : int
+        Of TFRecords, which do not say it.
+    seed : int
+    threads : int, optional
+    memory : int
+        Of the matches, bytes.
+    """
+
+    sides: tuple[int, ...] = (64, 32)
+    rounds: int = 4
+    bands: tuple[str, ...] | None = None
+    value_range: str = "dn"
+    series_dates: int = 12
+    series_bands: int = 4
+    seed: int = 0
+    threads: int | None = None
+    memory: int = Settings.memory
+
+    def __post_init__(self) -> None:
+        for fine, message in (
+            (
+                bool(self.sides) and min(self.sides) >= MIN_SIDE,
+                f"sides: give one or more of {MIN_SIDE} px or more",
+            ),
+            (len(set(self.sides)) == len(self.sides), "sides: one is named twice"),
+            (self.rounds >= 0 and self.seed >= 0, "rounds and seed are 0 or more"),
+            (
+                self.value_range in RANGES[1:],
+                f"value range {self.value_range!r}: choose from {', '.join(RANGES[1:])}",
+            ),
+            (self.memory >= LEAST_MEMORY, "memory: give 256 MiB or more, in bytes"),
+        ):
+            if not fine:
+                raise SettingsError(message)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A model, and what it was fitted to.
+
+    Attributes
+    ----------
+    model : Model
+    places, windows, pairs : int
+        Series, windows whose spectra were taken, pairs of windows whose colour was compared.
+    patches : int
+        Matched for the trust in scores.
+    fitted_trust : bool
+        Whether that was fitted; else there were too few wrong answers, or none were to be had.
+    held : dict of int to Held
+        By side of the patches, how confidences hold that were fitted without the patch's place.
+    """
+
+    model: Model
+    places: int
+    windows: int
+    pairs: int
+    patches: int
+    fitted_trust: bool
+    held: dict[int, Held]
+
+    def __str__(self) -> str:
+        lines = [f"{self.places} places, {self.windows} windows, {self.pairs} pairs, {self.patches} patches"]
+        for kind, response in self.model.responses.items():
+            lines.append(f"response of {kind + ':':11}" + "".join(f"{value:6.2f}" for value in response))
+        share = np.diag(self.model.colour.within) / np.diag(self.model.colour.apart)
+        names = [f"{what} {band}" for what in ("level", "texture") for band in self.model.colour.bands]
+        lines.append("variance within a place, of that between places:")
+        lines.append("  " + ", ".join(f"{name} {part:.2f}" for name, part in zip(names, share, strict=True)))
+        kept = "" if self.fitted_trust else " (kept: too few wrong answers to fit it)"
+        trust = ", ".join(f"{name} {value:g}" for name, value in self.model.trust._asdict().items())
+        odds = ", ".join(f"{name} {value:g}" for name, value in self.model.odds._asdict().items())
+        lines.append(f"trust: {trust}; odds: {odds}{kept}")
+        for side, held in self.held.items():
+            lines.append(
+                f"{side} px, each place left out: {held.count} patches, {held.wrong} wrong, AUC {held.auc:.4f}, "
+                f"kept at 99 % precision {held.kept:.3f}, Brier {held.brier:.3f} of a constant's, calibration error "
+                f"{held.calibration:.4f}, among {held.doubtful} doubtful {held.doubtful_calibration:.3f}"
+            )
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it in plain numbers."""
+        return {
+            "places": self.places,
+            "windows": self.windows,
+            "pairs": self.pairs,
+            "patches": self.patches,
+            "responses": {kind: list(values) for kind, values in self.model.responses.items()},
+            "bands": list(self.model.colour.bands),
+            "within": self.model.colour.within.tolist(),
+            "apart": self.model.colour.apart.tolist(),
+            "trust": self.model.trust._asdict(),
+            "odds": self.model.odds._asdict(),
+            "fitted_trust": self.fitted_trust,
+            "held_out": {str(side): asdict(held) for side, held in self.held.items()},
+        }
+
+
+def fit_model(
+    series: Sequence[str | os.PathLike[str]],
+    options: FitOptions | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Fit:
+    """Fit the numbers of a match to co-registered series of several dates, in closed form.
+
+    Windows are drawn by each place's name and the seed. Nothing that is fitted knows a place, an image's size or an
+    id.
+
+    Parameters
+    ----------
+    series : sequence of paths
+        As `matcher.formats.series.iterate_series`; one is in memory at a time.
+    options : FitOptions, optional
+    progress : callable, optional
+        Called with (rounds matched, rounds in all).
+
+    Raises
+    ------
+    MatcherError
+        If a series cannot be read, bands differ, or there are too few places of two dates to compare.
+    """
+    options = options or FitOptions()
+    spectra, pairs = Spectra(), ColourPairs()
+    names: tuple[str, ...] | None = None
+    places = windows = 0
+    for one in iterate_series(series, dates=options.series_dates, bands=options.series_bands):
+        own = Settings(bands=options.bands).band_names(one.shape[3])
+        if names is not None and own != names:
+            raise MatcherError(f"{one.file}: has {len(own)} bands, the first series has {len(names)}")
+        names = own
+        stack = _read(one, options)
+        rng = np.random.default_rng([options.seed, number_of(one.place)])
+        windows += _add_spectra(spectra, stack, Roles.of(own), one.group, rng)
+        _add_pairs(pairs, stack, options.sides, rng)
+        places += 1
+    if names is None or places < 2 or len(pairs) < LEAST_PAIRS or not windows:
+        raise MatcherError(
+            f"{places} series with {len(pairs)} pairs of windows and {windows} windows of {LEAST} px: a fit needs two "
+            f"places or more, {LEAST_PAIRS} pairs of two dates, and pixels with data"
+        )
+    before = shipped()
+    model = Model({**before.responses, **spectra.responses()}, pairs.model(names), before.trust, before.odds)
+    observed = None
+    if options.rounds:
+        model, observed = _matched(series, model, names, options, progress)
+    fitted = observed is not None and enough(observed)
+    held = held_out(observed, before.trust) if observed is not None and fitted else {}
+    matched = 0 if observed is None else len(observed.right)
+    return Fit(model, places, windows, len(pairs), matched, fitted, held)
+
+
+def _read(one: Series, options: FitOptions) -> NDArray[np.float32]:
+    """All dates of a series, DN."""
+    stack = np.stack([to_dn(one.read(k), options.value_range) for k in range(one.shape[0])])
+    if not np.isfinite(stack).all():
+        raise MatcherError(f"{one.file}: has NaN or infinite values; set such pixels to 0, which is no data")
+    return stack
+
+
+def _add_spectra(
+    spectra: Spectra, stack: NDArray[np.float32], roles: Roles, group: str, rng: np.random.Generator
+) -> int:
+    """Windows of a place whose spectra were added."""
+    size = [min(SIDE, length) for length in stack.shape[1:3]]
+    added = 0
+    for _ in range(_TRIES * WINDOWS):
+        if added == WINDOWS or min(size) < LEAST:
+            break
+        y, x = (int(rng.integers(n - s + 1)) for n, s in zip(stack.shape[1:3], size, strict=True))
+        dn = stack[rng.integers(len(stack)), y : y + size[0], x : x + size[1]]
+        if not empty(dn):
+            spectra.add(np.ascontiguousarray(dn), roles, group)
+            added += 1
+    return added
+
+
+def _add_pairs(
+    pairs: ColourPairs, stack: NDArray[np.float32], sides: tuple[int, ...], rng: np.random.Generator
+) -> None:
+    """Pairs of windows of a place on two of its dates."""
+    wanted = PAIRS if len(stack) == 2 else 3 * PAIRS
+    for side in sides:
+        added = 0
+        for _ in range(_TRIES * wanted):
+            if added == wanted or len(stack) < 2 or min(stack.shape[1:3]) < side:
+                break
+            dates = rng.choice(len(stack), 2, replace=False)
+            y, x = (int(rng.integers(length - side + 1)) for length in stack.shape[1:3])
+            first, second = stack[dates, y : y + side, x : x + side]
+            if not empty(first) and not empty(second):
+                pairs.add(first, second)
+                added += 1
+
+
+def _matched(
+    series: Sequence[str | os.PathLike[str]],
+    model: Model,
+    bands: tuple[str, ...],
+    options: FitOptions,
+    progress: Progress | None,
+) -> tuple[Model, Observed]:
+    """A model with its odds and trust fitted to patches cut from the series, and what they were fitted to.
+
+    Odds are what a score says alone, so the patches are matched without colour first; with colour and these odds what
+    was in doubt is matched again, and that tells how sure an answer is. Where too few are wrong, both stay.
+    """
+    todo = [(side, k) for side in options.sides for k in range(options.rounds)]
+    blind = replace(model, colour=replace(model.colour, bands=tuple(f"no {name}" for name in bands)))
+    parts: list[Observed] = []
+    with tempfile.TemporaryDirectory() as work:
+        settings = Settings(bands=bands, value_range="dn", threads=options.threads, memory=options.memory)
+        settings = replace(settings, model=os.path.join(work, "model.npz"))
+        blind.save(str(settings.model))
+        for done, (side, k) in enumerate(todo):
+            folder = _folder(work, side, k)
+            cut_series(series, folder, _cut(options, side, k))
+            parts.append(observe(folder, side, settings))
+            right = parts[-1].right
+            log.info("%d px, round %d of %d: %d of %d right without colour", side, k + 1, options.rounds,
+                     int(right.sum()), len(right))  # fmt: skip
+            if progress is not None:
+                progress(done + 1, len(todo))
+        if not enough(joined(parts)):
+            return model, joined(parts)
+        model = replace(model, odds=fit_odds(joined(parts)))
+        model.save(str(settings.model))
+        parts = [
+            settled(part, _folder(work, *which), settings, model.trust)
+            for part, which in zip(parts, todo, strict=True)
+        ]
+    observed = joined(parts)
+    return (replace(model, trust=fit_trust(observed)) if enough(observed) else model), observed
+
+
+def _folder(work: str, side: int, k: int) -> Path:
+    return Path(work, f"{side}-{k}")
+
+
+def _cut(options: FitOptions, side: int, k: int) -> CutOptions:
+    return CutOptions(
+        patches=PATCHES,
+        side=side,
+        largest=max(LARGEST, side),
+        form="arrays",
+        value_range=options.value_range,
+        series_dates=options.series_dates,
+        series_bands=options.series_bands,
+        seed=options.seed + k,
+    )

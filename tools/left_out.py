@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""What the fitted numbers owe to the places they are tested on: scores with whole places, and whole kinds, left out.
+
+    python tools/left_out.py WORK [--seed 0] [--sides 64 32] [--folds 4]
+
+Matches round 0 of a seed (cut as tools/accuracy.py does) three times: by numbers fitted to all places; each place by
+whitening and colour fitted without it (the places in so many folds); and every kind's patches (cities, seasons,
+farmland, clouds) by what was fitted without any place of that kind. Prints official scores in all and by kind.
+"""
+
+import argparse
+import csv
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from accuracy import DATA, GROUPS, cut
+
+import matcher
+from matcher.fitting.run import FitOptions, fit_model
+from matcher.formats.submission import read_groups
+from matcher.model import Model
+from matcher.placements import Placements
+
+
+def fitted(without: Sequence[str]) -> Model:
+    """The numbers fitted to all places but some."""
+    paths = [path for path in sorted(Path(DATA, "places").glob("*.npz")) if path.stem not in without]
+    return fit_model(paths, FitOptions(rounds=0)).model
+
+
+def answers(folder: Path, parts: Sequence[Sequence[str]], models: Sequence[Path]) -> Placements:
+    """A round's patches, those of each part of the places by a model of its own."""
+    with open(folder / "groups.csv", newline="", encoding="utf-8") as file:
+        places = np.array([row["place"] for row in csv.DictReader(file)])
+    with np.load(folder / "patches.npz") as file:
+        patches = file["patches"]
+    columns = np.zeros((3, len(patches)), np.int64)
+    for part, model in zip(parts, models, strict=True):
+        rows = np.flatnonzero(np.isin(places, part))
+        if len(rows):
+            found = matcher.match(folder / "images.npz", patches[rows], model=model)
+            columns[:, rows] = found.image, found.x, found.y
+    return Placements(np.arange(len(patches)), *columns)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--sides", type=int, nargs="+", default=[64, 32])
+    parser.add_argument("--folds", type=int, default=4)
+    a = parser.parse_args()
+    groups = {}
+    for path in sorted(Path(DATA, "places").glob("*.npz")):
+        with np.load(path) as file:
+            groups[path.stem] = str(file["group"])
+    names = list(groups)
+    cuts = {
+        "no place left out": [names],
+        "each place left out": [names[k :: a.folds] for k in range(a.folds)],
+        "each kind left out": [[n for n in names if groups[n] == group] for group in GROUPS],
+    }
+    print("| patches | fitted | all |" + "".join(f" {group} |" for group in GROUPS))
+    print("|---" * (3 + len(GROUPS)) + "|")
+    with tempfile.TemporaryDirectory() as work:
+        models = {}
+        for title, parts in cuts.items():
+            models[title] = [Path(work, f"{title}-{k}.npz") for k in range(len(parts))]
+            for part, path in zip(parts, models[title], strict=True):
+                fitted([] if len(parts) == 1 else part).save(path)
+        for side in a.sides:
+            (folder,) = cut(a.work, a.seed, 1, side, 0)
+            for title, parts in cuts.items():
+                found = answers(folder, parts, models[title])
+                score = matcher.score(found, folder / "answers.csv", read_groups(folder / "groups.csv"))
+                cells = [score.total, *(score.groups[group].total for group in GROUPS)]
+                print(
+                    f"| {side} px | {title} | " + " | ".join(f"{cell:.4f}" for cell in cells) + " |",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()
