@@ -13,6 +13,7 @@ _HOMES = {
     "Result": "matcher.result",
     "match": "matcher.matching",
     "locate": "matcher.locating",
+    "fit_model": "matcher.fitting.run",
     "Place": "matcher.places",
     "open_images": "matcher.formats",
     "open_patches": "matcher.formats",
@@ -29,6 +30,7 @@ __all__ = list(_HOMES)
 
 if TYPE_CHECKING:
     from matcher.errors import MatcherError as MatcherError
+    from matcher.fitting.run import fit_model as fit_model
     from matcher.formats import open_images as open_images
     from matcher.formats import open_patches as open_patches
     from matcher.formats import open_series as open_series

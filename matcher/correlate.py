@@ -4,7 +4,7 @@ Spectra of a target are made once for all patches, spectra of a patch once for a
 then costs one product and one inverse transform a stack of fields. The reference of everything faster.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from matcher.evidence.channel import FULL, Channel
 from matcher.kernels.spectra import cross_spectra
 
+Every = Callable[[Callable[[int], NDArray], Iterable[int]], Iterable[NDArray]]
 BATCH = 8  # targets an inverse transform: more leave the cache and run slower
 # Of a stack's energy a pixel and field: below, a window carries no evidence. Fields that are correlated in single
 # precision (unit vectors, log magnitude) need more: their transforms' rounding, over the root of less, passes 1e-5.
@@ -64,8 +65,13 @@ def target_bytes(channels: Sequence[Channel], height: int, width: int) -> int:
     return total
 
 
-def target_spectra(targets: Sequence[Sequence[Channel]], side: tuple[int, int]) -> Spectra:
-    """Spectra and window norms of targets of one shape, each given by its channels, for patches of one size."""
+def target_spectra(
+    targets: Sequence[Sequence[Channel]], side: tuple[int, int], every: Every = map
+) -> Spectra:
+    """Spectra and window norms of targets of one shape, each given by its channels, for patches of one size.
+
+    `every` calls a function for all targets: `map`, or `matcher.threads.spread` where no other thread is at work.
+    """
     height, width = targets[0][0].shape
     shape = transform_shape(height, width)
     values, norms = [], []
@@ -78,14 +84,18 @@ def target_spectra(targets: Sequence[Sequence[Channel]], side: tuple[int, int]) 
         spectra, scales = [], []
         # One after the other, so that little is held beside what is kept.
         for s in range(len(channel.stacks)):
-            stack = [_centre(channel.centred, t[c].stacks[s]) for t in targets]
-            spectra.append(np.stack([_forward(fields, shape) for fields in stack]))
             scale = np.empty((len(targets), *places), np.float32)
-            for n, fields in enumerate(stack):
+
+            def made(n: int, c: int = c, s: int = s, full: float = full, scale: NDArray = scale) -> NDArray:
+                channel = targets[n][c]
+                fields = _centre(channel.centred, channel.stacks[s])
                 energy = _window_energy(fields, side, channel.centred)
                 scale[n] = _window_norm(energy, size, len(fields), channel)
                 if full:
                     live[n, c] += energy / full
+                return _forward(fields, shape)
+
+            spectra.append(np.stack(list(every(made, range(len(targets))))))
             scales.append(scale)
         values.append(tuple(spectra))
         norms.append(tuple(scales))

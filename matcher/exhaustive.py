@@ -40,7 +40,7 @@ def search_everywhere(task: Task, which: Sequence[int], report: Report) -> Candi
     for _, group in groupby(by_shape, key=lambda k: targets.shape(k)[:2]):
         for block in _blocks(list(group), targets, roles, evidence, task.memory // 2):
             fields = spread(lambda dn: channels(dn, roles, evidence), (targets[k] for k in block))
-            spectra = target_spectra(fields, side)
+            spectra = target_spectra(fields, side, spread)
             numbers = np.array(block)
 
             def peaks(dn: NDArray[np.float32], spectra: Spectra = spectra) -> Peaks:

@@ -124,7 +124,7 @@ def _cells(
         for start in range(0, len(numbers), size):
             block = numbers[start : start + size]
             spectra = target_spectra(
-                spread(lambda dn: channels(dn, roles, evidence), (targets[k] for k in block)), side
+                spread(lambda dn: channels(dn, roles, evidence), (targets[k] for k in block)), side, spread
             )
             ids = targets.ids[block]
 

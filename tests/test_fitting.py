@@ -13,7 +13,8 @@ from matcher.cli import main
 from matcher.decide import CHANCE, Odds, Trust, confidence
 from matcher.errors import FormatError, MatcherError, SettingsError
 from matcher.fitting.colours import RIDGE, ColourPairs
-from matcher.fitting.run import FitOptions, fit_model
+from matcher.fitting.options import FitOptions
+from matcher.fitting.run import fit_model
 from matcher.fitting.spectra import SIDE, STEPS, Spectra, spectrum
 from matcher.fitting.trust import Observed, enough, fit_odds, fit_trust, held_out
 from matcher.imagery import Roles

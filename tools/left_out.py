@@ -18,7 +18,8 @@ import numpy as np
 from accuracy import DATA, GROUPS, cut
 
 import matcher
-from matcher.fitting.run import FitOptions, fit_model
+from matcher.fitting.options import FitOptions
+from matcher.fitting.run import fit_model
 from matcher.formats.submission import read_groups
 from matcher.model import Model
 from matcher.placements import Placements

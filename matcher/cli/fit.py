@@ -50,7 +50,8 @@ def command(series: tuple[str, ...], output: str, json_to: str | None, quiet: bo
     are those of `matcher cut`; a dozen places or more, of the sensor and the grounds that patches will come from.
     """
     from matcher.errors import SettingsError
-    from matcher.fitting.run import FitOptions, fit_model
+    from matcher.fitting.options import FitOptions
+    from matcher.fitting.run import fit_model
     from matcher.formats.files import check_outputs
 
     if not output.lower().endswith(".npz"):

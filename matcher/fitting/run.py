@@ -1,97 +1,30 @@
 """From series to a model: spectra and colour of their windows, then trust by matching what is cut from them."""
 
-import logging
 import os
-import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.cutting import CutOptions, cut_series, number_of
-from matcher.errors import MatcherError, SettingsError
+from matcher.cutting import number_of
+from matcher.errors import MatcherError
 from matcher.fitting.colours import ColourPairs
+from matcher.fitting.options import FitOptions
+from matcher.fitting.rounds import Progress, match_rounds
 from matcher.fitting.spectra import LEAST, SIDE, Spectra
-from matcher.fitting.trust import (
-    Held,
-    Observed,
-    enough,
-    fit_odds,
-    fit_trust,
-    held_out,
-    joined,
-    observe,
-    settled,
-)
+from matcher.fitting.trust import Held, enough, held_out
 from matcher.formats.series import Series, iterate_series
 from matcher.imagery import Roles, to_dn
 from matcher.model import Model, shipped
-from matcher.settings import LEAST_MEMORY, MIN_SIDE, RANGES, Settings
+from matcher.settings import Settings
 from matcher.verification.pairs import empty
 
 WINDOWS = 20  # of each place whose spectra are taken
 PAIRS = 60  # of each place and size whose colour is compared; three times as many where there are more dates
-# Pixels a side of the images that patches are cut from and sought in, and patches of each.
-LARGEST, PATCHES = 224, 16
 LEAST_PAIRS = 200
 _TRIES = 5  # windows looked at for each that is wanted
-
-log = logging.getLogger("matcher")
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """How a model is fitted.
-
-    Attributes
-    ----------
-    sides : tuple of int
-        Pixels a side of the patches it is to serve.
-    rounds : int
-        How often patches are cut from all series and matched, for each side; with 0 the trust in a score stays that
-        of the model that ships.
-    bands : tuple of str, optional
-        Their names; by default as `matcher.Settings.band_names`.
-    value_range : str
-        What the series' numbers are, of `matcher.settings.RANGES` without ``auto``.
-    series_dates, series_bands : int
-        Of TFRecords, which do not say it.
-    seed : int
-    threads : int, optional
-    memory : int
-        Of the matches, bytes.
-    """
-
-    sides: tuple[int, ...] = (64, 32)
-    rounds: int = 4
-    bands: tuple[str, ...] | None = None
-    value_range: str = "dn"
-    series_dates: int = 12
-    series_bands: int = 4
-    seed: int = 0
-    threads: int | None = None
-    memory: int = Settings.memory
-
-    def __post_init__(self) -> None:
-        for fine, message in (
-            (
-                bool(self.sides) and min(self.sides) >= MIN_SIDE,
-                f"sides: give one or more of {MIN_SIDE} px or more",
-            ),
-            (len(set(self.sides)) == len(self.sides), "sides: one is named twice"),
-            (self.rounds >= 0 and self.seed >= 0, "rounds and seed are 0 or more"),
-            (
-                self.value_range in RANGES[1:],
-                f"value range {self.value_range!r}: choose from {', '.join(RANGES[1:])}",
-            ),
-            (self.memory >= LEAST_MEMORY, "memory: give 256 MiB or more, in bytes"),
-        ):
-            if not fine:
-                raise SettingsError(message)
 
 
 @dataclass(frozen=True)
@@ -204,7 +137,7 @@ def fit_model(
     model = Model({**before.responses, **spectra.responses()}, pairs.model(names), before.trust, before.odds)
     observed = None
     if options.rounds:
-        model, observed = _matched(series, model, names, options, progress)
+        model, observed = match_rounds(series, model, names, options, progress)
     fitted = observed is not None and enough(observed)
     held = held_out(observed, before.trust) if observed is not None and fitted else {}
     matched = 0 if observed is None else len(observed.right)
@@ -252,60 +185,3 @@ def _add_pairs(
             if not empty(first) and not empty(second):
                 pairs.add(first, second)
                 added += 1
-
-
-def _matched(
-    series: Sequence[str | os.PathLike[str]],
-    model: Model,
-    bands: tuple[str, ...],
-    options: FitOptions,
-    progress: Progress | None,
-) -> tuple[Model, Observed]:
-    """A model with its odds and trust fitted to patches cut from the series, and what they were fitted to.
-
-    Odds are what a score says alone, so the patches are matched without colour first; with colour and these odds what
-    was in doubt is matched again, and that tells how sure an answer is. Where too few are wrong, both stay.
-    """
-    todo = [(side, k) for side in options.sides for k in range(options.rounds)]
-    blind = replace(model, colour=replace(model.colour, bands=tuple(f"no {name}" for name in bands)))
-    parts: list[Observed] = []
-    with tempfile.TemporaryDirectory() as work:
-        settings = Settings(bands=bands, value_range="dn", threads=options.threads, memory=options.memory)
-        settings = replace(settings, model=os.path.join(work, "model.npz"))
-        blind.save(str(settings.model))
-        for done, (side, k) in enumerate(todo):
-            folder = _folder(work, side, k)
-            cut_series(series, folder, _cut(options, side, k))
-            parts.append(observe(folder, side, settings))
-            right = parts[-1].right
-            log.info("%d px, round %d of %d: %d of %d right without colour", side, k + 1, options.rounds,
-                     int(right.sum()), len(right))  # fmt: skip
-            if progress is not None:
-                progress(done + 1, len(todo))
-        if not enough(joined(parts)):
-            return model, joined(parts)
-        model = replace(model, odds=fit_odds(joined(parts)))
-        model.save(str(settings.model))
-        parts = [
-            settled(part, _folder(work, *which), settings, model.trust)
-            for part, which in zip(parts, todo, strict=True)
-        ]
-    observed = joined(parts)
-    return (replace(model, trust=fit_trust(observed)) if enough(observed) else model), observed
-
-
-def _folder(work: str, side: int, k: int) -> Path:
-    return Path(work, f"{side}-{k}")
-
-
-def _cut(options: FitOptions, side: int, k: int) -> CutOptions:
-    return CutOptions(
-        patches=PATCHES,
-        side=side,
-        largest=max(LARGEST, side),
-        form="arrays",
-        value_range=options.value_range,
-        series_dates=options.series_dates,
-        series_bands=options.series_bands,
-        seed=options.seed + k,
-    )

@@ -1,0 +1,57 @@
+"""What a fit is asked to do."""
+
+from dataclasses import dataclass
+
+from matcher.errors import SettingsError
+from matcher.settings import LEAST_MEMORY, MIN_SIDE, RANGES, Settings
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How a model is fitted.
+
+    Attributes
+    ----------
+    sides : tuple of int
+        Pixels a side of the patches it is to serve.
+    rounds : int
+        How often patches are cut from all series and matched, for each side; with 0 the trust in a score stays that
+        of the model that ships.
+    bands : tuple of str, optional
+        Their names; by default as `matcher.Settings.band_names`.
+    value_range : str
+        What the series' numbers are, of `matcher.settings.RANGES` without ``auto``.
+    series_dates, series_bands : int
+        Of TFRecords, which do not say it.
+    seed : int
+    threads : int, optional
+    memory : int
+        Of the matches, bytes.
+    """
+
+    sides: tuple[int, ...] = (64, 32)
+    rounds: int = 4
+    bands: tuple[str, ...] | None = None
+    value_range: str = "dn"
+    series_dates: int = 12
+    series_bands: int = 4
+    seed: int = 0
+    threads: int | None = None
+    memory: int = Settings.memory
+
+    def __post_init__(self) -> None:
+        for fine, message in (
+            (
+                bool(self.sides) and min(self.sides) >= MIN_SIDE,
+                f"sides: give one or more of {MIN_SIDE} px or more",
+            ),
+            (len(set(self.sides)) == len(self.sides), "sides: one is named twice"),
+            (self.rounds >= 0 and self.seed >= 0, "rounds and seed are 0 or more"),
+            (
+                self.value_range in RANGES[1:],
+                f"value range {self.value_range!r}: choose from {', '.join(RANGES[1:])}",
+            ),
+            (self.memory >= LEAST_MEMORY, "memory: give 256 MiB or more, in bytes"),
+        ):
+            if not fine:
+                raise SettingsError(message)
