@@ -50,7 +50,8 @@ def match_rounds(
                 progress(done + 1, len(todo))
         if not enough(joined(parts)):
             return model, joined(parts)
-        model = replace(model, odds=fit_odds(joined(parts)))
+        # What is in doubt is told by these answers too, so that nothing depends on the model that ships.
+        model = replace(model, odds=fit_odds(joined(parts)), trust=fit_trust(joined(parts)))
         model.save(str(settings.model))
         parts = [
             settled(part, _folder(work, *which), settings, model.trust)
