@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from matcher.errors import MatcherError
 from matcher.formats.base import Source, Windowed
+from matcher.formats.series import Series
 from matcher.settings import Settings
 
 DN_CLIP = 4095.0  # the official loader clips reflectance x 10,000 here
@@ -176,3 +177,19 @@ def resolve_bands(images: Pictures, patches: Pictures, settings: Settings) -> tu
                     "images and patches must have the same bands"
                 )
     return settings.band_names(bands)
+
+
+def read_stack(series: Series, value_range: str) -> NDArray[np.float32]:
+    """All dates of a series, (dates, height, width, bands), DN.
+
+    Raises
+    ------
+    MatcherError
+        If a date cannot be read, or has NaN or infinite values.
+    """
+    stack = np.stack([to_dn(series.read(k), value_range) for k in range(series.shape[0])])
+    if not np.isfinite(stack).all():
+        raise MatcherError(
+            f"{series.file}: has NaN or infinite values; set such pixels to 0, which is no data"
+        )
+    return stack

@@ -4,9 +4,8 @@ from typing import Any
 
 import click
 
-from matcher.cli.options import Names, quiet_option
+from matcher.cli.options import Names, quiet_option, series_options
 from matcher.cli.progress import reporting
-from matcher.settings import RANGES
 
 
 @click.command("cut")
@@ -36,13 +35,7 @@ from matcher.settings import RANGES
 )
 @click.option("--sky", type=click.Choice(["any", "clear", "cloudy"]), default="any", show_default=True)
 @click.option("--form", type=click.Choice(["official", "arrays"]), default="official", show_default=True)
-@click.option("--range", "value_range", type=click.Choice(RANGES[1:]), default="dn", show_default=True)
-@click.option(
-    "--series-dates", type=click.IntRange(1), default=12, show_default=True, help="Dates of a TFRecord."
-)
-@click.option(
-    "--series-bands", type=click.IntRange(1), default=4, show_default=True, help="Bands of a TFRecord."
-)
+@series_options
 @click.option(
     "--pairs", type=click.IntRange(1), help="Write pairs.npz for verify instead: same pairs a place."
 )

@@ -4,9 +4,8 @@ from typing import Any
 
 import click
 
-from matcher.cli.options import Names, quiet_option
+from matcher.cli.options import Names, quiet_option, series_options
 from matcher.cli.output import emit, json_option
-from matcher.settings import RANGES
 
 
 @click.command("features")
@@ -29,13 +28,7 @@ from matcher.settings import RANGES
 @click.option("--save-split", type=click.Path(), help="Write the split (of one series) to .npz.")
 @click.option("--picture", type=click.Path(), help="Draw the split (of one series) to a file (extra plot).")
 @click.option("--bands", type=Names(), metavar="A,B,…", help="Names of the bands in order.")
-@click.option("--range", "value_range", type=click.Choice(RANGES[1:]), default="dn", show_default=True)
-@click.option(
-    "--series-dates", type=click.IntRange(1), default=12, show_default=True, help="Dates of a TFRecord."
-)
-@click.option(
-    "--series-bands", type=click.IntRange(1), default=4, show_default=True, help="Bands of a TFRecord."
-)
+@series_options
 @json_option
 @quiet_option
 def command(

@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
-from matcher.cli.options import Names, Size, quiet_option, spell_size
+from matcher.cli.options import Names, Size, quiet_option, series_options, spell_size
 from matcher.cli.output import emit, json_option
 from matcher.cli.progress import reporting
-from matcher.settings import LEAST_MEMORY, RANGES, Settings
+from matcher.settings import LEAST_MEMORY, Settings
 
 
 @click.command("fit")
@@ -30,13 +30,7 @@ from matcher.settings import LEAST_MEMORY, RANGES, Settings
     help="How often patches are cut and matched, a side; 0 keeps the trust in scores that ships.",
 )
 @click.option("--bands", type=Names(), metavar="A,B,…", help="Names of the bands in order.")
-@click.option("--range", "value_range", type=click.Choice(RANGES[1:]), default="dn", show_default=True)
-@click.option(
-    "--series-dates", type=click.IntRange(1), default=12, show_default=True, help="Dates of a TFRecord."
-)
-@click.option(
-    "--series-bands", type=click.IntRange(1), default=4, show_default=True, help="Bands of a TFRecord."
-)
+@series_options
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Cores to use.  [default: all]")
 @click.option("--memory", type=Size(LEAST_MEMORY), default=spell_size(Settings.memory), show_default=True)

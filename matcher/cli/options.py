@@ -154,6 +154,31 @@ def dry_run_option(function: F) -> F:
     )(function)
 
 
+def series_options(function: F) -> F:
+    """Add ``--range``, ``--series-dates`` and ``--series-bands``: what files of series do not say."""
+    for option in (
+        click.option(
+            "--series-bands",
+            type=click.IntRange(1),
+            default=4,
+            show_default=True,
+            help="Bands of a TFRecord.",
+        ),
+        click.option(
+            "--series-dates",
+            type=click.IntRange(1),
+            default=12,
+            show_default=True,
+            help="Dates of a TFRecord.",
+        ),
+        click.option(
+            "--range", "value_range", type=click.Choice(RANGES[1:]), default="dn", show_default=True
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 def quiet_option(function: F) -> F:
     """Add ``-q/--quiet``."""
     return click.option("-q", "--quiet", is_flag=True, help="No progress and no notes, errors only.")(

@@ -48,10 +48,11 @@ def match_rounds(
                      int(right.sum()), len(right))  # fmt: skip
             if progress is not None:
                 progress(done + 1, len(todo))
-        if not enough(joined(parts)):
-            return model, joined(parts)
+        raw = joined(parts)
+        if not enough(raw):
+            return model, raw
         # What is in doubt is told by these answers too, so that nothing depends on the model that ships.
-        model = replace(model, odds=fit_odds(joined(parts)), trust=fit_trust(joined(parts)))
+        model = replace(model, odds=fit_odds(raw), trust=fit_trust(raw))
         model.save(str(settings.model))
         parts = [
             settled(part, _folder(work, *which), settings, model.trust)

@@ -15,8 +15,8 @@ from matcher.fitting.options import FitOptions
 from matcher.fitting.rounds import Progress, match_rounds
 from matcher.fitting.spectra import LEAST, SIDE, Spectra
 from matcher.fitting.trust import Held, enough, held_out
-from matcher.formats.series import Series, iterate_series
-from matcher.imagery import Roles, to_dn
+from matcher.formats.series import iterate_series
+from matcher.imagery import Roles, read_stack
 from matcher.model import Model, shipped
 from matcher.settings import Settings
 from matcher.verification.pairs import empty
@@ -123,7 +123,7 @@ def fit_model(
         if names is not None and own != names:
             raise MatcherError(f"{one.file}: has {len(own)} bands, the first series has {len(names)}")
         names = own
-        stack = _read(one, options)
+        stack = read_stack(one, options.value_range)
         rng = np.random.default_rng([options.seed, number_of(one.place)])
         windows += _add_spectra(spectra, stack, Roles.of(own), one.group, rng)
         _add_pairs(pairs, stack, options.sides, rng)
@@ -142,14 +142,6 @@ def fit_model(
     held = held_out(observed, before.trust) if observed is not None and fitted else {}
     matched = 0 if observed is None else len(observed.right)
     return Fit(model, places, windows, len(pairs), matched, fitted, held)
-
-
-def _read(one: Series, options: FitOptions) -> NDArray[np.float32]:
-    """All dates of a series, DN."""
-    stack = np.stack([to_dn(one.read(k), options.value_range) for k in range(one.shape[0])])
-    if not np.isfinite(stack).all():
-        raise MatcherError(f"{one.file}: has NaN or infinite values; set such pixels to 0, which is no data")
-    return stack
 
 
 def _add_spectra(

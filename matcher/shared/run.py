@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from matcher.errors import MatcherError
 from matcher.formats.series import iterate_series
-from matcher.imagery import Roles, to_dn
+from matcher.imagery import Roles, read_stack
 from matcher.settings import Settings
 from matcher.shared.features import Features, joined, window_features
 from matcher.shared.kinds import evidence_shares
@@ -107,11 +107,7 @@ def series_features(
     places: list[PlaceSplit] = []
     made: list[Features] = []
     for one in iterate_series(series, dates=dates, bands=count):
-        stack = np.stack([to_dn(one.read(k), value_range) for k in range(one.shape[0])])
-        if not np.isfinite(stack).all():
-            raise MatcherError(
-                f"{one.file}: has NaN or infinite values; set such pixels to 0, which is no data"
-            )
+        stack = read_stack(one, value_range)
         names = Settings(bands=bands).band_names(one.shape[3])
         if given is None and len(stack) < 2:
             raise MatcherError(
