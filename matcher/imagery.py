@@ -113,11 +113,12 @@ class Pictures:
 def to_dn(array: NDArray, value_range: str) -> NDArray[np.float32]:
     """Stored values as DN, float32: not clipped, so that 0 stays no data."""
     scale, offset = _TO_DN[value_range]
-    out = np.ascontiguousarray(array, np.float32)
-    if scale != 1.0:
-        out = out * np.float32(scale)
+    if scale == 1.0:
+        return np.ascontiguousarray(array, np.float32)
+    out = np.array(array, np.float32, order="C")
+    out *= np.float32(scale)
     if offset:
-        out = out + np.float32(offset)
+        out += np.float32(offset)
     return out
 
 

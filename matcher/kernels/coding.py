@@ -10,6 +10,7 @@ from matcher.kernels.fields import doubled_gradient, unit_gradient
 from matcher.kernels.jit import kernel
 
 NOTHING = np.float32(1e-4)  # a field below is 0: it votes by lot
+STRIP = 32  # rows whose fields are made at a time: they stay in the cache
 
 
 @kernel(inline="always")
@@ -19,14 +20,6 @@ def lot_bit(lot: int, number: int) -> int:
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return np.int64((z ^ (z >> np.uint64(31))) & np.uint64(1))
-
-
-@kernel(nogil=True)
-def add_to(one: NDArray, total: NDArray) -> None:
-    """total += one for two-dimensional arrays, without the copy that numba makes of an expression."""
-    for y in range(len(one)):
-        for x in range(one.shape[1]):
-            total[y, x] += one[y, x]
 
 
 @kernel(nogil=True)
@@ -45,22 +38,26 @@ def plane_fields(
     `nir` unless it is -1.
     """
     height, width, _ = dn.shape
-    # A band at a time: what stays in the cache is made faster.
-    band = np.empty((1, height, width), np.float32)
-    two = np.empty((2, height, width), np.float32)
+    reach = len(slope)
     out[:] = 0
-    for k in range(len(visible) + (nir >= 0)):
-        first = 0 if k < len(visible) else 4
-        b = visible[k] if k < len(visible) else nir
-        for y in range(height):
-            for x in range(width):
-                band[0, y, x] = dn[y, x, b]
-        unit_gradient(band, two)
-        add_to(two[0], out[first])
-        add_to(two[1], out[first + 1])
-        doubled_gradient(band, smooth, slope, two)
-        add_to(two[0], out[first + 2])
-        add_to(two[1], out[first + 3])
+    for start in range(0, height, STRIP):
+        stop = min(start + STRIP, height)
+        low, high = max(start - reach, 0), min(stop + reach, height)
+        band = np.empty((1, high - low, width), np.float32)
+        fields = np.empty((4, high - low, width), np.float32)
+        for k in range(len(visible) + (nir >= 0)):
+            first = 0 if k < len(visible) else 4
+            b = visible[k] if k < len(visible) else nir
+            for y in range(low, high):
+                for x in range(width):
+                    band[0, y - low, x] = dn[y, x, b]
+            unit_gradient(band, fields[:2])
+            doubled_gradient(band, smooth, slope, fields[2:])
+            for p in range(4):
+                for y in range(start, stop):
+                    row, total = fields[p, y - low], out[first + p, y]
+                    for x in range(width):
+                        total[x] += row[x]
     if not valid.all():
         for p in range(len(out)):
             for y in range(height):
@@ -90,13 +87,19 @@ def pack_signs(fields: NDArray, lot: int, out: NDArray) -> None:
 def block_sums(fields: NDArray, factor: int, out: NDArray) -> None:
     """Sums over factor x factor blocks: (P, H, W) to (P, H // factor, W // factor)."""
     planes, height, width = out.shape
-    out[:] = 0
+    total = np.empty(width * factor, np.float32)  # of the rows of a block
     for p in range(planes):
-        for y in range(height * factor):
-            row, total = fields[p, y], out[p, y // factor]
+        for y in range(height):
+            total[:] = 0
+            for k in range(factor):
+                row = fields[p, y * factor + k]
+                for x in range(width * factor):
+                    total[x] += row[x]
             for x in range(width):
-                for k in range(factor):
-                    total[x] += row[x * factor + k]
+                value = total[x * factor]
+                for k in range(1, factor):
+                    value += total[x * factor + k]
+                out[p, y, x] = value
 
 
 @kernel(nogil=True)
@@ -111,20 +114,17 @@ def pooled_codes(fields: NDArray, cell: int, stride: int, cells: NDArray, lot: i
     step = cell // stride
     high = rows + step * (cells[0] - 1)
     wide = columns + step * (cells[1] - 1)
-    sums = np.zeros((height + 1, width + 1))
+    sums = np.empty((planes, height // stride, width // stride), np.float32)
+    block_sums(fields, stride, sums)
     bits = np.empty((high, wide), np.uint64)
     out[:] = 0
     for p in range(planes):
-        for y in range(height):
-            row = 0.0
-            for x in range(width):
-                row += fields[p, y, x]
-                sums[y + 1, x + 1] = sums[y, x + 1] + row
         for y in range(high):
             for x in range(wide):
-                top, left = y * stride, x * stride
-                down, right = top + cell, left + cell
-                v = sums[down, right] - sums[top, right] - sums[down, left] + sums[top, left]
+                v = np.float32(0)
+                for j in range(step):
+                    for i in range(step):
+                        v += sums[p, y + j, x + i]
                 if abs(v) < NOTHING:
                     bits[y, x] = np.uint64(lot_bit(lot, (p * high + y) * wide + x))
                 else:
@@ -133,8 +133,9 @@ def pooled_codes(fields: NDArray, cell: int, stride: int, cells: NDArray, lot: i
             for c in range(cells[1]):
                 place = np.uint64(r * cells[1] + c)
                 for y in range(rows):
+                    own, codes = bits[y + step * r, step * c : step * c + columns], out[p, y]
                     for x in range(columns):
-                        out[p, y, x] |= bits[y + step * r, x + step * c] << place
+                        codes[x] |= own[x] << place
 
 
 @kernel(parallel=True, nogil=True)
@@ -144,27 +145,32 @@ def code_batch(
     evidence: tuple[Any, ...],
     pooling: tuple[Any, ...],
     lot: int,
+    work: NDArray,
     fine: NDArray,
     middle: NDArray,
     coarse: NDArray,
 ) -> None:
     """All codes of pictures of one shape (n, H, W, B), as `pack_signs` and `pooled_codes` lay them out.
 
+    work (parts, P, H, W), float32, is written over: pages of memory that are new cost as much as the fields that they
+    take, so that as many pictures as there are parts are worked on at a time, each part's again and again.
     evidence (visible, nir, smooth, slope) as `plane_fields` takes them; pooling (cell, stride, factor, cells, phases);
     middle (n, phases, …) holds the codes of cells that begin at each of `phases`.
     """
     visible, nir, smooth, slope = evidence
     cell, stride, factor, cells, phases = pooling
     count, height, width = pictures.shape[:3]
-    planes = fine.shape[1]
-    for n in prange(count):
-        fields = np.empty((planes, height, width), np.float32)
-        plane_fields(pictures[n], valid[n], visible, nir, smooth, slope, fields)
-        pack_signs(fields, lot, fine[n])
-        middle[n] = 0
-        for k in range(len(phases)):
-            y, x = phases[k]
-            reduced = np.empty((middle.shape[2], (height - y) // factor, (width - x) // factor), np.float32)
-            block_sums(fields[:, y:, x:], factor, reduced)
-            pack_signs(reduced, lot, middle[n, k, :, :, : reduced.shape[1]])
-        pooled_codes(fields, cell, stride, cells, lot, coarse[n])
+    for part in prange(len(work)):
+        fields = work[part]
+        for n in range(part, count, len(work)):
+            plane_fields(pictures[n], valid[n], visible, nir, smooth, slope, fields)
+            pack_signs(fields, lot, fine[n])
+            middle[n] = 0
+            for k in range(len(phases)):
+                y, x = phases[k]
+                reduced = np.empty(
+                    (middle.shape[2], (height - y) // factor, (width - x) // factor), np.float32
+                )
+                block_sums(fields[:, y:, x:], factor, reduced)
+                pack_signs(reduced, lot, middle[n, k, :, :, : reduced.shape[1]])
+            pooled_codes(fields, cell, stride, cells, lot, coarse[n])

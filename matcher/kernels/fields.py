@@ -46,38 +46,44 @@ def doubled_gradient(dn: NDArray, smooth: NDArray, slope: NDArray, out: NDArray)
     reach = len(slope)
     down = np.empty(width + 2 * reach, np.float32)  # smoothed along the columns, its border repeated
     diff = np.empty(width + 2 * reach, np.float32)  # differentiated along them
+    # Views that begin where they are read: an index with an offset may be negative, and such loops stay scalar.
+    down_row, diff_row = down[reach : reach + width], diff[reach : reach + width]
     gy = np.empty(width, np.float32)
     gx = np.empty(width, np.float32)
     for b in range(bands):
         for y in range(height):
             row = dn[b, y]
             for x in range(width):
-                down[reach + x] = smooth[0] * row[x]
-                diff[reach + x] = 0
+                down_row[x] = smooth[0] * row[x]
+                diff_row[x] = 0
             for k in range(1, reach + 1):
                 above, below = dn[b, max(y - k, 0)], dn[b, min(y + k, height - 1)]
                 s, d = smooth[k], slope[k - 1]
                 for x in range(width):
-                    down[reach + x] += s * (above[x] + below[x])
-                    diff[reach + x] += d * (below[x] - above[x])
+                    down_row[x] += s * (above[x] + below[x])
+                    diff_row[x] += d * (below[x] - above[x])
             for field in (down, diff):
                 field[:reach] = field[reach]
                 field[reach + width :] = field[reach + width - 1]
             for x in range(width):
-                gy[x] = smooth[0] * diff[reach + x]
+                gy[x] = smooth[0] * diff_row[x]
                 gx[x] = 0
             for k in range(1, reach + 1):
                 s, d = smooth[k], slope[k - 1]
+                left, right = reach - k, reach + k
+                diff_left, diff_right = diff[left : left + width], diff[right : right + width]
+                down_left, down_right = down[left : left + width], down[right : right + width]
                 for x in range(width):
-                    gy[x] += s * (diff[reach + x - k] + diff[reach + x + k])
-                    gx[x] += d * (down[reach + x + k] - down[reach + x - k])
+                    gy[x] += s * (diff_left[x] + diff_right[x])
+                    gx[x] += d * (down_right[x] - down_left[x])
             sine, cosine = out[b, y], out[bands + b, y]
             for x in range(width):
+                product = gy[x] * gx[x]
                 power = gy[x] * gy[x] + gx[x] * gx[x]
                 some = np.float32(1) if power > FLAT * FLAT else np.float32(0)
-                power = max(power, FLAT * FLAT)
-                sine[x] = some * 2 * gy[x] * gx[x] / power
-                cosine[x] = some * (gx[x] * gx[x] - gy[x] * gy[x]) / power
+                gain = some / max(power, FLAT * FLAT)
+                sine[x] = (product + product) * gain
+                cosine[x] = (gx[x] * gx[x] - gy[x] * gy[x]) * gain
 
 
 @kernel(nogil=True)

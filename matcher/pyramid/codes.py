@@ -8,6 +8,7 @@ cosine keeps 0.9 of its correlation), and 512 of them are compared in a few inst
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -119,20 +120,26 @@ def code_shapes(height: int, width: int, roles: Roles, plan: Plan) -> tuple[tupl
 
 
 def code(
-    pictures: Sequence[NDArray[np.float32]], roles: Roles, plan: Plan, lot: int, phases: int | None = None
+    pictures: Sequence[NDArray[np.float32]],
+    roles: Roles,
+    plan: Plan,
+    lot: int,
+    phases: int | None = None,
+    out: Codes | None = None,
 ) -> Codes:
     """Codes of pictures (DN, height x width x bands, all of one shape); flat pixels vote by `lot`.
 
-    The middle code holds the first so many of the plan's phases, by default all.
+    The middle code holds the first so many of the plan's phases, by default all. They are written to `out` if given.
     """
     stack = np.stack(pictures)
     valid = np.stack([valid_pixels(dn) for dn in stack])
     begins = np.array(plan.phases[:phases])
     fine, middle, coarse = code_shapes(stack.shape[1], stack.shape[2], roles, plan)
     shapes = (fine, (len(begins), *middle[1:]), coarse)
-    out = Codes(*(np.empty((len(stack), *shape), np.uint64) for shape in shapes))
+    out = out or Codes(*(np.empty((len(stack), *shape), np.uint64) for shape in shapes))
+    work = np.empty((min(numba.get_num_threads(), len(stack)), fine[0], *stack.shape[1:3]), np.float32)
     smooth, slope = gaussian_weights()
     evidence = (np.array(roles.visible), -1 if roles.nir is None else roles.nir, smooth, slope)
     pooling = (plan.cell, plan.stride, plan.factor, np.array(plan.cells), begins)
-    code_batch(stack, valid, evidence, pooling, lot, out.fine, out.middle, out.coarse)
+    code_batch(stack, valid, evidence, pooling, lot, work, out.fine, out.middle, out.coarse)
     return out

@@ -128,14 +128,19 @@ def build_index(
     colour = np.empty((colour_starts[-1], 2 * _bands(roles)), np.float32)
     number = 0
     for batch in ahead(_alike(targets)):
-        codes = code(batch, roles, plan, TARGET_LOT)
+        after = number + len(batch)
+        height, width = batch[0].shape[:2]
+        own = code_shapes(height, width, roles, plan)
+        room = {
+            part: flat[part][low:high].reshape(len(batch), *shape)
+            for part, shape, low, high in zip(_PARTS, own, starts[number], starts[after], strict=True)
+        }
+        code(batch, roles, plan, TARGET_LOT, out=Codes(**room))
         seen = spread(lambda dn: statistics(dn, plan.whole), batch)
-        for k in range(len(batch)):
-            low, high = colour_starts[number : number + 2]
-            colour[low:high] = seen[k].reshape(high - low, -1)
-            for part, (low, high) in zip(_PARTS, starts[number : number + 2].T, strict=True):
-                flat[part][low:high] = getattr(codes, part)[k].ravel()
-            number += 1
+        colour[colour_starts[number] : colour_starts[after]] = np.concatenate(
+            [one.reshape(-1, one.shape[-1]) for one in seen]
+        )
+        number = after
     bounds = {f"{part}_starts": np.ascontiguousarray(starts[:, p]) for p, part in enumerate(_PARTS)}
     of_colour = {"colour": colour, "colour_starts": colour_starts}
     return Index(plan, np.array(shapes, np.int64), plane_channels(roles), **flat, **bounds, **of_colour)
