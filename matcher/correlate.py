@@ -6,16 +6,18 @@ then costs one product and one inverse transform a stack of fields. The referenc
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
 from matcher.evidence.channel import FULL, Channel
-from matcher.kernels.spectra import cross_spectra
+from matcher.kernels.spectra import cross_spectra, window_energy
 
-Every = Callable[[Callable[[int], NDArray], Iterable[int]], Iterable[NDArray]]
+Every = Callable[[Callable[[range], NDArray], Iterable[range]], Iterable[NDArray]]
 BATCH = 8  # targets an inverse transform: more leave the cache and run slower
+_LOT = 1 << 17  # px of targets a call: small ones go together, since calls have a cost of their own
 # Of a stack's energy a pixel and field: below, a window carries no evidence. Fields that are correlated in single
 # precision (unit vectors, log magnitude) need more: their transforms' rounding, over the root of less, passes 1e-5.
 _FLAT_CENTRED, _FLAT_PLAIN = 1e-6, 3e-4
@@ -70,13 +72,15 @@ def target_spectra(
 ) -> Spectra:
     """Spectra and window norms of targets of one shape, each given by its channels, for patches of one size.
 
-    `every` calls a function for all targets: `map`, or `matcher.threads.spread` where no other thread is at work.
+    `every` calls a function for all lots of targets: `map`, or `matcher.threads.spread` where no other is at work.
     """
     height, width = targets[0][0].shape
     shape = transform_shape(height, width)
     values, norms = [], []
     size, places = side[0] * side[1], (height - side[0] + 1, width - side[1] + 1)
     live = np.ones((len(targets), len(targets[0]), *places), np.float32)
+    together = max(1, _LOT // (height * width))
+    lots = [range(start, min(start + together, len(targets))) for start in range(0, len(targets), together)]
     for c, channel in enumerate(targets[0]):
         if channel.energy:
             live[:, c] = 0
@@ -86,16 +90,20 @@ def target_spectra(
         for s in range(len(channel.stacks)):
             scale = np.empty((len(targets), *places), np.float32)
 
-            def made(n: int, c: int = c, s: int = s, full: float = full, scale: NDArray = scale) -> NDArray:
-                channel = targets[n][c]
-                fields = _centre(channel.centred, channel.stacks[s])
-                energy = _window_energy(fields, side, channel.centred)
-                scale[n] = _window_norm(energy, size, len(fields), channel)
+            def made(
+                lot: range, c: int = c, s: int = s, full: float = full, scale: NDArray = scale
+            ) -> NDArray:
+                channel, part = targets[lot.start][c], slice(lot.start, lot.stop)
+                fields = _centre(channel.centred, np.stack([targets[n][c].stacks[s] for n in lot]))
+                energy = np.empty((len(lot), *places))
+                window_energy(fields, channel.centred, energy)
+                scale[part] = _window_norm(energy, size, fields.shape[1], channel)
                 if full:
-                    live[n, c] += energy / full
+                    live[part, c] += energy / full
                 return _forward(fields, shape)
 
-            spectra.append(np.stack(list(every(made, range(len(targets))))))
+            parts = list(every(made, lots))
+            spectra.append(np.concatenate(parts) if len(parts) > 1 else parts[0])
             scales.append(scale)
         values.append(tuple(spectra))
         norms.append(tuple(scales))
@@ -141,51 +149,48 @@ def _inverse(
 
 
 def _forward(fields: NDArray, shape: tuple[int, int]) -> NDArray:
-    """Half spectra of zero-padded fields: rows first, so that padding rows cost nothing."""
-    half = scipy.fft.rfft(fields, n=shape[1], axis=2)
-    return scipy.fft.fft(half, n=shape[0], axis=1)
+    """Half spectra of zero-padded fields (…, H, W): rows first, so that padding rows cost nothing."""
+    half = scipy.fft.rfft(fields, n=shape[1], axis=-1)
+    return scipy.fft.fft(half, n=shape[0], axis=-2)
 
 
-def _centre(centred: bool, stack: NDArray[np.float32]) -> NDArray:
-    """A target's fields as they are correlated: double precision where bright and dark must not drown each other."""
+def _centre(centred: bool, stacks: NDArray[np.float32]) -> NDArray:
+    """Targets' fields (n, F, H, W) as they are correlated: double precision where bright must not drown dark."""
     if not centred:
-        return stack
-    fields = stack.astype(np.float64)
-    return fields - fields.mean((1, 2), keepdims=True)
+        return stacks
+    fields = stacks.astype(np.float64)
+    return fields - fields.mean((2, 3), keepdims=True)
 
 
 def _template(stack: NDArray[np.float32], channel: Channel) -> NDArray | None:
     """A patch's fields as they are correlated, with energy 1, or None where they are flat."""
-    fields = stack.astype(np.float64)
-    if channel.centred:
-        fields -= fields.mean((1, 2), keepdims=True)
-    if float((fields**2).sum()) <= _flat_energy(fields.size, channel.centred):
+    fields: NDArray = _centre(channel.centred, stack[np.newaxis])[0]
+    if _energy(fields) <= _flat_energy(fields.size, channel.centred):
         return None
     if channel.response:
         fields = _filtered(fields, channel.response)
-    fields /= np.sqrt((fields**2).sum())
-    return fields if channel.centred else fields.astype(np.float32)
+    return (fields / np.sqrt(_energy(fields))).astype(fields.dtype)
 
 
-def _filtered(fields: NDArray[np.float64], response: tuple[float, ...]) -> NDArray[np.float64]:
+def _energy(fields: NDArray) -> float:
+    return float(np.square(fields, dtype=np.float64).sum())
+
+
+def _filtered(fields: NDArray, response: tuple[float, ...]) -> NDArray:
     """Fields (n, h, w), nothing beyond their borders, whose spectra are multiplied by `Channel.response`."""
     height, width = fields.shape[1:]
     shape = (2 * height, 2 * width)  # nothing reaches round the transform's end
+    spectra = _forward(fields, shape)
+    spectra *= _gain(shape, response).astype(fields.dtype)
+    half = scipy.fft.ifft(spectra, axis=1, overwrite_x=True)[:, :height]
+    return scipy.fft.irfft(half, n=shape[1], axis=2)[:, :, :width]
+
+
+@lru_cache(maxsize=32)
+def _gain(shape: tuple[int, int], response: tuple[float, ...]) -> NDArray[np.float64]:
+    """A response at every frequency of half spectra."""
     frequency = np.hypot(np.fft.fftfreq(shape[0])[:, np.newaxis], np.fft.rfftfreq(shape[1]))
-    gain = np.interp(frequency * _STEPS, np.arange(len(response)), response)
-    out: NDArray[np.float64] = scipy.fft.irfft2(scipy.fft.rfft2(fields, shape) * gain, shape)
-    return out[:, :height, :width]
-
-
-def _window_energy(fields: NDArray, side: tuple[int, int], centred: bool) -> NDArray[np.float64]:
-    """Energy of every window: sums in float64, of fields near zero mean."""
-    height, width = side
-    wide = fields.astype(np.float64)
-    energy = _box_sums((wide**2).sum(0), height, width)
-    if centred:
-        for field in wide:
-            energy -= _box_sums(field, height, width) ** 2 / (height * width)
-    return energy
+    return np.interp(frequency * _STEPS, np.arange(len(response)), response)
 
 
 def _window_norm(
@@ -201,16 +206,3 @@ def _window_norm(
 def _flat_energy(size: int, centred: bool) -> float:
     """The energy of so many numbers below which they are flat."""
     return (_FLAT_CENTRED if centred else _FLAT_PLAIN) * size
-
-
-def _box_sums(values: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
-    """Sums over every height x width window, by sums along each axis in turn."""
-    down = _running(values, height)
-    return _running(down.T, width).T
-
-
-def _running(values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-    """Sums of `size` successive rows: differences of cumulative sums, taken from blocks so that they stay small."""
-    sums = np.zeros((len(values) + 1, values.shape[1]))
-    np.cumsum(values, axis=0, out=sums[1:])
-    return sums[size:] - sums[:-size]

@@ -13,7 +13,7 @@ from matcher.evidence.channel import FULL
 from matcher.evidence.gradient_phase import MAGNITUDE_HALF, RATIO_REACH, REACH
 from matcher.exhaustive import APART, PRIOR_PLACES, patch_peaks
 from matcher.imagery import Roles
-from matcher.kernels.spectra import combine_peaks
+from matcher.kernels.spectra import combine_peaks, window_energy
 from matcher.model import shipped
 from matcher.peaks import best_peaks
 from matcher.peaks import combined as combined_plainly
@@ -53,6 +53,35 @@ def assert_as_loops(patch, targets, kinds, roles=FOUR, places=None):
             expected = naive.naive_live(its, mine.shape, places)
             np.testing.assert_allclose(alive[seen], expected[seen], rtol=0, atol=TOLERANCE, err_msg=mine.name)
     return maps
+
+
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "side"), [((2, 3, 20, 17), (5, 8)), ((1, 1, 6, 6), (6, 6)), ((1, 2, 9, 5), (1, 1))]
+)
+def test_energy_of_windows(shape, side, centred):
+    fields = np.random.default_rng(3).normal(size=shape).astype(np.float64 if centred else np.float32)
+    fields[:, :, : shape[2] // 3] = 0
+    found = np.full((shape[0], shape[2] - side[0] + 1, shape[3] - side[1] + 1), np.nan)
+    window_energy(fields, centred, found)
+    for n, y, x in np.ndindex(found.shape):
+        window = fields[n, :, y : y + side[0], x : x + side[1]].astype(np.float64)
+        parts = [field - field.mean() if centred else field for field in window]
+        assert found[n, y, x] == pytest.approx(sum((part**2).sum() for part in parts), abs=1e-12)
+
+
+@pytest.mark.parametrize("kinds", [DEFAULT_EVIDENCE, ("bands",)])
+@pytest.mark.parametrize("shape", [(40, 41), (67, 33)])
+def test_small_targets_together_or_alone(shape, kinds):
+    """Bit for bit: which targets share a call depends on the memory."""
+    made = [channels(smooth(*shape, seed=k), FOUR, kinds) for k in range(7)]
+    whole = target_spectra(made, (24, 25))
+    for k in range(7):
+        alone = target_spectra(made[k : k + 1], (24, 25))
+        for mine, all_ in zip(alone.values + alone.norms, whole.values + whole.norms, strict=True):
+            for one, of in zip(mine, all_, strict=True):
+                np.testing.assert_array_equal(one[0], of[k])
+        np.testing.assert_array_equal(alone.live[0], whole.live[k])
 
 
 def sea_and_cloud(height=48, width=60, noise=2.5, seed=0):

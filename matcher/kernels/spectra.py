@@ -20,6 +20,40 @@ def cross_spectra(patch: NDArray, targets: NDArray, out: NDArray) -> None:
                 out[i, y, x] += patch[f, y, x].conjugate() * targets[i, f, y, x]
 
 
+@kernel(nogil=True)
+def window_energy(fields: NDArray, centred: bool, out: NDArray) -> None:
+    """Sums over fields and windows of squares: (N, F, H, W) to out (N, places y, places x), float64.
+
+    The windows' size follows from the places. With `centred` each field counts less its mean over the window; fields
+    are to lie near zero then. Sums are differences of running sums in float64.
+    """
+    number, count, height, width = fields.shape
+    places, across = out.shape[1:]
+    tall, wide = height - places + 1, width - across + 1
+    sums = np.zeros((height + 1, width))  # down the columns
+    along = np.zeros(width + 1)
+    for n in range(number):
+        for k in range(-1, count if centred else 0):  # squares of all, then each field as it is
+            for y in range(height):
+                row = sums[y + 1]
+                row[:] = 0
+                for f in range(count if k < 0 else 1):
+                    own = fields[n, max(k, f), y]
+                    for x in range(width):
+                        value = np.float64(own[x])
+                        row[x] += value * value if k < 0 else value
+                for x in range(width):
+                    row[x] += sums[y, x]
+            for y in range(places):
+                low, high, total = sums[y], sums[y + tall], out[n, y]
+                for x in range(width):
+                    along[x + 1] = along[x] + (high[x] - low[x])
+                ends = along[wide : wide + across]
+                for x in range(across):
+                    value = ends[x] - along[x]
+                    total[x] = value if k < 0 else total[x] - value * value / (tall * wide)
+
+
 @kernel(nogil=True, fastmath=REORDER)
 def moments(score: NDArray, weight: NDArray) -> tuple[float, float, float]:
     """Mass, mean and variance of a weighted map (H, W), summed in float64 row by row; 0 where the mass is."""
