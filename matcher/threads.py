@@ -42,7 +42,12 @@ def limited(threads: int | None) -> Iterator[int]:
 
 
 def ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """Items in their order, the next one made by another thread while one is worked on."""
+    """Items in their order, the next one made by another thread while one is worked on, where `limited` set several."""
+    import numba
+
+    if numba.get_num_threads() == 1:
+        yield from items
+        return
     iterator, end = iter(items), object()
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, iterator, end)

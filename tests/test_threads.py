@@ -12,7 +12,7 @@ import pytest
 import threadpoolctl
 
 import matcher
-from matcher.threads import limited, spread, usable_cores
+from matcher.threads import ahead, limited, spread, usable_cores
 from tests.test_pyramid import noisy, rows_of, smooth
 
 # Three callers, each with a first call of its own, on numba's own threading layer, which aborts the process when two
@@ -72,6 +72,19 @@ def test_three_callers_at_once_where_numba_would_abort():
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "same\n"
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_one_thread_reads_ahead_in_no_other(threads):
+    def made():
+        for _ in range(3):
+            yield threading.get_ident()
+
+    with limited(threads):
+        if numba.get_num_threads() < threads:
+            pytest.skip("one core")
+        elsewhere = {ident != threading.get_ident() for ident in ahead(made())}
+    assert elsewhere == {threads > 1}
 
 
 def test_a_caller_may_match_while_it_matches():
