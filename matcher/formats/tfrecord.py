@@ -90,10 +90,10 @@ def read_record(file: FileBytes, offset: int, length: int) -> bytes:
     FormatError
         If the file has changed since or can no longer be read; without the place, which the caller knows.
     """
-    data = file.read(offset + HEADER, length + FOOTER)
-    if _crc_bytes(data[:-FOOTER]) != data[-FOOTER:]:
+    data = file.read(offset + HEADER, length)
+    if _crc_bytes(data) != file.read(offset + HEADER + length, FOOTER):
         raise FormatError("has changed since the file was opened (the data checksum no longer holds)")
-    return data[:-FOOTER]
+    return data
 
 
 def write_records(path: str | os.PathLike[str], records: Iterable[bytes]) -> int:
