@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.decide import CHANCE
+from matcher.evidence.pixels import white_pixels
 from matcher.imagery import Roles
 
 CODES = ("nodata", "saturated", "clouded", "flat", "ambiguous", "weak")
@@ -12,8 +13,6 @@ IN_DOUBT = 0.9  # an answer that is less sure has a reason
 _NO_DATA = 0.25  # share of pixels
 _CEILING = 4080.0  # DN; 255 of 8 bit, and all but the last step of the challenge's 4095
 _SATURATED = 0.5  # share of pixels at the ceiling in all bands
-_BRIGHT = 2000.0  # DN of the darkest visible band …
-_WHITE = 0.35  # … and how far the visible bands spread about their mean, of a cloud
 _CLOUDED = 0.3  # share of pixels that are bright and white
 _FAINT = 25.0  # DN a pixel: what sensors' noise and single steps of 8 bit make of even ground
 _FLAT = 0.5  # share of pixels whose gradient is fainter in all bands
@@ -43,10 +42,7 @@ def fault(dn: NDArray[np.float32], roles: Roles) -> str:
     top = dn.min(-1) >= _CEILING
     if top.sum() / held >= _SATURATED:
         return "saturated"
-    visible = dn[..., list(roles.visible)]
-    low, high = visible.min(-1), visible.max(-1)
-    white = (low >= _BRIGHT) & (high - low <= _WHITE * visible.mean(-1))
-    if white.sum() / held >= _CLOUDED:
+    if white_pixels(dn, roles).sum() / held >= _CLOUDED:
         return "clouded"
     down, right = np.abs(np.diff(dn, axis=0))[:, :-1], np.abs(np.diff(dn, axis=1))[:-1]
     return "flat" if (np.maximum(down, right).max(-1) <= _FAINT).mean() >= _FLAT else ""

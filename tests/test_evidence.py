@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+import matcher
 from matcher.errors import SettingsError
-from matcher.evidence import KINDS, channels, templates, valid_pixels
+from matcher.evidence import KINDS, channels, templates
 from matcher.evidence.gradient_phase import (
     MAGNITUDE_FLOOR,
     MAGNITUDE_HALF,
@@ -21,6 +22,7 @@ from matcher.evidence.gradient_phase import (
     ratio_fields,
     signed_fields,
 )
+from matcher.evidence.pixels import EDGE, seen_pixels, valid_pixels, white_pixels
 from matcher.imagery import Roles
 from matcher.model import shipped
 from matcher.settings import DEFAULT_EVIDENCE
@@ -339,6 +341,64 @@ class TestChannels:
         visible, infrared = channels(dn, FOUR, ("phase",))
         np.testing.assert_allclose(visible.stacks[0], fields[[0, 1, 2, 4, 5, 6]], atol=1e-6)
         np.testing.assert_allclose(infrared.stacks[0], fields[[3, 7]], atol=1e-6)
+
+
+class TestCloud:
+    def clouded(self, rows, level=3500, size=40):
+        """A patch whose first rows are cloud, with a texture of its own."""
+        dn = np.minimum(texture(size, size), 1500)
+        if rows:
+            dn[:rows] = level + texture(rows, size, seed=9) / 10
+        return dn
+
+    @pytest.mark.parametrize(
+        "kinds", [*((kind,) for kind in KINDS if kind not in ("bands", "ndvi")), DEFAULT_EVIDENCE]
+    )
+    def test_a_cloud_over_a_part_of_a_patch_says_nothing(self, kinds):
+        dn = self.clouded(12)
+        for channel, plain in zip(templates(dn, FOUR, kinds, {}), channels(dn, FOUR, kinds), strict=True):
+            for seen, stack in zip(channel.stacks, plain.stacks, strict=True):
+                assert stack[:, 2:10, 8:-8].any()
+                assert not seen[:, : 12 + EDGE].any()
+                np.testing.assert_array_equal(seen[:, 12 + EDGE :], stack[:, 12 + EDGE :])
+
+    @pytest.mark.parametrize(
+        ("rows", "level", "hidden"),
+        [
+            (0, 3500, 0),
+            (1, 3500, 0),
+            (3, 3500, 3 + EDGE),
+            (30, 3500, 30 + EDGE),
+            (36, 3500, 0),
+            (40, 3500, 0),
+            (12, 2500, 0),
+        ],
+    )
+    def test_how_much_is_hidden(self, rows, level, hidden):
+        """Little, or nearly all, is ground; and what is not as bright as clouds that hide it."""
+        assert (~seen_pixels(self.clouded(rows, level), FOUR)).sum() == 40 * hidden
+
+    def test_bright_red_ground_is_no_cloud(self):
+        dn = self.clouded(12)
+        dn[:12, :, 0] += 3000
+        assert not white_pixels(dn, FOUR).any()
+        assert seen_pixels(dn, FOUR).all()
+
+    def test_no_data_stays_unseen_beside_a_cloud(self):
+        dn = self.clouded(12)
+        dn[-3:] = 0
+        np.testing.assert_array_equal(seen_pixels(dn, FOUR)[12 + EDGE :], valid_pixels(dn)[12 + EDGE :])
+
+    @pytest.mark.parametrize("search", ["pyramid", "exhaustive"])
+    def test_half_a_patch_under_cloud_is_found_by_the_other_half(self, search):
+        """Even where another target is under the very same cloud."""
+        target = np.minimum(texture(90, 96, seed=4), 1500)
+        patch = target[30:70, 40:80].copy()
+        patch[:24] = self.clouded(24)[:24]
+        decoy = np.minimum(texture(90, 96, seed=5), 1500)
+        decoy[20:44, 10:50] = patch[:24]
+        result = matcher.match([decoy, target], [patch], search=search)
+        assert (int(result.image[0]), int(result.x[0]), int(result.y[0])) == (1, 40, 30)
 
 
 class TestNoData:

@@ -5,15 +5,25 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from matcher.errors import SettingsError
 from matcher.evidence import gradient_phase, plain
 from matcher.evidence.channel import Channel
+from matcher.evidence.pixels import seen_pixels, valid_pixels
 from matcher.imagery import Roles
 from matcher.plugins import load_plugin
 
-__all__ = ["KINDS", "Channel", "Kind", "Responses", "channels", "kind", "templates", "valid_pixels"]
+__all__ = [
+    "KINDS",
+    "Channel",
+    "Kind",
+    "Responses",
+    "channels",
+    "kind",
+    "seen_pixels",
+    "templates",
+    "valid_pixels",
+]
 
 Responses = Mapping[str, tuple[float, ...]]
 Kind = Callable[[NDArray[np.float32], NDArray[np.bool_], Roles], list[Channel]]
@@ -44,22 +54,27 @@ def channels(dn: NDArray[np.float32], roles: Roles, names: tuple[str, ...]) -> l
     SettingsError
         If a kind needs a band that is not there, or none of them finds any evidence in so few bands.
     """
-    return [channel for made in _by_name(dn, roles, names).values() for channel in made]
+    return [channel for made in _by_name(dn, valid_pixels(dn), roles, names).values() for channel in made]
 
 
 def templates(
     dn: NDArray[np.float32], roles: Roles, names: tuple[str, ...], responses: Responses
 ) -> list[Channel]:
-    """The channels of a patch, ready to be sought: `channels`, whitened as the responses by name say."""
+    """The channels of a patch, ready to be sought: `channels` of what is not hidden, whitened as the responses say.
+
+    Pixels under cloud or snow (`seen_pixels`) are as without data: where the ground shows beside them, the sky's own
+    texture only votes against it.
+    """
     return [
         replace(channel, response=responses.get(name, channel.response))
-        for name, made in _by_name(dn, roles, names).items()
+        for name, made in _by_name(dn, seen_pixels(dn, roles), roles, names).items()
         for channel in made
     ]
 
 
-def _by_name(dn: NDArray[np.float32], roles: Roles, names: tuple[str, ...]) -> dict[str, list[Channel]]:
-    valid = valid_pixels(dn)
+def _by_name(
+    dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles, names: tuple[str, ...]
+) -> dict[str, list[Channel]]:
     out = {name: kind(name)(dn, valid, roles) for name in names}
     if not any(out.values()):
         raise SettingsError(
@@ -94,13 +109,3 @@ def kind(name: str) -> Kind:
         return [replace(c, stacks=s) for c, s in zip(made, stacks, strict=True)]
 
     return checked
-
-
-def valid_pixels(dn: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Where all of a pixel's 3 x 3 neighbours hold data: (height, width, bands) to (height, width)."""
-    if dn.size and dn.min() > 0:  # the common case, told many times faster than pixel by pixel
-        return np.ones(dn.shape[:2], bool)
-    nodata: NDArray[np.bool_] = np.all(dn <= 0, axis=-1)
-    if nodata.any():
-        nodata = ndimage.binary_dilation(nodata, np.ones((3, 3), bool))
-    return ~nodata
