@@ -384,6 +384,10 @@ class TestCloud:
         assert not white_pixels(dn, FOUR).any()
         assert seen_pixels(dn, FOUR).all()
 
+    def test_one_band_tells_no_cloud(self):
+        dn = self.clouded(12)[..., :1]
+        assert seen_pixels(dn, Roles.of(("gray",))).all()
+
     def test_no_data_stays_unseen_beside_a_cloud(self):
         dn = self.clouded(12)
         dn[-3:] = 0

@@ -20,9 +20,7 @@ __all__ = [
     "Responses",
     "channels",
     "kind",
-    "seen_pixels",
     "templates",
-    "valid_pixels",
 ]
 
 Responses = Mapping[str, tuple[float, ...]]

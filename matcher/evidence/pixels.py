@@ -28,10 +28,10 @@ def seen_pixels(dn: NDArray[np.float32], roles: Roles) -> NDArray[np.bool_]:
     """The `valid_pixels` of a patch that no cloud or snow hides, (height, width).
 
     What is very bright and white counts as hidden, and `EDGE` px about it. Where that is little, or leaves nearly
-    nothing, it is ground like any other, and all valid pixels are seen.
+    nothing, it is ground like any other, and all valid pixels are seen; so too where one visible band tells no white.
     """
     valid = valid_pixels(dn)
-    if dn.max() < HIDING:  # the common case
+    if len(roles.visible) < 2 or dn.max() < HIDING:
         return valid
     hidden = white_pixels(dn, roles, HIDING)
     if not LITTLE <= hidden.mean() <= MOST:
