@@ -5,7 +5,7 @@ cosine keeps 0.9 of its correlation), and 512 of them are compared in a few inst
 (flat, saturated, no data) votes by lot, patch and target by different lots, so that nothing agrees with nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numba
@@ -126,15 +126,13 @@ def code(
     lot: int,
     phases: int | None = None,
     out: Codes | None = None,
-    voting: Callable[[NDArray[np.float32]], NDArray[np.bool_]] = valid_pixels,
 ) -> Codes:
     """Codes of pictures (DN, height x width x bands, all of one shape); flat pixels vote by `lot`.
 
-    So do those of each picture that are not `voting`. The middle code holds the first so many of the plan's phases, by
-    default all. They are written to `out` if given.
+    The middle code holds the first so many of the plan's phases, by default all. They are written to `out` if given.
     """
     stack = np.stack(pictures)
-    valid = np.stack([voting(dn) for dn in stack])
+    valid = np.stack([valid_pixels(dn) for dn in stack])
     begins = np.array(plan.phases[:phases])
     fine, middle, coarse = code_shapes(stack.shape[1], stack.shape[2], roles, plan)
     shapes = (fine, (len(begins), *middle[1:]), coarse)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.colour import grid, statistics
-from matcher.evidence.pixels import seen_pixels
 from matcher.imagery import Roles
 from matcher.kernels.bits import CHUNK
 from matcher.kernels.slide import unroll_windows
@@ -158,10 +157,9 @@ def _bands(roles: Roles) -> int:
 
 
 def code_patches(patches: Sequence[NDArray[np.float32]], roles: Roles, plan: Plan) -> PatchCodes:
-    """Codes of patches (DN, all of one shape); what clouds hide votes by lot."""
+    """Codes of patches (DN, all of one shape)."""
     (height, width), (top, left) = plan.side, plan.margin
-    parts = [dn[top : top + height, left : left + width] for dn in patches]
-    codes = code(parts, roles, plan, PATCH_LOT, 1, voting=lambda dn: seen_pixels(dn, roles))
+    codes = code([dn[top : top + height, left : left + width] for dn in patches], roles, plan, PATCH_LOT, 1)
     words = -(-width // 64)
     masks = np.full(words, ~np.uint64(0))
     if width % 64:
