@@ -1,7 +1,7 @@
 """Options that several commands share: those of a match, with the names and defaults of `Settings`."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -120,11 +120,16 @@ _MATCH_OPTIONS = (
 )
 
 
-def match_options(function: F) -> F:
-    """Add the options of a match; the command gets them by the names of `Settings`' fields."""
-    for option in reversed(_MATCH_OPTIONS):
+def add_options(function: F, options: Sequence[Callable[[F], F]]) -> F:
+    """Add options to a command, which tells them in their order."""
+    for option in reversed(options):
         function = option(function)
     return function
+
+
+def match_options(function: F) -> F:
+    """Add the options of a match; the command gets them by the names of `Settings`' fields."""
+    return add_options(function, _MATCH_OPTIONS)
 
 
 def min_confidence_option(
@@ -154,29 +159,20 @@ def dry_run_option(function: F) -> F:
     )(function)
 
 
+_SERIES_OPTIONS = (
+    click.option("--range", "value_range", type=click.Choice(RANGES[1:]), default="dn", show_default=True),
+    click.option(
+        "--series-dates", type=click.IntRange(1), default=12, show_default=True, help="Dates of a TFRecord."
+    ),
+    click.option(
+        "--series-bands", type=click.IntRange(1), default=4, show_default=True, help="Bands of a TFRecord."
+    ),
+)
+
+
 def series_options(function: F) -> F:
     """Add ``--range``, ``--series-dates`` and ``--series-bands``: what files of series do not say."""
-    for option in (
-        click.option(
-            "--series-bands",
-            type=click.IntRange(1),
-            default=4,
-            show_default=True,
-            help="Bands of a TFRecord.",
-        ),
-        click.option(
-            "--series-dates",
-            type=click.IntRange(1),
-            default=12,
-            show_default=True,
-            help="Dates of a TFRecord.",
-        ),
-        click.option(
-            "--range", "value_range", type=click.Choice(RANGES[1:]), default="dn", show_default=True
-        ),
-    ):
-        function = option(function)
-    return function
+    return add_options(function, _SERIES_OPTIONS)
 
 
 def quiet_option(function: F) -> F:

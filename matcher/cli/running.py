@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from matcher.cli.options import skip_bad_option
+from matcher.cli.options import add_options, skip_bad_option
 
 if TYPE_CHECKING:
     from matcher.cli.progress import Progress
@@ -74,9 +74,7 @@ _RUN_OPTIONS = (
 
 def run_options(function: F) -> F:
     """Add the options of a batch run; the command hands them to `perform`."""
-    for option in reversed(_RUN_OPTIONS):
-        function = option(function)
-    return function
+    return add_options(function, _RUN_OPTIONS)
 
 
 def perform(
