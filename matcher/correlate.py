@@ -144,14 +144,19 @@ def _inverse(
     """Correlations of a patch with some targets: the inverse transform, of the rows that are read only."""
     product = np.empty((len(targets), *patch.shape[1:]), patch.dtype)
     cross_spectra(patch, targets, product)
-    half = scipy.fft.ifft(product, axis=1, overwrite_x=True)[:, : places[0]]
-    return scipy.fft.irfft(half, n=shape[1], axis=2)[:, :, : places[1]]
+    return _backward(product, shape[1], places)
 
 
 def _forward(fields: NDArray, shape: tuple[int, int]) -> NDArray:
     """Half spectra of zero-padded fields (…, H, W): rows first, so that padding rows cost nothing."""
     half = scipy.fft.rfft(fields, n=shape[1], axis=-1)
     return scipy.fft.fft(half, n=shape[0], axis=-2)
+
+
+def _backward(spectra: NDArray, width: int, size: tuple[int, int]) -> NDArray:
+    """The top left part of inverse transforms (n, H, width) of half spectra, which are written over: only its rows."""
+    half = scipy.fft.ifft(spectra, axis=1, overwrite_x=True)[:, : size[0]]
+    return scipy.fft.irfft(half, n=width, axis=2)[:, :, : size[1]]
 
 
 def _centre(centred: bool, stacks: NDArray[np.float32]) -> NDArray:
@@ -182,8 +187,7 @@ def _filtered(fields: NDArray, response: tuple[float, ...]) -> NDArray:
     shape = (2 * height, 2 * width)  # nothing reaches round the transform's end
     spectra = _forward(fields, shape)
     spectra *= _gain(shape, response).astype(fields.dtype)
-    half = scipy.fft.ifft(spectra, axis=1, overwrite_x=True)[:, :height]
-    return scipy.fft.irfft(half, n=shape[1], axis=2)[:, :, :width]
+    return _backward(spectra, shape[1], (height, width))
 
 
 @lru_cache(maxsize=32)

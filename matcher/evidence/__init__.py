@@ -13,15 +13,7 @@ from matcher.evidence.pixels import seen_pixels, valid_pixels
 from matcher.imagery import Roles
 from matcher.plugins import load_plugin
 
-__all__ = [
-    "KINDS",
-    "Channel",
-    "Kind",
-    "Responses",
-    "channels",
-    "kind",
-    "templates",
-]
+__all__ = ["KINDS", "Channel", "Kind", "Responses", "channels", "kind", "templates"]
 
 Responses = Mapping[str, tuple[float, ...]]
 Kind = Callable[[NDArray[np.float32], NDArray[np.bool_], Roles], list[Channel]]
