@@ -37,7 +37,9 @@ CONVINCING = 60.0  # a score that hardly any wrong place reaches …
 LEAD = (
     2.5  # … and hardly any leads the best other target by after the coarse level; chance goes far with many …
 )
-LATER_LEAD = 1.6  # … and after the others, among whose best the true place is seldom missing
+LATER_LEAD = 1.6  # … and after the middle level, among whose best the true place is seldom missing
+# Codes are one bit a pixel: the exact engine takes what they say by less, and mends most of the surest wrong answers.
+EXACT_CONVINCING, EXACT_LEAD = 90.0, 2.0
 EVERYWHERE = 48e6  # px of targets up to which what is still in doubt is searched exhaustively
 KEYS_SHARE = 0.15  # of the memory, for the keys of a block of patches
 _KEY = 4  # bytes of a key
@@ -92,7 +94,7 @@ def search_pyramid(
         columns = int(index.columns(phases)[-1])
         if not columns:
             continue
-        doubtful = _in_doubt(found, LEAD if level == "middle" else LATER_LEAD)
+        doubtful = _in_doubt(found, CONVINCING, LEAD if level == "middle" else LATER_LEAD)
         if level == "close":
             doubtful = doubtful[[_textured(patches[which[k]]) for k in doubtful.tolist()]]
         for rows, block in blocks(level, doubtful, min(DOUBTFUL_BLOCK, max(4, room // columns))):
@@ -101,10 +103,12 @@ def search_pyramid(
             deeper = judge(index, codes, proposals, len(found.target[0]))
             found.put(rows, _merged(found.take(rows), deeper))
     found = _to_targets(found, numbers, index.plan, side, targets)
-    doubtful = everyone if task.evidence != DEFAULT_EVIDENCE else _in_doubt(found, LATER_LEAD)
+    doubtful = (
+        everyone if task.evidence != DEFAULT_EVIDENCE else _in_doubt(found, EXACT_CONVINCING, EXACT_LEAD)
+    )
     for rows, block in blocks("exact", doubtful, DOUBTFUL_BLOCK):
         found.put(rows, judge_exactly(block, found.take(rows), task))
-    doubtful = _in_doubt(found, LATER_LEAD)
+    doubtful = _in_doubt(found, EXACT_CONVINCING, EXACT_LEAD)
     if len(doubtful) and index.shapes.prod(1).sum() <= EVERYWHERE * task.effort:
         begin = time.perf_counter()
         wider = replace(task, keep=len(found.target[0]))
@@ -115,10 +119,10 @@ def search_pyramid(
     return found.first(keep)
 
 
-def _in_doubt(found: Candidates, lead: float) -> NDArray[np.int64]:
-    """The patches whose best place is not convincing."""
+def _in_doubt(found: Candidates, convincing: float, lead: float) -> NDArray[np.int64]:
+    """The patches whose best place scores less, or leads the best of another target by less."""
     best, second = found.score[:, 0], found.score[:, 1]
-    return np.flatnonzero((best < CONVINCING) | (best < lead * second))
+    return np.flatnonzero((best < convincing) | (best < lead * second))
 
 
 def _textured(dn: NDArray[np.float32]) -> bool:

@@ -13,8 +13,10 @@ from matcher.pyramid.codes import CHANNELS
 from matcher.pyramid.index import Index, PatchCodes
 
 _NOISE_WINDOWS = 64
+_WIDER = 2  # strides that a place may be off from the best proposal of its target
 _GOLDEN = 0.6180339887498949
 _PLASTIC = (0.7548776662466927, 0.5698402909980532)
+Noise = tuple[NDArray[np.float32], NDArray[np.float32]]  # mean and deviation
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,20 @@ def propose_middle(index: Index, patches: PatchCodes, phases: range, depth: int)
 
 
 def judge(index: Index, patches: PatchCodes, proposals: Proposals, keep: int) -> Candidates:
-    """Refine proposals by the fine codes and keep the best place of the `keep` best targets of each patch."""
-    mean, deviation = _general_noise(index, patches)
+    """Refine proposals by the fine codes and keep the best place of the `keep` best targets of each patch.
+
+    Along rows of fields or a road many places fit about alike from afar, and the nearest proposal may be a stride or
+    two off: what is kept is refined once more, with a wider reach.
+    """
+    noise = _general_noise(index, patches)
+    found = _refined(index, patches, proposals, noise, keep)
+    wider = Proposals(found.target, found.place, _WIDER * index.plan.stride)
+    return _judge_pairs(index, patches, _refined(index, patches, wider, noise, keep))
+
+
+def _refined(index: Index, patches: PatchCodes, proposals: Proposals, noise: Noise, keep: int) -> Candidates:
+    """The best places near proposals, of the `keep` best targets, against noise of all targets."""
+    mean, deviation = noise
     score = np.empty(proposals.target.shape, np.float32)
     place = np.zeros((*proposals.target.shape, 2), np.int64)
     scale = (1 / deviation).astype(np.float32)
@@ -87,7 +101,7 @@ def judge(index: Index, patches: PatchCodes, proposals: Proposals, keep: int) ->
         score,
         place,
     )
-    return _judge_pairs(index, patches, best_by_target(proposals.target, place, score, keep))
+    return best_by_target(proposals.target, place, score, keep)
 
 
 def _coarse_keys(index: Index, patches: PatchCodes) -> NDArray[np.uint32]:
@@ -149,11 +163,11 @@ def _spread(shapes: NDArray[np.int64], side: tuple[int, int]) -> NDArray[np.int6
     return out
 
 
-def _moments(agree: NDArray[np.int32], axis: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _moments(agree: NDArray[np.int32], axis: int) -> Noise:
     return agree.mean(axis).astype(np.float32), (agree.std(axis) + 1.0).astype(np.float32)
 
 
-def _general_noise(index: Index, patches: PatchCodes) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _general_noise(index: Index, patches: PatchCodes) -> Noise:
     """Mean and deviation of each patch's agreement over windows spread over all targets: (n, channels)."""
     steps = np.arange(_NOISE_WINDOWS)
     which = ((steps * _GOLDEN) % 1.0 * len(index)).astype(np.int64)
