@@ -3,7 +3,9 @@
 A window is described by the logs of every band's mean and deviation. How these differ between two dates of one place,
 and between different places, was fitted to real places as two covariances (within-class and between-class covariance,
 as in linear discriminant analysis: Fisher 1936; Hatch et al., "Within-class covariance normalization", 2006), with
-Student's t for the tails of both. Their ratio is how much likelier a patch is to lie at a window than anywhere.
+Student's t for the tails of both. Their ratio is how much likelier a patch is to lie at a window than anywhere. Places
+that were not fitted change in other ways, so its root is taken: a likelihood that may be wrong is raised to a power
+below 1 (Grünwald, "The safe Bayesian", ALT 2012).
 """
 
 from collections.abc import Sequence
@@ -109,8 +111,12 @@ class Colours:
         return out.astype(np.float32)
 
     def density(self, patch: NDArray[np.float32]) -> NDArray[np.float64]:
-        """How much likelier a patch of these statistics (2 bands,) lies at each window than anywhere: (windows,)."""
+        """How much likelier a patch of these statistics (2 bands,) lies at each window than anywhere: (windows,).
+
+        The root of the ratio of the two densities.
+        """
         own = [self._whitened(patch[np.newaxis], m)[0] for m in self._whiten]
         out = np.empty(self._values[0].shape[1])
         densities(*self._values, *own, self._scale, FREEDOM, self._power, LEAST, out)
+        np.sqrt(out, out=out)
         return out

@@ -24,10 +24,14 @@ TWINS = 20.0
 
 
 class Odds(NamedTuple):
-    """Log odds that a place of score s is the right one, against any other pixel: slope s + level."""
+    """Log odds that a place of score s is the right one, against any other pixel: slope s + level.
+
+    `flat` is the level of patches without texture (`matcher.reasons.fault`), whose best places are noise more often.
+    """
 
     level: float
     slope: float
+    flat: float
 
 
 def confidence_features(score: NDArray[np.floating], runner_up: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -9,12 +9,10 @@ from matcher.colour import Colours, statistics
 from matcher.decide import confidence
 from matcher.exhaustive import fitting
 from matcher.pyramid.index import Index
-from matcher.reasons import IN_DOUBT, fault
+from matcher.reasons import BLIND, IN_DOUBT, fault
 from matcher.settings import DEFAULT_EVIDENCE
 from matcher.settle import Ground, settle
 from matcher.task import Task
-
-_BLIND = ("nodata", "saturated", "clouded")  # faults that hide a patch's own colour
 
 
 def settle_doubtful(
@@ -39,17 +37,19 @@ def settle_doubtful(
     if task.evidence != DEFAULT_EVIDENCE:
         return found
     doubtful = np.flatnonzero(confidence(found.score[:, 0], found.score[:, 1], task.model.trust) < IN_DOUBT)
-    seen, own = [], []
+    seen, own, flat = [], [], []
     for n in doubtful.tolist():
         patch = task.patches[which[n]]
-        if fault(patch, task.roles) not in _BLIND:
+        wrong = fault(patch, task.roles)
+        if wrong not in BLIND:
             seen.append(n)
+            flat.append(wrong == "flat")
             own.append(statistics(patch, (patch.shape[0], patch.shape[1]))[0, 0])
     if seen:
         ground = _ground(task, bands, task.patches.shape(which[0])[:2], index)
         if ground.colours.known:
             rows = np.array(seen)
-            found.put(rows, settle(found.take(rows), np.stack(own), ground))
+            found.put(rows, settle(found.take(rows), np.stack(own), np.array(flat), ground))
     return found
 
 

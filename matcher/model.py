@@ -98,7 +98,7 @@ def read_model(path: str | os.PathLike[str]) -> Model:
         ("within", (bands, bands)),
         ("apart", (bands, bands)),
         ("trust", (3,)),
-        ("odds", (2,)),
+        ("odds", (3,)),
         *((_RESPONSE + kind, (FREQUENCIES,)) for kind in responses),
     ):
         array = arrays[key]

@@ -8,6 +8,7 @@ from matcher.evidence.pixels import white_pixels
 from matcher.imagery import Roles
 
 CODES = ("nodata", "saturated", "clouded", "flat", "ambiguous", "weak")
+BLIND = ("nodata", "saturated", "clouded")  # faults that hide a patch's own colour
 IN_DOUBT = 0.9  # an answer that is less sure has a reason
 
 _NO_DATA = 0.25  # share of pixels

@@ -16,8 +16,6 @@ from matcher.colour import Colours, block, grid
 from matcher.decide import Odds
 from matcher.scoring.judge import OFFICIAL_RADIUS as RADIUS
 
-# The score of a place in the right image that structure alone chose there, when it is wrong.
-_ELSEWHERE = 0.6
 _LARGEST = 500.0  # a score beyond says no more: its odds would leave float64
 
 
@@ -50,7 +48,9 @@ class Ground:
         return height, width
 
 
-def settle(found: Candidates, statistics: NDArray[np.float32], ground: Ground) -> Candidates:
+def settle(
+    found: Candidates, statistics: NDArray[np.float32], flat: NDArray[np.bool_], ground: Ground
+) -> Candidates:
     """Candidates of patches in doubt anew, the answer first.
 
     Parameters
@@ -59,51 +59,75 @@ def settle(found: Candidates, statistics: NDArray[np.float32], ground: Ground) -
         Of these patches, best first.
     statistics : ndarray (n, 2 bands), float32
         `matcher.colour.statistics` of the patches.
+    flat : ndarray (n,), bool
+        Which of them have no texture.
     ground : Ground
 
     Returns
     -------
     Candidates
         The answer first, then the others as they were: the answer may score less than they do, and what colour says
-        makes no answer surer. The score of an answer by colour alone is that of a place as likely.
+        makes no answer surer. An answer by colour alone scores 0.
     """
     out = Candidates.empty(len(found.target), found.target.shape[1])
     for n, own in enumerate(statistics):
         row = np.array([n])
-        out.put(row, _settled(found.take(row), ground.colours.density(own), ground))
+        level = ground.odds.flat if flat[n] else ground.odds.level
+        out.put(row, _settled(found.take(row), ground.colours.density(own), level, ground))
     return out
 
 
-def _settled(found: Candidates, density: NDArray[np.float64], ground: Ground) -> Candidates:
-    """One patch's candidates anew, its density at every window given."""
+def _settled(found: Candidates, density: NDArray[np.float64], level: float, ground: Ground) -> Candidates:
+    """One patch's candidates anew, its density at every window and the level of its odds given.
+
+    The patch lies at a candidate by its odds times its density there, at any other pixel by its density. An answer
+    earns half for the image and up to half for the place.
+    """
     steps = block(ground.side)
-    mass = np.add.reduceat(density, ground.colours.starts[:-1]) * (steps[0] * steps[1])
-    at = np.searchsorted(ground.numbers, found.target[0])
-    weight = np.array([_odds(found, m, int(k), density, ground) for m, k in enumerate(at)])
-    first, likeliest = int(weight.argmax()), int(mass.argmax())
-    place, worth = _middle(density, likeliest, ground)
-    by_structure = weight[first] + (_ELSEWHERE * mass[at[first]] if weight[first] > 0 else 0.0)
-    by_colour = worth * mass[likeliest] + _ELSEWHERE * weight[at == likeliest].sum()
-    if by_structure >= by_colour:
-        return _answered(
-            found, int(found.target[0, first]), found.place[0, first], float(found.score[0, first])
-        )
-    low, high = ground.colours.starts[likeliest : likeliest + 2]
-    score = max((float(np.log(density[low:high].max())) - ground.odds.level) / ground.odds.slope, 0.0)
-    return _answered(found, int(ground.numbers[likeliest]), place, score)
+    total = np.add.reduceat(density, ground.colours.starts[:-1]) * (steps[0] * steps[1])
+    candidate = {
+        int(np.searchsorted(ground.numbers, target)): m
+        for m, target in enumerate(found.target[0].tolist())
+        if target >= 0
+    }
+    weight = {k: _odds(found, m, k, density, level, ground) for k, m in candidate.items()}
+    for k, own in weight.items():
+        total[k] += own
+    best, answer = -1.0, found
+    for k in np.argsort(-total, kind="stable").tolist():
+        if total[k] <= best:
+            break  # all of it is less than the best answer earns
+        near = _near(density, k, ground)
+        if k in candidate:
+            m = candidate[k]
+            earned = total[k] / 2 + (weight[k] + near.flat[_window(found.place[0, m], k, ground)]) / 2
+            if earned > best:
+                best, answer = (
+                    earned,
+                    _answered(found, k, found.place[0, m], float(found.score[0, m]), ground),
+                )
+            near += weight[k] * _cone(found.place[0, m], near.shape, ground)
+        row, column = np.unravel_index(near.argmax(), near.shape)
+        earned = total[k] / 2 + near[row, column] / 2
+        if earned > best:
+            place = np.array([row * steps[0], column * steps[1]])
+            best, answer = earned, _answered(found, k, place, 0.0, ground)
+    return answer
 
 
-def _odds(found: Candidates, m: int, target: int, density: NDArray[np.float64], ground: Ground) -> float:
+def _odds(
+    found: Candidates, m: int, target: int, density: NDArray[np.float64], level: float, ground: Ground
+) -> float:
     """Odds of one candidate's place against any other pixel, by its score and its colour."""
-    if found.target[0, m] < 0:
-        return 0.0
     at = ground.colours.starts[target] + _window(found.place[0, m], target, ground)
-    level, slope = ground.odds
-    return float(np.exp(slope * min(float(found.score[0, m]), _LARGEST) + level) * density[at])
+    return float(np.exp(ground.odds.slope * min(float(found.score[0, m]), _LARGEST) + level) * density[at])
 
 
-def _answered(found: Candidates, target: int, place: NDArray[np.int64], score: float) -> Candidates:
-    """One patch's candidates with the answer first and other targets' after it, as they were."""
+def _answered(
+    found: Candidates, k: int, place: NDArray[np.int64], score: float, ground: Ground
+) -> Candidates:
+    """One patch's candidates with the answer, in target k of the ground, first and other targets' as they were."""
+    target = int(ground.numbers[k])
     out = Candidates.empty(1, found.target.shape[1])
     out.target[0, 0], out.place[0, 0], out.score[0, 0] = target, place, score
     rest = np.flatnonzero((found.target[0] >= 0) & (found.target[0] != target))[: out.target.shape[1] - 1]
@@ -119,14 +143,20 @@ def _window(place: NDArray[np.int64], target: int, ground: Ground) -> int:
     return min(row, rows - 1) * columns + min(column, columns - 1)
 
 
-def _middle(density: NDArray[np.float64], target: int, ground: Ground) -> tuple[NDArray[np.int64], float]:
-    """The place (y, x) of one target that scores best if the patch lies there somewhere, and what it is worth."""
+def _near(density: NDArray[np.float64], target: int, ground: Ground) -> NDArray[np.float64]:
+    """By window of one target: the density of its pixels, each weighed by what the window earns if it is the place."""
     low, high = ground.colours.starts[target : target + 2]
     shape, steps = grid(ground.shape(target), ground.side), block(ground.side)
-    likely = density[low:high].reshape(shape)
+    likely = density[low:high].reshape(shape) * (steps[0] * steps[1])
     reach = [min(int(RADIUS / step), of - 1) for step, of in zip(steps, shape, strict=True)]
-    y, x = (np.arange(-r, r + 1) * step for r, step in zip(reach, steps, strict=True))
-    cone = np.maximum(1 - np.hypot(y[:, np.newaxis], x) / RADIUS, 0)
-    worth = ndimage.convolve(likely / likely.sum(), cone, mode="constant")
-    row, column = np.unravel_index(worth.argmax(), shape)
-    return np.array([row * steps[0], column * steps[1]]), float(0.5 + 0.5 * worth.max())
+    size = tuple(2 * r + 1 for r in reach)
+    middle = np.array([r * step for r, step in zip(reach, steps, strict=True)])
+    out: NDArray[np.float64] = ndimage.convolve(likely, _cone(middle, size, ground), mode="constant")
+    return out
+
+
+def _cone(place: NDArray[np.int64], shape: tuple[int, ...], ground: Ground) -> NDArray[np.float64]:
+    """What each window of a grid of `shape` earns if `place` (y, x) is right: 1 there, 0 from the radius on."""
+    y, x = (np.arange(n) * step - p for n, step, p in zip(shape, block(ground.side), place, strict=True))
+    out: NDArray[np.float64] = np.maximum(1 - np.hypot(y[:, np.newaxis], x) / RADIUS, 0)
+    return out

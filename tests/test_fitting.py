@@ -3,6 +3,7 @@
 import json
 import math
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from matcher.fitting.colours import RIDGE, ColourPairs
 from matcher.fitting.options import FitOptions
 from matcher.fitting.run import fit_model
 from matcher.fitting.spectra import SIDE, STEPS, Spectra, spectrum
-from matcher.fitting.trust import Observed, enough, fit_odds, fit_trust, held_out
+from matcher.fitting.trust import STEEPEST, Observed, enough, fit_odds, fit_trust, held_out
 from matcher.imagery import Roles
 from matcher.model import FREQUENCIES, Model, read_model, shipped
 from tests.test_evidence import FOUR, texture
@@ -104,21 +105,54 @@ def observed(count=20000, seed=0, trust=(-16.0, 3.5, 6.0)):
     right = rng.random(count) < 1 / (1 + np.exp(-logit))
     place = rng.choice(["a", "b", "c"], count)
     side = rng.choice([32, 64], count)
-    return Observed(score, runner_up, right, place, side, np.full(count, 15.0))
+    return Observed(
+        score, runner_up, right, np.zeros(count, bool), np.full(count, ""), place, side, np.full(count, 15.0)
+    )
 
 
 class TestTrust:
     def test_finds_what_made_the_answers(self):
         assert fit_trust(observed()) == pytest.approx((-16.0, 3.5, 6.0), rel=0.1)
 
-    def test_odds_are_a_line_of_the_score(self):
+    def test_odds_are_those_that_made_the_choices(self):
+        """Patches whose two best places are right as often as odds say, with texture and without."""
         rng = np.random.default_rng(3)
-        score = rng.uniform(25, 140, 30000)
-        right = rng.random(len(score)) < 1 / (1 + np.exp(-(0.1 * score - 8)))
-        side = rng.choice([32, 64], len(score))
-        place = np.full(len(score), "a")
-        one = Observed(score, score / 2, right, place, side, np.full(len(score), 12.0))
-        assert fit_odds(one) == pytest.approx((-8 + 12, 0.1), rel=0.1)
+        count, pixels = 60000, 12.0
+        score = rng.uniform(25, 140, count)
+        runner_up = score * rng.uniform(0.5, 1, count)
+        fault = rng.choice(["", "flat", "clouded"], count)
+        flat = fault == "flat"
+        level = np.where(flat, -5.0, 1.0)
+        odds = [np.exp(0.15 * s + level - pixels) for s in (score, runner_up)]
+        draw = rng.random(count) * (1 + odds[0] + odds[1])
+        right = draw < odds[0]
+        second = ~right & (draw < odds[0] + odds[1]) & ~flat
+        right[fault == "clouded"] = False  # nothing of these counts
+        one = Observed(
+            score,
+            runner_up,
+            right,
+            second,
+            fault,
+            np.full(count, "a"),
+            np.full(count, 64),
+            np.full(count, pixels),
+        )
+        fitted = fit_odds(one, Trust(-60.0, 0.0, 0.0), Odds(0.0, 0.0, 0.0))
+        assert fitted.slope == pytest.approx(0.15, rel=0.05)
+        assert fitted.level == pytest.approx(1.0, abs=0.4)
+        assert fitted.flat == pytest.approx(-5.0, abs=0.7)  # its runners-up are taken for wrong
+
+    def test_odds_are_kept_where_nothing_is_in_doubt(self):
+        before, one = Odds(1.0, 0.2, -1.0), observed()
+        clear = replace(one, score=one.score + 60, runner_up=np.full(len(one.score), CHANCE))
+        assert fit_odds(clear, Trust(60.0, 0.0, 0.0), before) == before
+
+    def test_odds_of_what_is_always_right_are_finite(self):
+        one = observed(2000, trust=(60.0, 0.0, 0.0))
+        fitted = fit_odds(one, Trust(-60.0, 0.0, 0.0), Odds(0.0, 0.0, 0.0))
+        assert 0 < fitted.slope <= STEEPEST
+        assert np.isfinite(fitted).all()
 
     def test_held_out_holds_where_places_are_alike(self):
         held = held_out(observed(), shipped().trust)
@@ -134,7 +168,7 @@ class TestTrust:
         """A place where every answer is wrong does not lower its own confidences."""
         one = observed()
         wrong = one.right & (one.place != "a")
-        spoilt = Observed(one.score, one.runner_up, wrong, one.place, one.side, one.log_pixels)
+        spoilt = replace(one, right=wrong)
         own = one.place == "a"
         fitted = fit_trust(spoilt, ~own)
         assert fitted == pytest.approx((-16.0, 3.5, 6.0), rel=0.15)
@@ -232,7 +266,7 @@ class TestModel:
             shipped().odds,
             shipped().responses,
         )
-        changed = Model(again.responses, again.colour, again.trust, Odds(3.5, math.nextafter(0.2, 1)))
+        changed = Model(again.responses, again.colour, again.trust, Odds(3.5, math.nextafter(0.2, 1), 1.0))
         assert changed.digest != again.digest
 
     def test_what_ships(self):
@@ -318,7 +352,7 @@ class TestMatching:
 
         paths = [tmp_path / name for name in ("a.npz", "b.npz", "c.npz")]
         own = shipped()
-        for path, odds in zip(paths, (own.odds, own.odds, Odds(3.0, 0.2)), strict=True):
+        for path, odds in zip(paths, (own.odds, own.odds, Odds(3.0, 0.2, 1.0)), strict=True):
             Model(own.responses, own.colour, own.trust, odds).save(path)
         one, same, other = (settings_identity(matcher.Settings(model=path)) for path in paths)
         assert one == same

@@ -74,7 +74,8 @@ class TestDensity:
                 stats.multivariate_t(np.zeros(len(rows)), m[np.ix_(rows, rows)], df=FREEDOM).logpdf(d)
                 for m in (model.within, model.apart)
             )
-            assert found[k] == pytest.approx(LEAST + (1 - LEAST) * math.exp(one - other), rel=1e-4)
+            expected = math.sqrt(LEAST + (1 - LEAST) * math.exp(one - other))
+            assert found[k] == pytest.approx(expected, rel=1e-4)
 
     def test_unknown_bands_say_nothing(self):
         assert not Colours(np.zeros((3, 2), np.float32), np.array([0, 3]), ("gray",), shipped().colour).known
@@ -128,40 +129,39 @@ def ground_of(targets, side):
     )
 
 
-def naive_settle(scores, targets, places, density, sizes, steps):
-    """The answer of highest expected score, in loops: (target, place), the place None where it is a candidate's."""
+def naive_settle(scores, targets, places, level, density, sizes, steps):
+    """The answer of highest expected score, in loops: (target, place, whether it is a candidate's)."""
     radius = 64 * math.sqrt(2)
-    total = [sum(d) * steps[0] * steps[1] for d in density]
-    weights = []
+    chances = []  # by target: (chance, y, x) of everything the patch may lie at
+    for k, (rows, columns) in enumerate(sizes):
+        windows = [(r, c) for r in range(rows) for c in range(columns)]
+        area = steps[0] * steps[1]
+        chances.append([(density[k][r * columns + c] * area, r * steps[0], c * steps[1]) for r, c in windows])
+    snapped = {}
     for s, k, (y, x) in zip(scores, targets, places, strict=True):
         rows, columns = sizes[k]
         r, c = min(int(y / steps[0] + 0.5), rows - 1), min(int(x / steps[1] + 0.5), columns - 1)
-        weights.append(
-            (math.exp(shipped().odds.slope * s + shipped().odds.level) * density[k][r * columns + c], k)
-        )
-    fits, first = max(weights)
-    structure = fits + 0.6 * total[first]
-    likeliest = max(range(len(total)), key=lambda k: total[k])
-    rows, columns = sizes[likeliest]
-    best = (-1.0, 0, 0)
-    for r in range(rows):
-        for c in range(columns):
-            worth = 0.0
-            for j in range(rows):
-                for k in range(columns):
-                    d = math.hypot((r - j) * steps[0], (c - k) * steps[1])
-                    worth += density[likeliest][j * columns + k] * max(1 - d / radius, 0)
-            worth = 0.5 + 0.5 * worth / sum(density[likeliest])
-            if worth > best[0] + 1e-12:
-                best = (worth, r * steps[0], c * steps[1])
-    colour = best[0] * total[likeliest] + 0.6 * sum(w for w, k in weights if k == likeliest)
-    return (first, None) if structure >= colour else (likeliest, best[1:])
+        odds = math.exp(shipped().odds.slope * s + level) * density[k][r * columns + c]
+        chances[k].append((odds, y, x))
+        snapped[k] = (y, x, r * steps[0], c * steps[1])
+    best = (-1.0, 0, (0, 0), False)
+    for k, parts in enumerate(chances):
+        for n, (_, y, x) in enumerate(parts):
+            own = k in snapped and n == len(parts) - 1
+            earned = 0.0
+            for m, (chance, v, u) in enumerate(parts):
+                # A candidate is taken for its window by all but itself.
+                at = snapped[k][2:] if own and m != n else (y, x)
+                earned += chance * (0.5 + 0.5 * max(1 - math.hypot(v - at[0], u - at[1]) / radius, 0))
+            if earned > best[0] * (1 + 1e-12):
+                best = (earned, k, (y, x), own)
+    return best[1:]
 
 
 class TestSettle:
     @pytest.mark.parametrize("score", [5.0, 30.0, 60.0, 120.0, 20000.0])
-    @pytest.mark.parametrize("kind", [sea, land])
-    def test_as_loops(self, score, kind):
+    @pytest.mark.parametrize(("kind", "flat"), [(sea, True), (sea, False), (land, False)])
+    def test_as_loops(self, score, kind, flat):
         side = (32, 32)
         targets = [land(90, 110, 1), sea(100, 96, 2), land(96, 96, 3)]
         ground = ground_of(targets, side)
@@ -171,7 +171,7 @@ class TestSettle:
             np.array([[[10, 20], [33, 5], [60, 60], [0, 0]]]),
             np.array([[score, score - 3, score - 4, -1]], np.float32),
         )
-        settled = settle(found, own, ground)
+        settled = settle(found, own, np.array([flat]), ground)
         rest = settled.target[0, 1:].tolist()
         assert settled.target[0, 0] not in rest
         assert np.isfinite(settled.score).all()
@@ -182,16 +182,13 @@ class TestSettle:
         parts = [density[starts[k] : starts[k + 1]].tolist() for k in range(3)]
         sizes = [grid(t.shape[:2], side) for t in targets]
         told = found.score[0, :3].tolist(), [0, 2, 1], found.place[0, :3].tolist()
-        image, place = naive_settle(*told, parts, sizes, block(side))
+        level = shipped().odds.flat if flat else shipped().odds.level
+        image, place, structure = naive_settle(*told, level, parts, sizes, block(side))
         assert settled.target[0, 0] == image
         assert rest[:2] == [k for k in (0, 2, 1) if k != image]
-        if place is None:
-            m = found.target[0].tolist().index(image)
-            assert settled.score[0, 0] == found.score[0, m]
-            np.testing.assert_array_equal(settled.place[0, 0], found.place[0, m])
-        else:
-            assert tuple(settled.place[0, 0]) == place
-            assert settled.score[0, 0] < 40
+        m = found.target[0].tolist().index(image)
+        assert tuple(settled.place[0, 0]) == tuple(place)
+        assert settled.score[0, 0] == (found.score[0, m] if structure else 0)
 
     def test_water_is_sought_in_water(self):
         """A patch without an edge is answered in the only water, and stays in doubt, most of them well."""

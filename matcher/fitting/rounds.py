@@ -52,7 +52,8 @@ def match_rounds(
         if not enough(raw):
             return model, raw
         # What is in doubt is told by these answers too, so that nothing depends on the model that ships.
-        model = replace(model, odds=fit_odds(raw), trust=fit_trust(raw))
+        trust = fit_trust(raw)
+        model = replace(model, odds=fit_odds(raw, trust, model.odds), trust=trust)
         model.save(str(settings.model))
         parts = [
             settled(part, _folder(work, *which), settings, model.trust)

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import expit
 
 from matcher.decide import CHANCE, Odds, Trust, confidence, confidence_features
 from matcher.formats import open_images
 from matcher.formats.submission import read_submission
+from matcher.imagery import Roles
 from matcher.matching import match
 from matcher.placements import Placements
-from matcher.reasons import IN_DOUBT
+from matcher.reasons import BLIND, IN_DOUBT, fault
 from matcher.scoring.judge import judge
 from matcher.settings import Settings
 from matcher.verification.curves import BINS, curves
@@ -27,6 +30,8 @@ UNCLEAR = 150.0
 LEAST = 20  # answers of either kind, right and wrong, that a fit needs
 PRECISE = 0.99
 RIDGE = 1e-5
+STEEPEST = 0.5  # of the odds: a score is twice a log-likelihood ratio at best
+_LEVELS = (-200.0, 200.0)  # between which the level of the odds is sought
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,11 @@ class Observed:
     score, runner_up : ndarray of float32
         Sums of squared z-scores.
     right : ndarray of bool
+    second : ndarray of bool
+        Where the runner-up's image is the right one, and the answer's is not; without texture that is chance, and not
+        counted.
+    fault : ndarray of str
+        Of the patch, as `matcher.reasons.fault`.
     place : ndarray of str
     side : ndarray of int
         Pixels a side of the patch.
@@ -48,6 +58,8 @@ class Observed:
     score: NDArray[np.float32]
     runner_up: NDArray[np.float32]
     right: NDArray[np.bool_]
+    second: NDArray[np.bool_]
+    fault: NDArray[np.str_]
     place: NDArray[np.str_]
     side: NDArray[np.int64]
     log_pixels: NDArray[np.float64]
@@ -71,10 +83,14 @@ def observe(folder: Path, side: int, settings: Settings, rows: NDArray[np.int64]
     with open(folder / "manifest.csv", newline="", encoding="utf-8") as file:
         places = np.array([row["place"] for row in csv.DictReader(file)])[rows]
     count = len(rows)
+    roles = Roles.of(settings.bands or ())
+    faults = np.array([fault(dn.astype(np.float32), roles) for dn in patches[rows]])
     return Observed(
         2 * result.score,
         2 * result.runner_up_score,
         judged.distance <= WITHIN,
+        (result.runner_up_image == truth.image) & (result.image != truth.image) & (faults != "flat"),
+        faults,
         places,
         np.full(count, side),
         np.full(count, np.log(pixels)),
@@ -124,15 +140,47 @@ def fit_trust(observed: Observed, rows: NDArray[np.bool_] | None = None) -> Trus
     return Trust(*(round(value, 2) for value in (fitted.intercept, *fitted.weights)))
 
 
-def fit_odds(observed: Observed) -> Odds:
-    """Log odds of the best place by its score alone against any other pixel; `observed` without colour."""
-    told = observed.told
+def fit_odds(observed: Observed, trust: Trust, before: Odds) -> Odds:
+    """Log odds of a place by its score alone against any other pixel, where colour is to settle it.
+
+    The slope is that of a conditional logit: which of the two best places is right, where one of them is (McFadden,
+    "Conditional logit analysis of qualitative choice behavior", 1974). The levels, of patches with texture and without,
+    make one of the two right as often as is so.
+
+    Parameters
+    ----------
+    observed : Observed
+        Without colour.
+    trust : Trust
+        Fitted to that: it tells what is in doubt.
+    before : Odds
+        What is kept where too little is in doubt.
+    """
+    doubtful = confidence(observed.score, observed.runner_up, trust) < IN_DOUBT
+    open_ = observed.told & doubtful & ~np.isin(observed.fault, BLIND)
+    flat = observed.fault == "flat"
+    clear = open_ & (observed.right | observed.second) & ~flat
+    if min(clear.sum(), (open_ & ~flat).sum()) < LEAST:
+        return before
+    ahead = (observed.score - observed.runner_up)[clear, np.newaxis].astype(np.float64)
+    # Each pair both ways round, so that nothing is left for an intercept.
     fitted = fit_logistic(
-        observed.score[told, np.newaxis].astype(np.float64), observed.right[told], ("score",), ridge=RIDGE
+        np.concatenate([ahead, -ahead]),
+        np.concatenate([observed.right[clear], ~observed.right[clear]]),
+        ("ahead",),
+        ridge=RIDGE,
     )
-    return Odds(
-        round(fitted.intercept + float(observed.log_pixels[told].mean()), 2), round(fitted.weights[0], 3)
-    )
+    slope = min(round(fitted.weights[0], 3), STEEPEST)
+    level = _level(observed, open_ & ~flat, slope)
+    return Odds(level, slope, _level(observed, open_ & flat, slope) if (open_ & flat).any() else level)
+
+
+def _level(observed: Observed, rows: NDArray[np.bool_], slope: float) -> float:
+    """The level by which one of the two best places is right as often as among these rows, or half a time at least."""
+    both = np.stack([observed.score, np.fmax(observed.runner_up, 0)])[:, rows].astype(np.float64)
+    against = np.logaddexp(*(slope * both)) - observed.log_pixels[rows]
+    hits = np.clip((observed.right | observed.second)[rows].sum(), 0.5, len(against) - 0.5)
+    return round(brentq(lambda level: float(expit(against + level).sum() - hits), *_LEVELS), 2)
 
 
 @dataclass(frozen=True)
