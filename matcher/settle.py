@@ -83,32 +83,33 @@ def _settled(found: Candidates, density: NDArray[np.float64], level: float, grou
     The patch lies at a candidate by its odds times its density there, at any other pixel by its density. An answer
     earns half for the image and up to half for the place.
     """
-    steps = block(ground.side)
-    total = np.add.reduceat(density, ground.colours.starts[:-1]) * (steps[0] * steps[1])
+    steps, starts = block(ground.side), ground.colours.starts[:-1]
+    mass = np.add.reduceat(density, starts) * (steps[0] * steps[1])
     candidate = {
         int(np.searchsorted(ground.numbers, target)): m
         for m, target in enumerate(found.target[0].tolist())
         if target >= 0
     }
-    weight = {k: _odds(found, m, k, density, level, ground) for k, m in candidate.items()}
-    for k, own in weight.items():
-        total[k] += own
+    weight = np.zeros(len(mass))
+    for k, m in candidate.items():
+        weight[k] = _odds(found, m, k, density, level, ground)
+    total = mass + weight
+    # No window has more about it than if all were as likely as the likeliest.
+    most = np.minimum(mass, np.maximum.reduceat(density, starts) * _cone_pixels(ground))
+    bound = (total + weight + most) / 2
     best, answer = -1.0, found
-    for k in np.argsort(-total, kind="stable").tolist():
-        if total[k] <= best:
-            break  # all of it is less than the best answer earns
+    for k in np.argsort(-bound, kind="stable").tolist():
+        if bound[k] <= best:
+            break
         near = _near(density, k, ground)
         if k in candidate:
-            m = candidate[k]
-            earned = total[k] / 2 + (weight[k] + near.flat[_window(found.place[0, m], k, ground)]) / 2
+            place, score = found.place[0, candidate[k]], float(found.score[0, candidate[k]])
+            earned = (total[k] + weight[k] + near.flat[_window(place, k, ground)]) / 2
             if earned > best:
-                best, answer = (
-                    earned,
-                    _answered(found, k, found.place[0, m], float(found.score[0, m]), ground),
-                )
-            near += weight[k] * _cone(found.place[0, m], near.shape, ground)
+                best, answer = earned, _answered(found, k, place, score, ground)
+            near += weight[k] * _cone(place, near.shape, ground)
         row, column = np.unravel_index(near.argmax(), near.shape)
-        earned = total[k] / 2 + near[row, column] / 2
+        earned = (total[k] + near[row, column]) / 2
         if earned > best:
             place = np.array([row * steps[0], column * steps[1]])
             best, answer = earned, _answered(found, k, place, 0.0, ground)
@@ -160,3 +161,11 @@ def _cone(place: NDArray[np.int64], shape: tuple[int, ...], ground: Ground) -> N
     y, x = (np.arange(n) * step - p for n, step, p in zip(shape, block(ground.side), place, strict=True))
     out: NDArray[np.float64] = np.maximum(1 - np.hypot(y[:, np.newaxis], x) / RADIUS, 0)
     return out
+
+
+def _cone_pixels(ground: Ground) -> float:
+    """What all pixels about a window earn together, none missing at the picture's end."""
+    steps = block(ground.side)
+    middle = np.array([int(RADIUS / step) * step for step in steps])
+    size = tuple(2 * int(RADIUS / step) + 1 for step in steps)
+    return float(_cone(middle, size, ground).sum()) * steps[0] * steps[1]

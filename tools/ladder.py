@@ -7,7 +7,7 @@ ladder    each kind of evidence, their sums, the default and OpenCV, on rounds o
 size      the default search against the size of the patches
 images    the same against the number of images
 stress    the same on patches that were clouded, hazed, brightened, shifted, turned, … (tools/stress.py)
-failures  a picture of the surest wrong answers
+failures  where the wrong answers are, and pictures of the surest, at 64 and at 32 px
 
 Rounds are cut into WORK, and answers kept there: what this state of the code has answered before is not matched again.
 --every K takes every Kth patch only. Needs the real places, by MATCHER_DATA or in ../shared/data.
@@ -15,7 +15,7 @@ Rounds are cut into WORK, and answers kept there: what this state of the code ha
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -214,24 +214,32 @@ def stressed(a: argparse.Namespace) -> None:
 
 
 def failures(a: argparse.Namespace) -> None:
-    """The surest wrong answers, and where all the wrong ones are."""
-    rounds = read_rounds(a.work, a.seed, a.rounds, SIDE, 0, a.every)
-    answers = [DEFAULT.answer(r) for r in rounds]
-    wrong = [wrong_rows(r, x) for r, x in zip(rounds, answers, strict=True)]
+    """The surest wrong answers, and where all the wrong ones are: of small patches in the first round."""
+    text = []
+    for side, picture in ((SIDE, "failures.jpg"), (SMALL, "failures-small.jpg")):
+        rounds = read_rounds(a.work, a.seed, a.rounds if side == SIDE else 1, side, 0, a.every)
+        answers = [DEFAULT.answer(r) for r in rounds]
+        wrong = [wrong_rows(r, x) for r, x in zip(rounds, answers, strict=True)]
+        body = _by_place(rounds, answers, wrong)
+        head = ["place", "wrong", "of them in the right image", "patches"]
+        text += [f"Patches of {side} px. {caption(a.seed, a.every, rounds)}", "", *table(head, body), ""]
+        draw_failures(ROOT / "docs" / picture, rounds, answers, wrong)
+    put(DOCUMENT, "failures", text[:-1])
+
+
+def _by_place(
+    rounds: Sequence[Round], answers: Sequence[Answer], wrong: Sequence[list[int]]
+) -> list[tuple[str, list[str]]]:
+    """Of every place with wrong answers: these, those of them in the right image, and its patches."""
     places: dict[str, list[int]] = {}
-    for r, rows in zip(rounds, wrong, strict=True):
+    for r, answer, rows in zip(rounds, answers, wrong, strict=True):
         for k, row in enumerate(r.about):
-            count = places.setdefault(row["place"], [0, 0])
+            count = places.setdefault(row["place"], [0, 0, 0])
             count[0] += k in rows
-            count[1] += 1
+            count[1] += k in rows and answer.image[k] == r.truth.image[k]
+            count[2] += 1
     listed = sorted(((k, v) for k, v in places.items() if v[0]), key=lambda item: (-item[1][0], item[0]))
-    body = [(name, [str(failed), str(of)]) for name, (failed, of) in listed]
-    put(
-        DOCUMENT,
-        "failures",
-        [caption(a.seed, a.every, rounds), "", *table(["place", "wrong", "patches"], body)],
-    )
-    draw_failures(ROOT / "docs" / "failures.jpg", rounds, answers, wrong)
+    return [(name, [str(value) for value in counts]) for name, counts in listed]
 
 
 PARTS = {"ladder": ladder, "size": size, "images": images, "stress": stressed, "failures": failures}
