@@ -11,10 +11,10 @@ from matcher.settings import DEFAULT_EVIDENCE, LEAST_MEMORY
 from matcher.threads import usable_cores
 
 # Processor time of one thread of an AMD EPYC, from docs/runs.md, docs/speed.md and the README; 512 x 512 px, 64 px.
-_CODES = 0.044 / 512**2  # s a pixel of the images
-_PAIR = 0.024e-3 / 512**2  # s a patch and pixel of the images, all levels together
-_PATCH = 2.3e-3  # s a patch
-_EXACT = 0.04  # s a patch that the exact engine judges
+_CODES = 0.028 / 512**2  # s a pixel of the images
+_PAIR = 0.021e-3 / 512**2  # s a patch and pixel of the images, all levels together
+_PATCH = 3.0e-3  # s a patch
+_EXACT = 0.026  # s a patch that the exact engine judges
 _EVERYWHERE = 5.1e-3 / 250**2  # s a patch and pixel of the images, searched exhaustively
 _DOUBT = 0.05  # share of patches that are in doubt to the end
 _START = 2.0  # s until the kernels are there
