@@ -19,7 +19,7 @@ from matcher.pyramid.codes import Plan, plane_channels
 from matcher.pyramid.finish import AROUND, judge_exactly
 from matcher.pyramid.index import code_patches
 from matcher.pyramid.levels import index_targets
-from matcher.pyramid.search import judge, propose_coarse, propose_middle
+from matcher.pyramid.search import WIDER, judge, propose_coarse, propose_middle
 from matcher.settings import DEFAULT_EVIDENCE
 from matcher.task import Task
 
@@ -190,11 +190,13 @@ def _codes_cost(scale: Scale, pixels: int, places: int) -> Cost:
 
 
 def _refine_cost(scale: Scale, patches: float, depth: int, radius: int) -> Cost:
-    """Windows by the fine code: those near each proposal, and those that tell the noise."""
+    """Windows by the fine code: near each proposal, farther round what is kept, and those that tell the noise."""
     words = len(plane_channels(FOUR)) * -(-scale.side // 64) * scale.side
-    noise = NOISE_WINDOWS * (1 + min(levels.FINAL, scale.images))
+    kept = min(levels.FINAL, scale.images)
+    noise = NOISE_WINDOWS * (1 + kept)
+    wider = kept * (2 * WIDER * scale.plan.stride + 1) ** 2
     return Cost(
-        words=patches * words * (depth * (2 * radius + 1) ** 2 + noise),
+        words=patches * words * (depth * (2 * radius + 1) ** 2 + wider + noise),
         bytes=patches * words * (depth + noise) * 8 * 2,
     )
 

@@ -13,7 +13,7 @@ from matcher.pyramid.codes import CHANNELS
 from matcher.pyramid.index import Index, PatchCodes
 
 _NOISE_WINDOWS = 64
-_WIDER = 2  # strides that a place may be off from the best proposal of its target
+WIDER = 2  # strides that a place may be off from the best proposal of its target
 _GOLDEN = 0.6180339887498949
 _PLASTIC = (0.7548776662466927, 0.5698402909980532)
 Noise = tuple[NDArray[np.float32], NDArray[np.float32]]  # mean and deviation
@@ -80,7 +80,7 @@ def judge(index: Index, patches: PatchCodes, proposals: Proposals, keep: int) ->
     """
     noise = _general_noise(index, patches)
     found = _refined(index, patches, proposals, noise, keep)
-    wider = Proposals(found.target, found.place, _WIDER * index.plan.stride)
+    wider = Proposals(found.target, found.place, WIDER * index.plan.stride)
     return _judge_pairs(index, patches, _refined(index, patches, wider, noise, keep))
 
 
