@@ -154,6 +154,11 @@ class TestTrust:
         assert 0 < fitted.slope <= STEEPEST
         assert np.isfinite(fitted).all()
 
+    def test_odds_where_there_is_no_runner_up(self):
+        one = replace(observed(), runner_up=np.full(20000, np.nan))
+        fitted = fit_odds(one, Trust(-60.0, 0.0, 0.0), Odds(0.0, 0.0, 0.0))
+        assert np.isfinite(fitted).all()
+
     def test_held_out_holds_where_places_are_alike(self):
         held = held_out(observed(), shipped().trust)
         assert sorted(held) == [32, 64]

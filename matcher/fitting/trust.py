@@ -162,7 +162,7 @@ def fit_odds(observed: Observed, trust: Trust, before: Odds) -> Odds:
     clear = open_ & (observed.right | observed.second) & ~flat
     if min(clear.sum(), (open_ & ~flat).sum()) < LEAST:
         return before
-    ahead = (observed.score - observed.runner_up)[clear, np.newaxis].astype(np.float64)
+    ahead = (observed.score - _rival(observed))[clear, np.newaxis].astype(np.float64)
     # Each pair both ways round, so that nothing is left for an intercept.
     fitted = fit_logistic(
         np.concatenate([ahead, -ahead]),
@@ -175,9 +175,15 @@ def fit_odds(observed: Observed, trust: Trust, before: Odds) -> Odds:
     return Odds(level, slope, _level(observed, open_ & flat, slope) if (open_ & flat).any() else level)
 
 
+def _rival(observed: Observed) -> NDArray[np.float32]:
+    """Scores of the runners-up, 0 where there is none."""
+    out: NDArray[np.float32] = np.fmax(observed.runner_up, 0)
+    return out
+
+
 def _level(observed: Observed, rows: NDArray[np.bool_], slope: float) -> float:
     """The level by which one of the two best places is right as often as among these rows, or half a time at least."""
-    both = np.stack([observed.score, np.fmax(observed.runner_up, 0)])[:, rows].astype(np.float64)
+    both = np.stack([observed.score, _rival(observed)])[:, rows].astype(np.float64)
     against = np.logaddexp(*(slope * both)) - observed.log_pixels[rows]
     hits = np.clip((observed.right | observed.second)[rows].sum(), 0.5, len(against) - 0.5)
     return round(brentq(lambda level: float(expit(against + level).sum() - hits), *_LEVELS), 2)
