@@ -95,7 +95,8 @@ def _settled(found: Candidates, density: NDArray[np.float64], level: float, grou
         weight[k] = _odds(found, m, k, density, level, ground)
     total = mass + weight
     # No window has more about it than if all were as likely as the likeliest.
-    most = np.minimum(mass, np.maximum.reduceat(density, starts) * _cone_pixels(ground))
+    pixels = float(_about([int(RADIUS / step) for step in steps], ground).sum()) * steps[0] * steps[1]
+    most = np.minimum(mass, np.maximum.reduceat(density, starts) * pixels)
     bound = (total + weight + most) / 2
     best, answer = -1.0, found
     for k in np.argsort(-bound, kind="stable").tolist():
@@ -150,9 +151,7 @@ def _near(density: NDArray[np.float64], target: int, ground: Ground) -> NDArray[
     shape, steps = grid(ground.shape(target), ground.side), block(ground.side)
     likely = density[low:high].reshape(shape) * (steps[0] * steps[1])
     reach = [min(int(RADIUS / step), of - 1) for step, of in zip(steps, shape, strict=True)]
-    size = tuple(2 * r + 1 for r in reach)
-    middle = np.array([r * step for r, step in zip(reach, steps, strict=True)])
-    out: NDArray[np.float64] = ndimage.convolve(likely, _cone(middle, size, ground), mode="constant")
+    out: NDArray[np.float64] = ndimage.convolve(likely, _about(reach, ground), mode="constant")
     return out
 
 
@@ -163,9 +162,7 @@ def _cone(place: NDArray[np.int64], shape: tuple[int, ...], ground: Ground) -> N
     return out
 
 
-def _cone_pixels(ground: Ground) -> float:
-    """What all pixels about a window earn together, none missing at the picture's end."""
-    steps = block(ground.side)
-    middle = np.array([int(RADIUS / step) * step for step in steps])
-    size = tuple(2 * int(RADIUS / step) + 1 for step in steps)
-    return float(_cone(middle, size, ground).sum()) * steps[0] * steps[1]
+def _about(reach: list[int], ground: Ground) -> NDArray[np.float64]:
+    """What windows up to `reach` rows and columns away earn if the middle one is right."""
+    size = tuple(2 * r + 1 for r in reach)
+    return _cone(np.multiply(reach, block(ground.side)), size, ground)
