@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from matcher.decide import confidence
+from matcher.decision.confidence import confidence
 from matcher.formats.geotiff import RasterSource
 from matcher.matching import Job
 from matcher.places import to_degrees

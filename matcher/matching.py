@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.candidates import Candidates
-from matcher.decide import confidence, log_likelihood
-from matcher.doubt import settle_doubtful
+from matcher.decision.confidence import confidence, log_likelihood
+from matcher.decision.doubtful import settle_doubtful
+from matcher.decision.reasons import IN_DOUBT, reason
 from matcher.errors import MatcherError
 from matcher.evidence import channels
 from matcher.exhaustive import fits, search_everywhere
@@ -23,7 +24,6 @@ from matcher.imagery import Pictures, Roles, open_pictures, resolve_bands
 from matcher.model import Model, read_model, shipped
 from matcher.pyramid.index import Index
 from matcher.pyramid.levels import index_targets, search_pyramid
-from matcher.reasons import IN_DOUBT, reason
 from matcher.result import Result
 from matcher.settings import MIN_SIDE, Settings
 from matcher.task import Report, Task

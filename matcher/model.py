@@ -9,8 +9,8 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.colour import ColourModel
-from matcher.decide import Odds, Trust
+from matcher.decision.colour import ColourModel
+from matcher.decision.confidence import Odds, Trust
 from matcher.errors import FormatError
 from matcher.evidence import Responses
 from matcher.formats.files import atomic_write

@@ -44,7 +44,7 @@ class Place:
     confidence : float
         From 0 to 1: how probable it is that this is the place.
     reason : str
-        Why it is in doubt or refused, one of `matcher.reasons.CODES`; empty where it is neither.
+        Why it is in doubt or refused, one of `matcher.decision.reasons.CODES`; empty where it is neither.
     """
 
     chip: str

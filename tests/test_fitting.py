@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import matcher
 from matcher.cli import main
-from matcher.decide import CHANCE, Odds, Trust, confidence
+from matcher.decision.confidence import CHANCE, Odds, Trust, confidence
 from matcher.errors import FormatError, MatcherError, SettingsError
 from matcher.fitting.colours import RIDGE, ColourPairs
 from matcher.fitting.options import FitOptions

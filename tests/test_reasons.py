@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import matcher
-from matcher.decide import CHANCE, confidence
+from matcher.decision.confidence import CHANCE, confidence
+from matcher.decision.reasons import CODES, fault, is_twin, reason
 from matcher.imagery import Roles
 from matcher.model import shipped
-from matcher.reasons import CODES, fault, is_twin, reason
 from tests.test_locate import ground, other_date
 
 ROLES = Roles.of(("red", "green", "blue", "nir"))

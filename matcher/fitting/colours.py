@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.colour import ColourModel, statistics
+from matcher.decision.colour import ColourModel, statistics
 
 RIDGE = 1e-3
 _DIGITS = 5

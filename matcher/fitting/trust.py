@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from matcher.decide import CHANCE, Odds, Trust, confidence, confidence_features
+from matcher.decision.confidence import CHANCE, Odds, Trust, confidence, confidence_features
+from matcher.decision.reasons import BLIND, IN_DOUBT, fault
 from matcher.formats import open_images
 from matcher.formats.submission import read_submission
 from matcher.imagery import Roles
 from matcher.matching import match
 from matcher.placements import Placements
-from matcher.reasons import BLIND, IN_DOUBT, fault
 from matcher.scoring.judge import judge
 from matcher.settings import Settings
 from matcher.verification.curves import BINS, curves
@@ -47,7 +47,7 @@ class Observed:
         Where the runner-up's image is the right one, and the answer's is not; without texture that is chance, and not
         counted.
     fault : ndarray of str
-        Of the patch, as `matcher.reasons.fault`.
+        Of the patch, as `matcher.decision.reasons.fault`.
     place : ndarray of str
     side : ndarray of int
         Pixels a side of the patch.

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from matcher.candidates import Candidates
-from matcher.colour import Colours, statistics
-from matcher.decide import confidence
+from matcher.decision.colour import Colours, statistics
+from matcher.decision.confidence import confidence
+from matcher.decision.reasons import BLIND, IN_DOUBT, fault
+from matcher.decision.settle import Ground, settle
 from matcher.exhaustive import fitting
 from matcher.pyramid.index import Index
-from matcher.reasons import BLIND, IN_DOUBT, fault
 from matcher.settings import DEFAULT_EVIDENCE
-from matcher.settle import Ground, settle
 from matcher.task import Task
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from matcher.candidates import Candidates
-from matcher.colour import Colours, block, grid
-from matcher.decide import Odds
+from matcher.decision.colour import Colours, block, grid
+from matcher.decision.confidence import Odds
 from matcher.scoring.judge import OFFICIAL_RADIUS as RADIUS
 
 _LARGEST = 500.0  # a score beyond says no more: its odds would leave float64
@@ -58,7 +58,7 @@ def settle(
     found : Candidates
         Of these patches, best first.
     statistics : ndarray (n, 2 bands), float32
-        `matcher.colour.statistics` of the patches.
+        `matcher.decision.colour.statistics` of the patches.
     flat : ndarray (n,), bool
         Which of them have no texture.
     ground : Ground

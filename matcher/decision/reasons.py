@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.decide import CHANCE
+from matcher.decision.confidence import CHANCE
 from matcher.evidence.pixels import white_pixels
 from matcher.imagery import Roles
 
