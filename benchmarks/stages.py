@@ -20,8 +20,8 @@ from matcher.pyramid.finish import AROUND, judge_exactly
 from matcher.pyramid.index import code_patches
 from matcher.pyramid.levels import index_targets
 from matcher.pyramid.search import WIDER, judge, propose_coarse, propose_middle
+from matcher.search.task import Task
 from matcher.settings import DEFAULT_EVIDENCE
-from matcher.task import Task
 
 FOUR = Roles.of(("red", "green", "blue", "nir"))
 NOISE_WINDOWS = 64  # a patch, and again a patch and candidate image

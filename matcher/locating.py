@@ -6,18 +6,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from matcher.candidates import Candidates
 from matcher.decision.reasons import IN_DOUBT, fault, reason
 from matcher.evidence import channels, templates
 from matcher.hits import Hit, apart, shares, sure
 from matcher.imagery import Roles, tell_range, to_dn
 from matcher.matching import Job, prepare
-from matcher.peaks import best_peaks
 from matcher.places import Place, apply
 from matcher.planning import Plan, plan
 from matcher.scenes import Piece, read_shrunk
+from matcher.search.candidates import Candidates
+from matcher.search.peaks import best_peaks
+from matcher.search.subpixel import REACH, refine
 from matcher.settings import Settings
-from matcher.subpixel import REACH, refine
 from matcher.threads import limited
 from matcher.variants import Laid, Search, constant
 

@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.candidates import Candidates
 from matcher.decision.confidence import confidence, log_likelihood
 from matcher.decision.doubtful import settle_doubtful
 from matcher.decision.reasons import IN_DOUBT, reason
 from matcher.errors import MatcherError
 from matcher.evidence import channels
-from matcher.exhaustive import fits, search_everywhere
 from matcher.formats import OnBad, Source, is_paths, open_images, open_patches
 from matcher.formats.geotiff import RasterSource
 from matcher.formats.rasterfiles import is_raster
@@ -25,8 +23,10 @@ from matcher.model import Model, read_model, shipped
 from matcher.pyramid.index import Index
 from matcher.pyramid.levels import index_targets, search_pyramid
 from matcher.result import Result
+from matcher.search.candidates import Candidates
+from matcher.search.exhaustive import fits, search_everywhere
+from matcher.search.task import Report, Task
 from matcher.settings import MIN_SIDE, Settings
-from matcher.task import Report, Task
 from matcher.threads import limited
 
 log = logging.getLogger("matcher")

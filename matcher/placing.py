@@ -9,7 +9,7 @@ from matcher.formats.geotiff import Raster, RasterSource
 from matcher.matching import Job
 from matcher.places import Place
 from matcher.result import Result
-from matcher.subpixel import REACH, refine
+from matcher.search.subpixel import REACH, refine
 
 _NOWHERE = (1.0, 0.0, math.nan, 0.0, 1.0, math.nan)
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.correlate import score_maps, target_bytes, target_spectra
 from matcher.errors import SettingsError
 from matcher.evidence import Channel, channels, templates
-from matcher.exhaustive import fitting
 from matcher.matching import Job, prepare
-from matcher.peaks import combined
 from matcher.ranking import Grid, Ranking
+from matcher.search.correlation import score_maps, target_bytes, target_spectra
+from matcher.search.exhaustive import fitting
+from matcher.search.peaks import combined
 from matcher.settings import Settings
 from matcher.threads import limited, spread
 

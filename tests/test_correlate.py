@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matcher.correlate import score_maps, target_bytes, target_spectra
 from matcher.evidence import KINDS, Channel, channels, templates
 from matcher.evidence.channel import FULL
 from matcher.evidence.gradient_phase import MAGNITUDE_HALF, RATIO_REACH, REACH
 from matcher.evidence.pixels import seen_pixels
-from matcher.exhaustive import APART, PRIOR_PLACES, patch_peaks
 from matcher.imagery import Roles
 from matcher.kernels.spectra import combine_peaks, window_energy
 from matcher.model import shipped
-from matcher.peaks import best_peaks
-from matcher.peaks import combined as combined_plainly
+from matcher.search.correlation import score_maps, target_bytes, target_spectra
+from matcher.search.exhaustive import APART, PRIOR_PLACES, patch_peaks
+from matcher.search.peaks import best_peaks
+from matcher.search.peaks import combined as combined_plainly
 from matcher.settings import DEFAULT_EVIDENCE
 from tests import naive
 from tests.test_evidence import FOUR, texture

@@ -8,10 +8,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import matcher
-from matcher.correlate import score_maps, target_spectra
 from matcher.evidence import channels, templates
 from matcher.evidence.pixels import seen_pixels
 from matcher.model import shipped
+from matcher.search.correlation import score_maps, target_spectra
 from matcher.settings import DEFAULT_EVIDENCE
 from tests.test_evidence import FOUR, texture
 from tests.test_pyramid import noisy, smooth

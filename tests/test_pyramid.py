@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import matcher
-from matcher.candidates import Candidates, best_by_target
 from matcher.errors import MatcherError
 from matcher.kernels.slide import ROW_SHIFT
 from matcher.model import shipped
@@ -17,8 +16,9 @@ from matcher.pyramid.codes import CELLS, LARGEST, Plan
 from matcher.pyramid.index import build_index, code_patches
 from matcher.pyramid.levels import search_pyramid
 from matcher.pyramid.search import judge, propose_coarse, propose_middle
+from matcher.search.candidates import Candidates, best_by_target
+from matcher.search.task import Task
 from matcher.settings import DEFAULT_EVIDENCE
-from matcher.task import Task
 from tests import naive
 from tests.test_evidence import FOUR, texture
 
@@ -311,7 +311,9 @@ class TestNothingElseMatters:
     def test_not_the_memory(self, monkeypatch):
         images, patches = hard_and_easy()
         whole = rows_of(matcher.match(images, patches, search="exhaustive"))
-        monkeypatch.setattr("matcher.exhaustive.target_bytes", lambda *_: 1 << 40)  # one target a block
+        monkeypatch.setattr(
+            "matcher.search.exhaustive.target_bytes", lambda *_: 1 << 40
+        )  # one target a block
         assert rows_of(matcher.match(images, patches, search="exhaustive")) == whole
 
     def test_pairs_are_reported(self):

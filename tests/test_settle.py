@@ -7,11 +7,11 @@ import pytest
 from scipy import stats
 
 import matcher
-from matcher.candidates import Candidates
 from matcher.decision.colour import BLOCKS, FREEDOM, HAZE, LEAST, NOISE, Colours, block, grid, statistics
 from matcher.decision.settle import Ground, settle
 from matcher.model import shipped
 from matcher.pyramid.index import build_index
+from matcher.search.candidates import Candidates
 from tests.test_evidence import FOUR, texture
 
 NAMES = ("red", "green", "blue", "nir")

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from matcher.imagery import Roles
+from matcher.search.subpixel import REACH, refine
 from matcher.settings import DEFAULT_EVIDENCE
-from matcher.subpixel import REACH, refine
 
 _LEAST = 12 + 2 * REACH  # px a side, below which no shift is looked for
 _STEPS = 10
@@ -16,7 +16,7 @@ _TUNING = 1.5  # deviations, from where a pixel counts less
 def rest_shift(patch: NDArray[np.float32], window: NDArray[np.float32], roles: Roles) -> tuple[float, float]:
     """How far the ground lies off: the patch's pixel (y, x) is at (y + dy, x + dx) of the window.
 
-    The patch less 4 px on each side is sought in the window near its own place (`matcher.subpixel`).
+    The patch less 4 px on each side is sought in the window near its own place (`matcher.search.subpixel`).
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.candidates import Candidates
+from matcher.search.candidates import Candidates
 
 
 class Trust(NamedTuple):

@@ -71,7 +71,7 @@ def reason(
         What the target shows at the answer, DN; None where there is no answer.
     roles : Roles
     score, runner_up : float
-        Of the best place and of the second, as in `matcher.candidates.Candidates`.
+        Of the best place and of the second, as in `matcher.search.candidates.Candidates`.
 
     Returns
     -------

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from matcher.candidates import Candidates
 from matcher.decision.colour import Colours, block, grid
 from matcher.decision.confidence import Odds
 from matcher.scoring.judge import OFFICIAL_RADIUS as RADIUS
+from matcher.search.candidates import Candidates
 
 _LARGEST = 500.0  # a score beyond says no more: its odds would leave float64
 

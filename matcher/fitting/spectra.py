@@ -16,7 +16,7 @@ from matcher.model import FREQUENCIES
 KINDS = ("phase", "phase2", "ratio", "magnitude")  # those whose fields are unit vectors or sums of logs
 SIDE = 200  # px of a window, or what the series has
 LEAST = 48  # px below which a window tells too little of low frequencies
-STEPS = 16  # a cycle a pixel, as `matcher.correlate` reads a response
+STEPS = 16  # a cycle a pixel, as `matcher.search.correlation` reads a response
 _DIGITS = 2
 
 

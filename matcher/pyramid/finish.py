@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.candidates import Candidates
-from matcher.correlate import target_spectra
 from matcher.evidence import Channel, channels, templates
-from matcher.exhaustive import patch_peaks
 from matcher.imagery import Pictures
-from matcher.task import Task
+from matcher.search.candidates import Candidates
+from matcher.search.correlation import target_spectra
+from matcher.search.exhaustive import patch_peaks
+from matcher.search.task import Task
 from matcher.threads import ahead, spread
 
 AROUND = 24  # px searched on every side of a candidate: enough places to know the noise by

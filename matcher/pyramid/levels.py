@@ -9,9 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.candidates import Candidates, best_by_target
 from matcher.errors import MatcherError
-from matcher.exhaustive import fitting, search_everywhere
 from matcher.imagery import Pictures
 from matcher.kernels.bits import CHUNK
 from matcher.kernels.slide import ROW_SHIFT
@@ -19,8 +17,10 @@ from matcher.pyramid.codes import Plan
 from matcher.pyramid.finish import judge_exactly
 from matcher.pyramid.index import Index, build_index, code_patches, index_bytes
 from matcher.pyramid.search import judge, propose_coarse, propose_middle
+from matcher.search.candidates import Candidates, best_by_target
+from matcher.search.exhaustive import fitting, search_everywhere
+from matcher.search.task import Report, Task
 from matcher.settings import DEFAULT_EVIDENCE
-from matcher.task import Report, Task
 from matcher.threads import ahead
 
 Block = tuple[NDArray[np.int64], list[NDArray[np.float32]]]  # which patches, and their pixels

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import MatcherError, NoInputError, SettingsError
-from matcher.exhaustive import fits
 from matcher.formats import BadRecord, Source
 from matcher.formats.geotiff import RasterSource
 from matcher.formats.submission import read_rows, to_int64
 from matcher.imagery import open_pictures
 from matcher.matching import Job, open_both, prepare
 from matcher.result import Result
+from matcher.search.exhaustive import fits
 from matcher.settings import MIN_SIDE, Settings
 
 PLACEHOLDER = "placeholder"

@@ -9,9 +9,9 @@ so sharp that a parabola draws them towards whole pixels.
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.correlate import score_maps, target_spectra
 from matcher.evidence import channels
 from matcher.imagery import Roles
+from matcher.search.correlation import score_maps, target_spectra
 
 REACH = 4  # px that a window must show beyond the patch on each side, where there are any
 _LOOK = 2  # px round the answer that the peak may lie off

@@ -7,12 +7,12 @@ from itertools import chain, groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.candidates import Candidates, best_by_target
-from matcher.correlate import BATCH, Spectra, score_maps, target_bytes, target_spectra
 from matcher.evidence import Channel, channels, templates
 from matcher.imagery import Pictures, Roles
 from matcher.kernels.spectra import combine_peaks
-from matcher.task import Report, Task
+from matcher.search.candidates import Candidates, best_by_target
+from matcher.search.correlation import BATCH, Spectra, score_maps, target_bytes, target_spectra
+from matcher.search.task import Report, Task
 from matcher.threads import spread
 
 APART = 6  # px between the best and the second place in one target

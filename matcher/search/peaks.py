@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.correlate import score_maps, target_spectra
 from matcher.evidence import Channel
-from matcher.exhaustive import PRIOR_PLACES
+from matcher.search.correlation import score_maps, target_spectra
+from matcher.search.exhaustive import PRIOR_PLACES
 
 Peak = tuple[int, int, float]
 
@@ -23,7 +23,7 @@ def best_peaks(patch: Sequence[Channel], picture: Sequence[Channel], count: int)
     Returns
     -------
     list of (row, column, score)
-        The score is that of `matcher.exhaustive`: the sum of weighted squares of positive z-scores.
+        The score is that of `matcher.search.exhaustive`: the sum of weighted squares of positive z-scores.
     """
     height, width = patch[0].shape
     maps, live = next(score_maps(patch, target_spectra([picture], (height, width))))
