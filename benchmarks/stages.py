@@ -14,12 +14,12 @@ from matcher.formats import open_images
 from matcher.imagery import Pictures, Roles
 from matcher.kernels.bits import CHUNK
 from matcher.model import shipped
-from matcher.pyramid import levels
-from matcher.pyramid.codes import Plan, plane_channels
-from matcher.pyramid.finish import AROUND, judge_exactly
-from matcher.pyramid.index import code_patches
-from matcher.pyramid.levels import index_targets
-from matcher.pyramid.search import WIDER, judge, propose_coarse, propose_middle
+from matcher.search.pyramid import cascade as levels
+from matcher.search.pyramid.cascade import index_targets
+from matcher.search.pyramid.codes import Plan, plane_channels
+from matcher.search.pyramid.exact_tiles import AROUND, judge_exactly
+from matcher.search.pyramid.index import code_patches
+from matcher.search.pyramid.proposals import WIDER, judge, propose_coarse, propose_middle
 from matcher.search.task import Task
 from matcher.settings import DEFAULT_EVIDENCE
 

@@ -9,8 +9,8 @@ from matcher.evidence import channels
 from matcher.kernels.bits import CHUNK, KEY_SHIFT, chunk_minima, least_keys, refine
 from matcher.kernels.slide import ROW_SHIFT, column_minima, unroll_windows
 from matcher.kernels.spectra import combine_peaks, cross_spectra
-from matcher.pyramid.codes import CHANNELS, Plan, code
-from matcher.pyramid.index import build_index, code_patches
+from matcher.search.pyramid.codes import CHANNELS, Plan, code
+from matcher.search.pyramid.index import build_index, code_patches
 from matcher.settings import DEFAULT_EVIDENCE
 
 PLAN = Plan.of(64, 64)

@@ -7,8 +7,8 @@ from stages import Scale, stages
 import matcher
 from matcher.formats import open_images, open_patches
 from matcher.imagery import Pictures
-from matcher.pyramid.index import Index, PatchCodes
-from matcher.pyramid.search import Proposals
+from matcher.search.pyramid.index import Index, PatchCodes
+from matcher.search.pyramid.proposals import Proposals
 
 STAGES = ["code images", "code patches", "coarse", "refine coarse", "middle", "refine middle", "close"]
 STAGES += ["refine close", "exact"]

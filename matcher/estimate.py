@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 
 from matcher.matching import Job
-from matcher.pyramid.codes import LARGEST, Plan
-from matcher.pyramid.index import index_bytes
-from matcher.pyramid.levels import EVERYWHERE, INDEX_SHARE, key_bytes
 from matcher.search.exhaustive import fits, held_bytes
+from matcher.search.pyramid.cascade import EVERYWHERE, INDEX_SHARE, key_bytes
+from matcher.search.pyramid.codes import LARGEST, Plan
+from matcher.search.pyramid.index import index_bytes
 from matcher.settings import DEFAULT_EVIDENCE, LEAST_MEMORY
 from matcher.threads import usable_cores
 

@@ -20,11 +20,11 @@ from matcher.formats.rasterfiles import is_raster
 from matcher.formats.rasters import common_bands, open_rasters
 from matcher.imagery import Pictures, Roles, open_pictures, resolve_bands
 from matcher.model import Model, read_model, shipped
-from matcher.pyramid.index import Index
-from matcher.pyramid.levels import index_targets, search_pyramid
 from matcher.result import Result
 from matcher.search.candidates import Candidates
 from matcher.search.exhaustive import fits, search_everywhere
+from matcher.search.pyramid.cascade import index_targets, search_pyramid
+from matcher.search.pyramid.index import Index
 from matcher.search.task import Report, Task
 from matcher.settings import MIN_SIDE, Settings
 from matcher.threads import limited

@@ -16,8 +16,8 @@ from matcher.kernels.bits import (
 )
 from matcher.kernels.coding import NOTHING, block_sums, pack_signs, pooled_codes
 from matcher.kernels.slide import ROW_SHIFT, column_minima, unroll_windows
-from matcher.pyramid.codes import CHANNELS, Plan, code, plane_channels
-from matcher.pyramid.index import build_index, code_patches
+from matcher.search.pyramid.codes import CHANNELS, Plan, code, plane_channels
+from matcher.search.pyramid.index import build_index, code_patches
 from tests import naive
 from tests.test_evidence import FOUR, ONE, THREE, texture
 

@@ -12,11 +12,11 @@ import matcher
 from matcher.errors import MatcherError
 from matcher.kernels.slide import ROW_SHIFT
 from matcher.model import shipped
-from matcher.pyramid.codes import CELLS, LARGEST, Plan
-from matcher.pyramid.index import build_index, code_patches
-from matcher.pyramid.levels import search_pyramid
-from matcher.pyramid.search import judge, propose_coarse, propose_middle
 from matcher.search.candidates import Candidates, best_by_target
+from matcher.search.pyramid.cascade import search_pyramid
+from matcher.search.pyramid.codes import CELLS, LARGEST, Plan
+from matcher.search.pyramid.index import build_index, code_patches
+from matcher.search.pyramid.proposals import judge, propose_coarse, propose_middle
 from matcher.search.task import Task
 from matcher.settings import DEFAULT_EVIDENCE
 from tests import naive
@@ -303,9 +303,9 @@ class TestNothingElseMatters:
     def test_not_the_blocks(self, monkeypatch):
         images, patches = hard_and_easy()
         whole = rows_of(matcher.match(images, patches))
-        monkeypatch.setattr("matcher.pyramid.levels.BLOCK", 3)
-        monkeypatch.setattr("matcher.pyramid.levels.DOUBTFUL_BLOCK", 1)
-        monkeypatch.setattr("matcher.pyramid.index._TOGETHER", 1)
+        monkeypatch.setattr("matcher.search.pyramid.cascade.BLOCK", 3)
+        monkeypatch.setattr("matcher.search.pyramid.cascade.DOUBTFUL_BLOCK", 1)
+        monkeypatch.setattr("matcher.search.pyramid.index._TOGETHER", 1)
         assert rows_of(matcher.match(images, patches)) == whole
 
     def test_not_the_memory(self, monkeypatch):

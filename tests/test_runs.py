@@ -16,10 +16,10 @@ from matcher.cli import main
 from matcher.errors import FormatError, MatcherError, NoInputError, ResumeError, SettingsError
 from matcher.formats.official import write_images, write_patches
 from matcher.matching import build_indexes, match_rows, prepare
-from matcher.pyramid.store import load_index, save_index
 from matcher.runs import Batch, merge, run, run_at_once
 from matcher.runs.ready import read_ids
 from matcher.runs.shards import Shard, cut, from_table, to_table
+from matcher.search.pyramid.index_file import load_index, save_index
 from tests.runs_common import SMALL, Answering, expected_outputs, outputs, pictures, shard_files, write_inputs
 
 
@@ -123,7 +123,7 @@ def test_index_round_trip_and_damage(world, tmp_path):
 def test_codes_that_are_mapped_do_not_count_as_a_processs_memory(world, monkeypatch):
     job = prepare(*world)
     indexes = build_indexes(job)
-    monkeypatch.setattr("matcher.pyramid.levels.INDEX_SHARE", 1e-9)
+    monkeypatch.setattr("matcher.search.pyramid.cascade.INDEX_SHARE", 1e-9)
     with pytest.raises(MatcherError, match="memory"):
         match_rows(job)
     assert match_rows(job, indexes=indexes).ids.tolist() == list(range(1000, 1011))

@@ -10,8 +10,8 @@ import matcher
 from matcher.decision.colour import BLOCKS, FREEDOM, HAZE, LEAST, NOISE, Colours, block, grid, statistics
 from matcher.decision.settle import Ground, settle
 from matcher.model import shipped
-from matcher.pyramid.index import build_index
 from matcher.search.candidates import Candidates
+from matcher.search.pyramid.index import build_index
 from tests.test_evidence import FOUR, texture
 
 NAMES = ("red", "green", "blue", "nir")
@@ -90,7 +90,7 @@ class TestDensity:
 
     def test_index_holds_the_same(self):
         targets = [texture(80, 90, seed=1), texture(80, 90, seed=2), texture(70, 100, seed=3)]
-        from matcher.pyramid.codes import Plan
+        from matcher.search.pyramid.codes import Plan
 
         index = build_index(targets, [t.shape[:2] for t in targets], FOUR, Plan.of(32, 32))
         for k, dn in enumerate(targets):

@@ -8,9 +8,9 @@ from matcher.decision.colour import Colours, statistics
 from matcher.decision.confidence import confidence
 from matcher.decision.reasons import BLIND, IN_DOUBT, fault
 from matcher.decision.settle import Ground, settle
-from matcher.pyramid.index import Index
 from matcher.search.candidates import Candidates
 from matcher.search.exhaustive import fitting
+from matcher.search.pyramid.index import Index
 from matcher.search.task import Task
 from matcher.settings import DEFAULT_EVIDENCE
 

@@ -12,10 +12,10 @@ from typing import IO, Any
 from matcher.errors import FormatError, MatcherError, ResumeError
 from matcher.formats.files import atomic_write, problem
 from matcher.matching import Indexes, Job, build_indexes
-from matcher.pyramid.store import load_index, save_index
 from matcher.result import Result
 from matcher.runs.identity import differences, key_of, versions
 from matcher.runs.shards import Shard, read_shard, write_shard
+from matcher.search.pyramid.index_file import load_index, save_index
 
 SUBMISSION, DETAILS, ERRORS, DONE = "submission.csv", "details.csv", "errors.jsonl", "DONE"
 

@@ -13,12 +13,12 @@ from matcher.errors import MatcherError
 from matcher.imagery import Pictures
 from matcher.kernels.bits import CHUNK
 from matcher.kernels.slide import ROW_SHIFT
-from matcher.pyramid.codes import Plan
-from matcher.pyramid.finish import judge_exactly
-from matcher.pyramid.index import Index, build_index, code_patches, index_bytes
-from matcher.pyramid.search import judge, propose_coarse, propose_middle
 from matcher.search.candidates import Candidates, best_by_target
 from matcher.search.exhaustive import fitting, search_everywhere
+from matcher.search.pyramid.codes import Plan
+from matcher.search.pyramid.exact_tiles import judge_exactly
+from matcher.search.pyramid.index import Index, build_index, code_patches, index_bytes
+from matcher.search.pyramid.proposals import judge, propose_coarse, propose_middle
 from matcher.search.task import Report, Task
 from matcher.settings import DEFAULT_EVIDENCE
 from matcher.threads import ahead

@@ -11,7 +11,7 @@ from matcher.decision.colour import grid, statistics
 from matcher.imagery import Roles
 from matcher.kernels.bits import CHUNK
 from matcher.kernels.slide import unroll_windows
-from matcher.pyramid.codes import Codes, Plan, code, code_shapes, plane_channels
+from matcher.search.pyramid.codes import Codes, Plan, code, code_shapes, plane_channels
 from matcher.threads import ahead, spread
 
 TARGET_LOT, PATCH_LOT = 1, 2

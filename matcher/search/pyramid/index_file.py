@@ -12,7 +12,7 @@ import numpy as np
 
 from matcher.errors import FormatError
 from matcher.formats.files import FileBytes, atomic_write
-from matcher.pyramid.index import Index
+from matcher.search.pyramid.index import Index
 
 MANIFEST = "index.json"
 

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from matcher.kernels.bits import KEY_SHIFT, FineCodes, chunk_minima, least_keys, refine, sample_agreement
 from matcher.kernels.slide import ROW_SHIFT, column_minima
-from matcher.pyramid.codes import CHANNELS
-from matcher.pyramid.index import Index, PatchCodes
 from matcher.search.candidates import Candidates, best_by_target
+from matcher.search.pyramid.codes import CHANNELS
+from matcher.search.pyramid.index import Index, PatchCodes
 
 _NOISE_WINDOWS = 64
 WIDER = 2  # strides that a place may be off from the best proposal of its target

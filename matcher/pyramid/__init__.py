@@ -1,1 +1,0 @@
-"""The coarse-to-fine search: codes, candidates, refinement."""
