@@ -19,8 +19,8 @@ import sets
 
 from matcher.cli.options import Size
 from matcher.errors import MatcherError
-from matcher.estimate import estimate
-from matcher.matching import prepare
+from matcher.matching.estimate import estimate
+from matcher.matching.job import prepare
 from matcher.settings import Settings
 
 GIB = 1 << 30

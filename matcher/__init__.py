@@ -11,7 +11,7 @@ _HOMES = {
     "Placements": "matcher.placements",
     "Settings": "matcher.settings",
     "Result": "matcher.result",
-    "match": "matcher.matching",
+    "match": "matcher.matching.job",
     "locate": "matcher.locating",
     "fit_model": "matcher.fitting.run",
     "Place": "matcher.places",
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from matcher.formats.submission import read_submission as read_submission
     from matcher.formats.submission import write_submission as write_submission
     from matcher.locating import locate as locate
-    from matcher.matching import match as match
+    from matcher.matching.job import match as match
     from matcher.placements import Placements as Placements
     from matcher.places import Place as Place
     from matcher.result import Result as Result

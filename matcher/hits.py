@@ -8,7 +8,7 @@ import numpy as np
 
 from matcher.decision.confidence import confidence
 from matcher.formats.geotiff import RasterSource
-from matcher.matching import Job
+from matcher.matching.job import Job
 from matcher.places import to_degrees
 from matcher.variants import Search, Variant
 

@@ -10,7 +10,7 @@ from matcher.decision.reasons import IN_DOUBT, fault, reason
 from matcher.evidence import channels, templates
 from matcher.hits import Hit, apart, shares, sure
 from matcher.imagery import Roles, tell_range, to_dn
-from matcher.matching import Job, prepare
+from matcher.matching.job import Job, prepare
 from matcher.places import Place, apply
 from matcher.planning import Plan, plan
 from matcher.scenes import Piece, read_shrunk

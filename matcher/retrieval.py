@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from matcher.errors import SettingsError
 from matcher.evidence import Channel, channels, templates
-from matcher.matching import Job, prepare
+from matcher.matching.job import Job, prepare
 from matcher.ranking import Grid, Ranking
 from matcher.search.correlation import score_maps, target_bytes, target_spectra
 from matcher.search.exhaustive import fitting

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from matcher.estimate import estimate
-from matcher.matching import build_indexes, prepare
+from matcher.matching.estimate import estimate
+from matcher.matching.job import build_indexes, prepare
 from matcher.settings import Settings
 
 RNG = np.random.default_rng(0)

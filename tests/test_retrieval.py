@@ -10,7 +10,7 @@ from matcher.cli import main
 from matcher.errors import MatcherError
 from matcher.formats.submission import read_submission, write_submission
 from matcher.fusion import fuse, read_scores
-from matcher.matching import match
+from matcher.matching.job import match
 from matcher.placements import Placements
 from matcher.ranking import Grid, Ranking, worth
 from matcher.retrieval import cells, retrieve

@@ -15,7 +15,7 @@ import matcher
 from matcher.cli import main
 from matcher.errors import FormatError, MatcherError, NoInputError, ResumeError, SettingsError
 from matcher.formats.official import write_images, write_patches
-from matcher.matching import build_indexes, match_rows, prepare
+from matcher.matching.job import build_indexes, match_rows, prepare
 from matcher.runs import Batch, merge, run, run_at_once
 from matcher.runs.ready import read_ids
 from matcher.runs.shards import Shard, cut, from_table, to_table

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from matcher.errors import MatcherError, SettingsError
 from matcher.evidence import KINDS
 from matcher.imagery import _TO_DN
-from matcher.matching import _with_options
+from matcher.matching.job import _with_options
 from matcher.settings import BANDS_BY_COUNT, DEFAULT_EVIDENCE, EVIDENCE, RANGES, SEARCHES, Settings
 
 

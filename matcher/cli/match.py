@@ -70,7 +70,7 @@ def command(
         outcome = perform(images, patches, settings, options, progress)
     if places is not None:
         from matcher.formats.placefiles import write_places
-        from matcher.placing import find_places
+        from matcher.matching.georeference import find_places
 
         assert outcome.job is not None
         write_places(places, find_places(outcome.job, outcome.result))

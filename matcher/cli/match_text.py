@@ -22,8 +22,8 @@ def dry(ready: "Ready", batch: "Batch", options: dict[str, Any], outputs: Sequen
         Of the run: `run_dir`, `workers`.
     outputs : sequence of str or None
     """
-    from matcher.estimate import estimate
-    from matcher.matching import describe
+    from matcher.matching.estimate import estimate
+    from matcher.matching.job import describe
     from matcher.runs.shards import cut
 
     job = ready.job

@@ -10,7 +10,7 @@ from typing import Any
 
 from matcher.errors import MatcherError
 from matcher.formats.submission import write_details, write_submission
-from matcher.matching import Job, match_rows
+from matcher.matching.job import Job, match_rows
 from matcher.result import Result
 from matcher.runs.engines import Engine, InProcess, SetAside, Work
 from matcher.runs.folder import DETAILS, SUBMISSION, RunFolder

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from matcher.matching import Job, match_rows
+from matcher.matching.job import Job, match_rows
 from matcher.result import Result
 from matcher.runs.folder import RunFolder
 from matcher.runs.shards import Shard

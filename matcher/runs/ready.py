@@ -14,7 +14,7 @@ from matcher.formats import BadRecord, Source
 from matcher.formats.geotiff import RasterSource
 from matcher.formats.submission import read_rows, to_int64
 from matcher.imagery import open_pictures
-from matcher.matching import Job, open_both, prepare
+from matcher.matching.job import Job, open_both, prepare
 from matcher.result import Result
 from matcher.search.exhaustive import fits
 from matcher.settings import MIN_SIDE, Settings

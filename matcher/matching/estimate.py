@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from matcher.matching import Job
+from matcher.matching.job import Job
 from matcher.search.exhaustive import fits, held_bytes
 from matcher.search.pyramid.cascade import EVERYWHERE, INDEX_SHARE, key_bytes
 from matcher.search.pyramid.codes import LARGEST, Plan

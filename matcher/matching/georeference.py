@@ -6,7 +6,7 @@ import numpy as np
 
 from matcher.formats.base import Source
 from matcher.formats.geotiff import Raster, RasterSource
-from matcher.matching import Job
+from matcher.matching.job import Job
 from matcher.places import Place
 from matcher.result import Result
 from matcher.search.subpixel import REACH, refine
