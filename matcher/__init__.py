@@ -12,7 +12,7 @@ _HOMES = {
     "Settings": "matcher.settings",
     "Result": "matcher.result",
     "match": "matcher.matching.job",
-    "locate": "matcher.locating",
+    "locate": "matcher.locating.run",
     "fit_model": "matcher.fitting.run",
     "Place": "matcher.places",
     "open_images": "matcher.formats",
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from matcher.formats import open_series as open_series
     from matcher.formats.submission import read_submission as read_submission
     from matcher.formats.submission import write_submission as write_submission
-    from matcher.locating import locate as locate
+    from matcher.locating.run import locate as locate
     from matcher.matching.job import match as match
     from matcher.placements import Placements as Placements
     from matcher.places import Place as Place

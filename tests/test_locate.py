@@ -6,10 +6,10 @@ from scipy import ndimage
 
 import matcher
 from matcher.errors import MatcherError, SettingsError
-from matcher.near import Near
+from matcher.locating.area import Near
+from matcher.locating.variants import Variant, parse_scale
 from matcher.places import apply, records
 from matcher.resample import shrink, turn
-from matcher.variants import Variant, parse_scale
 from tests.test_geotiff import write
 
 rasterio = pytest.importorskip("rasterio")
@@ -68,8 +68,8 @@ def test_place_and_coordinates(tmp_path, land, scene):
 
 def test_nothing_lost_at_the_seams_and_nothing_found_twice(tmp_path, land, monkeypatch):
     """Chips on and beside every seam of small pieces: each found once, and sure."""
-    import matcher.variants as variants
-    from matcher.scenes import TiledSource
+    import matcher.locating.variants as variants
+    from matcher.locating.tiles import TiledSource
 
     monkeypatch.setattr(variants, "TiledSource", lambda *a, **k: TiledSource(*a, **k, places=100))
     part = land[:300, :330]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from matcher.places import Place, records
 
 if TYPE_CHECKING:
-    from matcher.planning import Plan
+    from matcher.locating.plan import Plan
 
 _HEADER = ("chip", "scene", "row", "col", "lon", "lat", "scale", "confidence", "reason")
 _INDEX_BYTES = 5.0  # a pixel searched: what the coarse-to-fine search keeps of the scenes

@@ -8,9 +8,9 @@ import numpy as np
 
 from matcher.decision.confidence import confidence
 from matcher.formats.geotiff import RasterSource
+from matcher.locating.variants import Search, Variant
 from matcher.matching.job import Job
 from matcher.places import to_degrees
-from matcher.variants import Search, Variant
 
 _KM_A_DEGREE = 111.195
 

@@ -9,9 +9,9 @@ from matcher.errors import MatcherError, NoInputError, SettingsError
 from matcher.formats.base import BadRecord
 from matcher.formats.geotiff import RasterSource
 from matcher.formats.rasters import bad_raster, common_bands, open_rasters
-from matcher.near import Near
+from matcher.locating.area import Near
+from matcher.locating.variants import Search, parse_scale, searches
 from matcher.settings import Settings, check_confidence
-from matcher.variants import Search, parse_scale, searches
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Locating:
         Where to look; by default everywhere.
     scale : float, optional
         Scene pixels a chip pixel. By default (auto) from both sides' pixel sizes; a chip that does not say its own
-        is tried at `matcher.variants.TRIED`.
+        is tried at `matcher.locating.variants.TRIED`.
     rotations : tuple of float
         Degrees, anticlockwise, by which chips in doubt are turned and tried again.
     chip_bands : tuple of str, optional

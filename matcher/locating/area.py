@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from matcher.errors import MatcherError, SettingsError
 from matcher.formats.geotiff import GeoRef, Raster
+from matcher.locating.tiles import Box
 from matcher.places import to_degrees
-from matcher.scenes import Box
 
 _KM_A_DEGREE = 111.195
 

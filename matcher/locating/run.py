@@ -8,18 +8,18 @@ from typing import Any
 
 from matcher.decision.reasons import IN_DOUBT, fault, reason
 from matcher.evidence import channels, templates
-from matcher.hits import Hit, apart, shares, sure
 from matcher.imagery import Roles, tell_range, to_dn
+from matcher.locating.hits import Hit, apart, shares, sure
+from matcher.locating.plan import Plan, plan
+from matcher.locating.tiles import Piece, read_shrunk
+from matcher.locating.variants import Laid, Search, constant
 from matcher.matching.job import Job, prepare
 from matcher.places import Place, apply
-from matcher.planning import Plan, plan
-from matcher.scenes import Piece, read_shrunk
 from matcher.search.candidates import Candidates
 from matcher.search.peaks import best_peaks
 from matcher.search.subpixel import REACH, refine
 from matcher.settings import Settings
 from matcher.threads import limited
-from matcher.variants import Laid, Search, constant
 
 log = logging.getLogger("matcher")
 Progress = Callable[[int, int], None]
@@ -47,7 +47,7 @@ def locate(
     progress : callable, optional
         Called with (pairs done, pairs in all) now and then.
     **options
-        Fields of `matcher.planning.Locating`, and of `Settings` in place of those of `settings`. `scale` may be
+        Fields of `matcher.locating.plan.Locating`, and of `Settings` in place of those of `settings`. `scale` may be
         ``"auto"``, and `near` a text as in ``--near``.
 
     Returns
