@@ -14,7 +14,7 @@ _HOMES = {
     "match": "matcher.matching.job",
     "locate": "matcher.locating.run",
     "fit_model": "matcher.fitting.run",
-    "Place": "matcher.places",
+    "Place": "matcher.geo.place",
     "open_images": "matcher.formats",
     "open_patches": "matcher.formats",
     "open_series": "matcher.formats",
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from matcher.formats import open_series as open_series
     from matcher.formats.submission import read_submission as read_submission
     from matcher.formats.submission import write_submission as write_submission
+    from matcher.geo.place import Place as Place
     from matcher.locating.run import locate as locate
     from matcher.matching.job import match as match
     from matcher.placements import Placements as Placements
-    from matcher.places import Place as Place
     from matcher.result import Result as Result
     from matcher.scoring import Comparison as Comparison
     from matcher.scoring import Score as Score

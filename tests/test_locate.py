@@ -6,10 +6,10 @@ from scipy import ndimage
 
 import matcher
 from matcher.errors import MatcherError, SettingsError
+from matcher.geo.place import apply, records
+from matcher.geo.resample import shrink, turn
 from matcher.locating.area import Near
 from matcher.locating.variants import Variant, parse_scale
-from matcher.places import apply, records
-from matcher.resample import shrink, turn
 from tests.test_geotiff import write
 
 rasterio = pytest.importorskip("rasterio")

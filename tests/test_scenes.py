@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matcher.errors import MatcherError
+from matcher.geo.resample import shrink, turn
 from matcher.locating.tiles import Box, TiledSource, _spans
-from matcher.resample import shrink, turn
 
 RNG = np.random.default_rng(3)
 

@@ -17,8 +17,8 @@ from rounds import PACKAGE, Round, state, tell
 
 from matcher.change.align import moved
 from matcher.change.painted import PAINTERS, Scene
+from matcher.geo.resample import turn
 from matcher.imagery import Roles
-from matcher.resample import turn
 from matcher.simulate.challenge import cut_place
 from matcher.simulate.noise import fractal, smooth, white
 from matcher.simulate.render import SNOW

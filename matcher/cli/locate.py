@@ -107,8 +107,8 @@ def command(
     from matcher.cli.locate_text import dry, table
     from matcher.formats.files import atomic_write, check_outputs
     from matcher.formats.placefiles import check_suffix, write_georeferenced, write_places
+    from matcher.geo.place import records
     from matcher.locating.run import plan, run
-    from matcher.places import records
 
     chips, scenes = split(files)
     for output in outputs:

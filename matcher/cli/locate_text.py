@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from matcher.places import Place, records
+from matcher.geo.place import Place, records
 
 if TYPE_CHECKING:
     from matcher.locating.plan import Plan

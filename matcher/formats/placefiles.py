@@ -17,7 +17,7 @@ from matcher.formats.geotiff import HANDLES, gdal_errors, import_rasterio
 from matcher.formats.pictures import is_picture
 from matcher.formats.rasters import open_rasters
 from matcher.formats.safe import is_safe
-from matcher.places import COLUMNS, Place, records, to_degrees
+from matcher.geo.place import COLUMNS, Place, records, to_degrees
 
 
 def write_places(path: str | os.PathLike[str], places: Sequence[Place]) -> None:
@@ -26,7 +26,7 @@ def write_places(path: str | os.PathLike[str], places: Sequence[Place]) -> None:
     Parameters
     ----------
     path : path
-        ``.csv``: a row a place, `matcher.places.COLUMNS`. ``.geojson`` or ``.json``: a feature a place, its outline
+        ``.csv``: a row a place, `matcher.geo.place.COLUMNS`. ``.geojson`` or ``.json``: a feature a place, its outline
         in longitude and latitude, refused chips without geometry. ``.parquet``: the same as GeoParquet 1.1 (extra
         ``geoparquet``).
     places : sequence of Place

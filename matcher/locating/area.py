@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from matcher.errors import MatcherError, SettingsError
 from matcher.formats.geotiff import GeoRef, Raster
+from matcher.geo.place import to_degrees
 from matcher.locating.tiles import Box
-from matcher.places import to_degrees
 
 _KM_A_DEGREE = 111.195
 

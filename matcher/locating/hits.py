@@ -8,9 +8,9 @@ import numpy as np
 
 from matcher.decision.confidence import confidence
 from matcher.formats.geotiff import RasterSource
+from matcher.geo.place import to_degrees
 from matcher.locating.variants import Search, Variant
 from matcher.matching.job import Job
-from matcher.places import to_degrees
 
 _KM_A_DEGREE = 111.195
 

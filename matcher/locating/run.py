@@ -8,13 +8,13 @@ from typing import Any
 
 from matcher.decision.reasons import IN_DOUBT, fault, reason
 from matcher.evidence import channels, templates
+from matcher.geo.place import Place, apply
 from matcher.imagery import Roles, tell_range, to_dn
 from matcher.locating.hits import Hit, apart, shares, sure
 from matcher.locating.plan import Plan, plan
 from matcher.locating.tiles import Piece, read_shrunk
 from matcher.locating.variants import Laid, Search, constant
 from matcher.matching.job import Job, prepare
-from matcher.places import Place, apply
 from matcher.search.candidates import Candidates
 from matcher.search.peaks import best_peaks
 from matcher.search.subpixel import REACH, refine

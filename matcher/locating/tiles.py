@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from matcher.errors import MatcherError
 from matcher.formats.base import Windowed
-from matcher.resample import shrink
+from matcher.geo.resample import shrink
 
 PLACES = 512  # of a piece, along each side, about
 RIM = 8  # px; gradients and local means near a border see beyond it

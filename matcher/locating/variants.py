@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from matcher.errors import MatcherError, SettingsError
 from matcher.formats.geotiff import Raster, RasterSource
+from matcher.geo.place import Affine, compose, ground_pixel
+from matcher.geo.resample import shrink, turn
 from matcher.locating.area import Near, area
 from matcher.locating.tiles import Box, TiledSource
-from matcher.places import Affine, compose, ground_pixel
-from matcher.resample import shrink, turn
 from matcher.settings import MIN_SIDE
 
 TRIED = (1.0, 0.5, 2.0, 2 / 3, 1.5, 0.8, 1.25)  # scales tried where a chip does not say its pixel size

@@ -6,8 +6,8 @@ import numpy as np
 
 from matcher.formats.base import Source
 from matcher.formats.geotiff import Raster, RasterSource
+from matcher.geo.place import Place
 from matcher.matching.job import Job
-from matcher.places import Place
 from matcher.result import Result
 from matcher.search.subpixel import REACH, refine
 
