@@ -9,11 +9,11 @@ from click.testing import CliRunner
 from matcher.cli import main
 from matcher.errors import MatcherError
 from matcher.formats.submission import read_submission, write_submission
-from matcher.fusion import fuse, read_scores
 from matcher.matching.job import match
 from matcher.placements import Placements
-from matcher.ranking import Grid, Ranking, worth
-from matcher.retrieval import cells, retrieve
+from matcher.ranking.fusion import fuse, read_scores
+from matcher.ranking.rankings import Grid, Ranking, worth
+from matcher.ranking.run import cells, retrieve
 from matcher.sample import cut_patches, read_sample
 
 

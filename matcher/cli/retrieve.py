@@ -63,9 +63,9 @@ def command(
     from matcher.errors import SettingsError
     from matcher.formats.files import check_outputs
     from matcher.formats.submission import read_submission
-    from matcher.fusion import fuse, read_scores
-    from matcher.ranking import check_suffix, worth, worth_text
-    from matcher.retrieval import retrieve
+    from matcher.ranking.fusion import fuse, read_scores
+    from matcher.ranking.rankings import check_suffix, worth, worth_text
+    from matcher.ranking.run import retrieve
     from matcher.scoring import score
 
     given = [images, patches, *(path for path in (answers, scores) if path is not None)]

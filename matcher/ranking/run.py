@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from matcher.errors import SettingsError
 from matcher.evidence import Channel, channels, templates
 from matcher.matching.job import Job, prepare
-from matcher.ranking import Grid, Ranking
+from matcher.ranking.rankings import Grid, Ranking
 from matcher.search.correlation import score_maps, target_bytes, target_spectra
 from matcher.search.exhaustive import fitting
 from matcher.search.peaks import combined

@@ -11,7 +11,7 @@ from matcher.errors import FormatError, MatcherError, SettingsError
 from matcher.formats.npz import open_archive
 from matcher.formats.parquet import read_parquet
 from matcher.placements import Placements
-from matcher.ranking import KS, Path_, Ranking, Worth, worth
+from matcher.ranking.rankings import KS, Path_, Ranking, Worth, worth
 
 _FOLDS = 5
 _STEPS = 50
