@@ -22,7 +22,7 @@ from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from matcher.sample import read_sample
+from matcher.demo.sample import read_sample
 from matcher.shared.features import pixel_features, window_features
 from matcher.shared.split import fit_split, scales, standard
 

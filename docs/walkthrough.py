@@ -14,9 +14,9 @@ import rasterio
 from rasterio.transform import from_origin
 
 import matcher
+from matcher.demo.sample import BANDS, read_sample
 from matcher.formats.placefiles import write_georeferenced, write_places
 from matcher.report.gallery import Card, draw_gallery
-from matcher.sample import BANDS, read_sample
 
 SIDE = 96
 

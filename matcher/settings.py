@@ -36,7 +36,7 @@ class Settings:
     evidence : tuple of str
         What is compared: ``bands`` (ZNCC of the bands), ``ndvi`` (ZNCC of NDVI), ``phase`` (signed gradient
         phase), ``phase2`` (sign-blind), ``ratio`` (sign-blind, of band ratios), ``magnitude`` (gradient magnitude), or
-        what an installed package adds (`matcher.plugins`). Several are added as log-likelihood ratios; in what order
+        what an installed package adds (`matcher.evidence.plugins`). Several are added as log-likelihood ratios; in what order
         they are named makes no difference.
     search : str
         ``pyramid``: coarse to fine, exact where there is doubt. ``exhaustive``: every pixel of every image.
@@ -125,7 +125,7 @@ def known_evidence(name: str) -> bool:
     """Whether evidence of this name ships, or an installed package adds it."""
     if name in EVIDENCE:
         return True
-    from matcher.plugins import plugin_names
+    from matcher.evidence.plugins import plugin_names
 
     return name in plugin_names()
 

@@ -10,11 +10,11 @@ from matcher.change.painted import MARGIN, RECIPES, Scene, paint
 from matcher.change.run import changes
 from matcher.change.trial import account, account_text, fit, paint_place, scores, season_pairs, sky_account
 from matcher.cli import main
+from matcher.demo.sample import read_sample
 from matcher.errors import MatcherError
 from matcher.formats.submission import write_submission
 from matcher.imagery import Roles
 from matcher.placements import Placements
-from matcher.sample import read_sample
 
 ROLES = Roles.of(("red", "green", "blue", "nir"))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import matcher
-from matcher import sample
+from matcher.demo import sample
 from matcher.errors import MatcherError, SettingsError
 from matcher.formats import open_images
 from matcher.formats.official import write_images, write_patches

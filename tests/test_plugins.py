@@ -13,8 +13,8 @@ import pytest
 
 from matcher.errors import SettingsError
 from matcher.evidence import KINDS, Channel, channels, kind
+from matcher.evidence.plugins import load_plugin, plugin_names
 from matcher.imagery import Roles
-from matcher.plugins import load_plugin, plugin_names
 from matcher.settings import Settings
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "histograms"
@@ -126,9 +126,9 @@ def test_the_worked_example(tmp_path):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    from matcher.demo.sample import read_sample
     from matcher.formats.submission import write_submission
     from matcher.placements import Placements
-    from matcher.sample import read_sample
 
     places = read_sample()[:4]
     np.savez(tmp_path / "images.npz", **{str(k): place.image[:128, :128] for k, place in enumerate(places)})

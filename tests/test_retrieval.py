@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from matcher.cli import main
+from matcher.demo.sample import cut_patches, read_sample
 from matcher.errors import MatcherError
 from matcher.formats.submission import read_submission, write_submission
 from matcher.matching.job import match
@@ -14,7 +15,6 @@ from matcher.placements import Placements
 from matcher.ranking.fusion import fuse, read_scores
 from matcher.ranking.rankings import Grid, Ranking, worth
 from matcher.ranking.run import cells, retrieve
-from matcher.sample import cut_patches, read_sample
 
 
 def ranking_of(image, score):

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from matcher.cli import main
+from matcher.demo.sample import read_sample
 from matcher.errors import MatcherError
 from matcher.imagery import Roles
-from matcher.sample import read_sample
 from matcher.shared.features import window_features
 from matcher.shared.kinds import evidence_shares
 from matcher.shared.split import (

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from matcher.sample import read_sample
+from matcher.demo.sample import read_sample
 from tests.test_pyramid import noisy, smooth
 
 SIDE = 64

@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from matcher.cli import main
+from matcher.demo.sample import read_sample
 from matcher.errors import MatcherError
-from matcher.sample import read_sample
 from matcher.verification.curves import calibration_error, curves
 from matcher.verification.logistic import fit_logistic, probability
 from matcher.verification.overlap import overlap_pixels, shift_map

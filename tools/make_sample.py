@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from matcher.demo.sample import BANDS, SAMPLE, Place, pack, read_sample  # noqa: E402
 from matcher.formats.files import atomic_write  # noqa: E402
-from matcher.sample import BANDS, SAMPLE, Place, pack, read_sample  # noqa: E402
 
 SIDE = 256
 LARGEST = 4_000_000  # bytes

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from matcher.plugins import plugin_names
+from matcher.evidence.plugins import plugin_names
 from matcher.settings import DEFAULT_EVIDENCE
 
 VERSION = 1

@@ -21,7 +21,7 @@ def command(folder: str, quiet: bool) -> None:
     patch of the one date in the images of the other, and scores the answers. Contains modified Copernicus
     Sentinel data.
     """
-    from matcher.demo import run_demo
+    from matcher.demo.run import run_demo
 
     with reporting(quiet) as progress:
         done = run_demo(folder, progress=progress)

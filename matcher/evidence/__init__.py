@@ -10,8 +10,8 @@ from matcher.errors import SettingsError
 from matcher.evidence import gradient_phase, plain
 from matcher.evidence.channel import Channel
 from matcher.evidence.pixels import seen_pixels, valid_pixels
+from matcher.evidence.plugins import load_plugin
 from matcher.imagery import Roles
-from matcher.plugins import load_plugin
 
 __all__ = ["KINDS", "Channel", "Kind", "Responses", "channels", "kind", "templates"]
 
@@ -74,7 +74,7 @@ def _by_name(
 
 
 def kind(name: str) -> Kind:
-    """The function of a name: one of `KINDS`, or what an installed package adds (`matcher.plugins`).
+    """The function of a name: one of `KINDS`, or what an installed package adds (`matcher.evidence.plugins`).
 
     It takes the DN of a picture, where its pixels are valid, and the bands' roles, and gives channels of the picture's
     height and width. A field may look at most 7 px round a pixel: searches cut pictures with that much about them.

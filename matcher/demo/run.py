@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.demo.sample import Place, cut_patches, read_sample, to_official
 from matcher.errors import MatcherError
 from matcher.formats.files import atomic_write, problem
 from matcher.formats.official import write_images, write_patches
@@ -17,7 +18,6 @@ from matcher.matching.job import match
 from matcher.placements import Placements
 from matcher.report.gallery import Card, draw_gallery
 from matcher.result import Result
-from matcher.sample import Place, cut_patches, read_sample, to_official
 from matcher.scoring import Score, score
 from matcher.settings import Settings
 

@@ -1,0 +1,1 @@
+"""The sample that ships, matched, scored and drawn."""
