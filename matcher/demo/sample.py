@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from matcher.errors import FormatError
 from matcher.placements import Placements
 
-SAMPLE = Path(__file__).parent / "data" / "sample.npz"
+SAMPLE = Path(__file__).parent.parent / "data" / "sample.npz"
 BANDS = ("red", "green", "blue", "nir")
 DN_CLIP = 4095
 _OFFICIAL_SCALE = 2047.5
