@@ -11,7 +11,7 @@ _HOMES = {
     "Placements": "matcher.placements",
     "Settings": "matcher.settings",
     "Result": "matcher.result",
-    "match": "matcher.matching.job",
+    "match": "matcher.matching.run",
     "locate": "matcher.locating.run",
     "fit_model": "matcher.fitting.run",
     "Place": "matcher.geo.place",
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from matcher.formats.submission import write_submission as write_submission
     from matcher.geo.place import Place as Place
     from matcher.locating.run import locate as locate
-    from matcher.matching.job import match as match
+    from matcher.matching.run import match as match
     from matcher.placements import Placements as Placements
     from matcher.result import Result as Result
     from matcher.scoring import Comparison as Comparison

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from matcher.matching.estimate import estimate
-from matcher.matching.job import build_indexes, prepare
+from matcher.matching.job import prepare
+from matcher.matching.run import build_indexes
 from matcher.settings import Settings
 
 RNG = np.random.default_rng(0)

@@ -259,7 +259,7 @@ def test_too_little_memory_is_a_clear_error(tmp_path):
         from matcher.cli import main
         def greedy(*_arguments, **_options):
             bytearray(1 << 62)
-        matcher.matching.job.index_targets = greedy
+        matcher.matching.run.index_targets = greedy
         main(sys.argv[1:])
     """)
     done = python("-c", script, "match", *world, "--run-dir", tmp_path / "run")

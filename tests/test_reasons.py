@@ -144,7 +144,8 @@ def test_three_rows_beside_a_cloud_are_enough_to_be_sure(search):
 
 
 def test_reasons_do_not_depend_on_the_cut():
-    from matcher.matching.job import match_rows, prepare
+    from matcher.matching.job import prepare
+    from matcher.matching.run import match_rows
 
     patches = [LAND[30:94, 40:104], noise().astype(np.uint16), LAND[230:294, 40:104]]
     job = prepare(images(), patches, value_range="dn")

@@ -10,7 +10,7 @@ from matcher.cli import main
 from matcher.demo.sample import cut_patches, read_sample
 from matcher.errors import MatcherError
 from matcher.formats.submission import read_submission, write_submission
-from matcher.matching.job import match
+from matcher.matching.run import match
 from matcher.placements import Placements
 from matcher.ranking.fusion import fuse, read_scores
 from matcher.ranking.rankings import Grid, Ranking, worth

@@ -15,7 +15,8 @@ import matcher
 from matcher.cli import main
 from matcher.errors import FormatError, MatcherError, NoInputError, ResumeError, SettingsError
 from matcher.formats.official import write_images, write_patches
-from matcher.matching.job import build_indexes, match_rows, prepare
+from matcher.matching.job import prepare
+from matcher.matching.run import build_indexes, match_rows
 from matcher.runs import Batch, merge, run, run_at_once
 from matcher.runs.ready import read_ids
 from matcher.runs.shards import Shard, cut, from_table, to_table

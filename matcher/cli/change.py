@@ -67,7 +67,7 @@ def command(
     from matcher.errors import MatcherError
     from matcher.formats.files import problem
     from matcher.formats.submission import read_submission
-    from matcher.matching.job import match
+    from matcher.matching.run import match
     from matcher.placements import Placements
     from matcher.report.change import write_change
     from matcher.settings import Settings

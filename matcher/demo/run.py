@@ -14,7 +14,7 @@ from matcher.errors import MatcherError
 from matcher.formats.files import atomic_write, problem
 from matcher.formats.official import write_images, write_patches
 from matcher.formats.submission import write_submission
-from matcher.matching.job import match
+from matcher.matching.run import match
 from matcher.placements import Placements
 from matcher.report.gallery import Card, draw_gallery
 from matcher.result import Result

@@ -17,7 +17,7 @@ from matcher.decision.reasons import BLIND, IN_DOUBT, fault
 from matcher.formats import open_images
 from matcher.formats.submission import read_submission
 from matcher.imagery import Roles
-from matcher.matching.job import match
+from matcher.matching.run import match
 from matcher.placements import Placements
 from matcher.scoring.judge import judge
 from matcher.settings import Settings

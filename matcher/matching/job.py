@@ -1,17 +1,13 @@
-"""The match itself: from opened pictures to a `Result`."""
+"""A match made ready: pictures opened and checked, and what was left open resolved."""
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from matcher.decision.confidence import confidence, log_likelihood
-from matcher.decision.doubtful import settle_doubtful
-from matcher.decision.reasons import IN_DOUBT, reason
 from matcher.errors import MatcherError
 from matcher.evidence import channels
 from matcher.formats import OnBad, Source, is_paths, open_images, open_patches
@@ -20,71 +16,15 @@ from matcher.formats.rasterfiles import is_raster
 from matcher.formats.rasters import common_bands, open_rasters
 from matcher.imagery import Pictures, Roles, open_pictures, resolve_bands
 from matcher.model import Model, read_model, shipped
-from matcher.result import Result
 from matcher.search.candidates import Candidates
 from matcher.search.exhaustive import fits, search_everywhere
-from matcher.search.pyramid.cascade import index_targets, search_pyramid
+from matcher.search.pyramid.cascade import search_pyramid
 from matcher.search.pyramid.index import Index
 from matcher.search.task import Report, Task
 from matcher.settings import MIN_SIDE, Settings
-from matcher.threads import limited
 
 log = logging.getLogger("matcher")
-Progress = Callable[[int, int], None]
-Indexes = Mapping[tuple[int, int], Index]
-_KEEP = 2  # the answer and the runner-up
-_CANDIDATES = 6  # among which doubt is settled
 _REHEARSAL = 64  # px a side of the picture on which evidence is tried before anything is read
-
-
-def match(
-    images: Any,
-    patches: Any,
-    settings: Settings | None = None,
-    *,
-    progress: Progress | None = None,
-    **options: Any,
-) -> Result:
-    """Find the image and the pixel of every patch.
-
-    Parameters
-    ----------
-    images, patches : path, ndarray, sequence of ndarrays, or Source
-        What `matcher.open_images` and `matcher.open_patches` take.
-    settings : Settings, optional
-        Options; by default all defaults.
-    progress : callable, optional
-        Called with (pairs done, pairs in all) now and then.
-    **options
-        Fields of `Settings` by name, in place of those of `settings`.
-
-    Returns
-    -------
-    Result
-        One row a patch, in the order of the patches.
-
-    Raises
-    ------
-    MatcherError
-        If an input cannot be read, the bands do not fit, a patch is larger than every image, a value is NaN, infinite
-        or absurd, or every patch is constant; the message names the file and the record. All of it is looked at
-        before the search starts.
-
-    Notes
-    -----
-    A constant patch among others is answered with a placeholder, confidence near 0, and a warning in the log
-    ``matcher``, where the value ranges that were told are noted too.
-
-    Examples
-    --------
-    >>> import numpy as np, matcher
-    >>> image = np.random.default_rng(0).integers(200, 3000, (96, 96, 4)).astype(np.uint16)
-    >>> result = matcher.match([image], [image[20:84, 10:74]])
-    >>> int(result.image[0]), int(result.x[0]), int(result.y[0])
-    (0, 10, 20)
-    """
-    job = prepare(images, patches, settings, **options)
-    return match_rows(job, progress=progress).refuse(job.settings.min_confidence)
 
 
 @dataclass(frozen=True)
@@ -214,49 +154,6 @@ def _check_constant(patches: Pictures) -> None:
         )
 
 
-def build_indexes(job: Job) -> Indexes:
-    """What the search makes of the images alone, by patch size: made once, it serves every block of patches."""
-    if job.settings.search != "pyramid":
-        return {}
-    sides = sorted({job.patches.shape(k)[:2] for k in range(len(job.patches))})
-    with limited(job.settings.threads):
-        return {side: index_targets(job.task(_KEEP), side) for side in sides}
-
-
-def match_rows(
-    job: Job,
-    rows: NDArray[np.integer] | None = None,
-    progress: Progress | None = None,
-    indexes: Indexes | None = None,
-) -> Result:
-    """Match some patches of a job against all its images.
-
-    Parameters
-    ----------
-    job : Job
-    rows : ndarray of int, optional
-        Which patches, by their numbers in the source; by default all.
-    progress : callable, optional
-        Called with (pairs done, pairs in all) of these patches.
-    indexes : dict, optional
-        What `build_indexes` gave for this job; by default it is made here.
-
-    Returns
-    -------
-    Result
-        One row a patch, in the order of `rows`; nothing is refused yet (`Result.refuse`).
-
-    Raises
-    ------
-    MatcherError
-        If a picture cannot be read.
-    """
-    which = np.arange(len(job.patches)) if rows is None else np.asarray(rows, np.int64)
-    with limited(job.settings.threads):
-        found = _search(job, which, progress or (lambda _done, _all: None), indexes or {})
-    return _result(job, which, found)
-
-
 def _with_options(settings: Settings, options: dict[str, Any]) -> Settings:
     try:
         return replace(settings, **options)
@@ -280,67 +177,3 @@ def _check_sizes(targets: Pictures, patches: Pictures) -> None:
                 f"{patches.source.where(k)}: is {height} x {width} px, larger than every image of {targets.name}: "
                 "are images and patches swapped?"
             )
-
-
-def _search(job: Job, rows: NDArray[np.int64], progress: Progress, indexes: Indexes) -> Candidates:
-    pairs = len(job.targets) * len(rows)
-    done = 0
-
-    def report(more: int) -> None:
-        nonlocal done
-        done += more
-        progress(done, pairs)
-
-    found = Candidates.empty(len(rows), _KEEP)
-    for side, at in _by_side(job.patches, rows).items():
-        task, which, index = job.task(_CANDIDATES), rows[at].tolist(), indexes.get(side)
-        if index is None and job.settings.search == "pyramid":
-            index = index_targets(task, side)
-        places = job.search(which, _CANDIDATES, report, index)
-        places = settle_doubtful(task, job.settings.bands or (), which, places, index)
-        found.put(at, places.first(_KEEP))
-    progress(pairs, pairs)
-    return found
-
-
-def _by_side(patches: Pictures, rows: NDArray[np.int64]) -> dict[tuple[int, int], NDArray[np.int64]]:
-    """Positions in `rows` of the patches of each height and width."""
-    groups: dict[tuple[int, int], list[int]] = {}
-    for at, k in enumerate(rows.tolist()):
-        groups.setdefault(patches.shape(k)[:2], []).append(at)
-    return {side: np.array(group) for side, group in groups.items()}
-
-
-def _result(job: Job, rows: NDArray[np.int64], found: Candidates) -> Result:
-    targets = job.targets
-    likelihood = log_likelihood(found)
-    sure = confidence(found.score[:, 0], found.score[:, 1], job.model.trust)
-    runner_up = np.where(found.target[:, 1] >= 0, targets.ids[found.target[:, 1]], -1)
-    return Result(
-        ids=job.patches.ids[rows],
-        # Every patch is answered, be it by the first image.
-        image=targets.ids[np.maximum(found.target[:, 0], 0)],
-        x=found.place[:, 0, 1],
-        y=found.place[:, 0, 0],
-        score=likelihood[:, 0],
-        runner_up_image=runner_up,
-        runner_up_score=likelihood[:, 1],
-        confidence=sure,
-        reason=_reasons(job, rows, found, sure),
-    )
-
-
-def _reasons(
-    job: Job, rows: NDArray[np.int64], found: Candidates, sure: NDArray[np.float32]
-) -> tuple[str, ...]:
-    """A reason for every answer that is in doubt, empty for the others."""
-    out = [""] * len(rows)
-    doubtful = np.flatnonzero(sure < IN_DOUBT)
-    for n in doubtful[np.argsort(found.target[doubtful, 0], kind="stable")].tolist():
-        patch, target = job.patches[int(rows[n])], int(found.target[n, 0])
-        window = None
-        if target >= 0:
-            y, x = (int(v) for v in found.place[n, 0])
-            window = job.targets.crop(target, (y, x), (patch.shape[0], patch.shape[1]))
-        out[n] = reason(patch, window, job.roles, *(float(v) for v in found.score[n, :2]))
-    return tuple(out)

@@ -10,7 +10,8 @@ from typing import Any
 
 from matcher.errors import MatcherError
 from matcher.formats.submission import write_details, write_submission
-from matcher.matching.job import Job, match_rows
+from matcher.matching.job import Job
+from matcher.matching.run import match_rows
 from matcher.result import Result
 from matcher.runs.engines import Engine, InProcess, SetAside, Work
 from matcher.runs.folder import DETAILS, SUBMISSION, RunFolder

@@ -6,7 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from matcher.matching.job import Job, match_rows
+from matcher.matching.job import Job
+from matcher.matching.run import match_rows
 from matcher.result import Result
 from matcher.runs.folder import RunFolder
 from matcher.runs.shards import Shard

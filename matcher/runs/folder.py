@@ -11,7 +11,8 @@ from typing import IO, Any
 
 from matcher.errors import FormatError, MatcherError, ResumeError
 from matcher.formats.files import atomic_write, problem
-from matcher.matching.job import Indexes, Job, build_indexes
+from matcher.matching.job import Job
+from matcher.matching.run import Indexes, build_indexes
 from matcher.result import Result
 from matcher.runs.identity import differences, key_of, versions
 from matcher.runs.shards import Shard, read_shard, write_shard

@@ -10,7 +10,8 @@ import numpy as np
 
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.files import FileBytes
-from matcher.matching.job import Indexes, Job, match_rows
+from matcher.matching.job import Job
+from matcher.matching.run import Indexes, match_rows
 from matcher.result import Result
 from matcher.runs.folder import load_indexes
 from matcher.runs.identity import differences, versions
