@@ -26,7 +26,8 @@ class Result(Placements):
     confidence : ndarray of float32, shape (n,)
         From 0 to 1: how probable it is that the answer is within 4 px.
     reason : tuple of str, length n
-        Why the answer is in doubt, one of `matcher.decision.reasons.CODES`, or ``placeholder``; empty where it is neither.
+        Why the answer is in doubt, one of `matcher.decision.reasons.CODES`, or ``placeholder``; empty where it is
+        neither.
     refused : ndarray of bool, shape (n,)
         Where the answer is "in none of these images", since it is less sure than was asked for. `image`, `x` and `y`
         are then the best guess: a submission holds it, since every patch must be answered, and details do not (read

@@ -205,7 +205,7 @@ def test_options_reach_the_api_by_the_same_names_and_defaults(world, tmp_path, m
         got.append(replace(settings or Settings(), **options))
         raise matcher.MatcherError("far enough")
 
-    monkeypatch.setattr("matcher.matching.job.prepare", fake)
+    monkeypatch.setattr("matcher.matching.run.prepare", fake)
     monkeypatch.setattr("matcher.runs.ready.prepare", fake)
     common = (world / "images.npz", world / "patches.npz", "-o", tmp_path / "s.csv")
     assert run(*common).exit_code == 1

@@ -255,7 +255,7 @@ def test_too_little_memory_is_a_clear_error(tmp_path):
     world = write_inputs(tmp_path)
     script = textwrap.dedent("""
         import sys
-        import matcher.matching.job
+        import matcher.matching.run
         from matcher.cli import main
         def greedy(*_arguments, **_options):
             bytearray(1 << 62)

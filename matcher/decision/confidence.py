@@ -26,7 +26,8 @@ TWINS = 20.0
 class Odds(NamedTuple):
     """Log odds that a place of score s is the right one, against any other pixel: slope s + level.
 
-    `flat` is the level of patches without texture (`matcher.decision.reasons.fault`), whose best places are noise more often.
+    `flat` is the level of patches without texture (`matcher.decision.reasons.fault`), whose best places are noise
+    more often.
     """
 
     level: float

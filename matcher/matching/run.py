@@ -21,8 +21,6 @@ from matcher.threads import limited
 Progress = Callable[[int, int], None]
 Indexes = Mapping[tuple[int, int], Index]
 _KEEP = 2  # the answer and the runner-up
-
-
 _CANDIDATES = 6  # among which doubt is settled
 
 
