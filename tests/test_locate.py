@@ -6,7 +6,8 @@ from scipy import ndimage
 
 import matcher
 from matcher.errors import MatcherError, SettingsError
-from matcher.geo.place import apply, records
+from matcher.geo.grid import apply
+from matcher.geo.place import records
 from matcher.geo.resample import shrink, turn
 from matcher.locating.area import Near
 from matcher.locating.variants import Variant, parse_scale

@@ -9,7 +9,8 @@ import numpy as np
 from matcher.change.detect import PRIOR, Change, find_change
 from matcher.errors import MatcherError
 from matcher.formats import open_images, open_patches
-from matcher.formats.geotiff import GeoRef, RasterSource
+from matcher.formats.geotiff import RasterSource
+from matcher.geo.grid import GeoRef
 from matcher.imagery import Roles, open_pictures, resolve_bands
 from matcher.placements import Placements
 from matcher.settings import Settings

@@ -18,38 +18,11 @@ from numpy.typing import NDArray
 
 from matcher.errors import FormatError
 from matcher.formats.pictures import is_picture, read_picture
+from matcher.geo.grid import GeoRef
 
 _OPEN = 12  # datasets or pictures held open a process
 _STRIP = 512  # rows read at once where a raster is read through
 _CACHE_MB = 192  # of decoded blocks, all datasets together
-
-
-@dataclass(frozen=True)
-class GeoRef:
-    """Where a raster lies.
-
-    Attributes
-    ----------
-    crs : str
-        WKT, or ``AUTHORITY:CODE`` where it has one.
-    transform : tuple of 6 float
-        (a, b, c, d, e, f): column and row of a pixel corner to map coordinates, x = a col + b row + c and
-        y = d col + e row + f.
-    """
-
-    crs: str
-    transform: tuple[float, float, float, float, float, float]
-
-    @property
-    def pixel(self) -> tuple[float, float]:
-        """Width and height of a pixel, map units."""
-        a, b, _, d, e, _ = self.transform
-        return float(np.hypot(a, d)), float(np.hypot(b, e))
-
-    def to_map(self, col: float, row: float) -> tuple[float, float]:
-        """Map coordinates of a point, in pixels from the outer corner of the first pixel."""
-        a, b, c, d, e, f = self.transform
-        return a * col + b * row + c, d * col + e * row + f
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from matcher.formats.geotiff import HANDLES, gdal_errors, import_rasterio
 from matcher.formats.pictures import is_picture
 from matcher.formats.rasters import open_rasters
 from matcher.formats.safe import is_safe
-from matcher.geo.place import COLUMNS, Place, records, to_degrees
+from matcher.geo.grid import to_degrees
+from matcher.geo.place import COLUMNS, Place, records
 
 
 def write_places(path: str | os.PathLike[str], places: Sequence[Place]) -> None:

@@ -14,17 +14,9 @@ from matcher.errors import FormatError, MatcherError, NoInputError
 from matcher.formats import safe
 from matcher.formats.bandnames import ORDER, choose, name_of, split_band
 from matcher.formats.base import BadRecord, OnBad
-from matcher.formats.geotiff import (
-    HANDLES,
-    Band,
-    GeoRef,
-    Raster,
-    RasterSource,
-    band_names,
-    gdal_errors,
-    number,
-)
+from matcher.formats.geotiff import HANDLES, Band, Raster, RasterSource, band_names, gdal_errors, number
 from matcher.formats.rasterfiles import Path_, expand
+from matcher.geo.grid import GeoRef
 
 log = logging.getLogger("matcher")
 

@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from matcher.formats.geotiff import GeoRef
+from matcher.geo.grid import Affine, GeoRef, apply, compose, to_degrees
 
-Affine = tuple[float, float, float, float, float, float]
-_EARTH = 6371008.8  # m, mean radius
 COLUMNS = (
     "chip", "rank", "scene", "row", "col", "map_x", "map_y", "lon", "lat", "crs",
     "scale", "rotation", "score", "confidence", "reason",
@@ -103,42 +101,6 @@ def records(places: Sequence[Place]) -> list[dict[str, Any]]:
         }  # fmt: skip
         out.append(row)
     return out
-
-
-def apply(affine: Affine, col: float, row: float) -> tuple[float, float]:
-    """An affine transform of one point."""
-    a, b, c, d, e, f = affine
-    return a * col + b * row + c, d * col + e * row + f
-
-
-def compose(outer: Affine, inner: Affine) -> Affine:
-    """The transform that does `inner` first."""
-    a, b, c, d, e, f = outer
-    i, j, k, m, n, o = inner
-    return a * i + b * m, a * j + b * n, a * k + b * o + c, d * i + e * m, d * j + e * n, d * k + e * o + f
-
-
-def to_degrees(georef: GeoRef, points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Map coordinates as longitude and latitude, WGS 84."""
-    from rasterio.warp import transform
-
-    xs, ys = zip(*points, strict=True)
-    lons, lats = transform(georef.crs, "EPSG:4326", xs, ys)
-    return list(zip(lons, lats, strict=True))
-
-
-def ground_pixel(georef: GeoRef, height: int, width: int) -> float:
-    """Metres on the ground that a pixel in the middle of a raster is wide and high, the geometric mean."""
-    middle = (width / 2, height / 2)
-    steps = [middle, (middle[0] + 1, middle[1]), (middle[0], middle[1] + 1)]
-    here, right, below = to_degrees(georef, [georef.to_map(*step) for step in steps])
-    return math.sqrt(_distance(here, right) * _distance(here, below))
-
-
-def _distance(one: tuple[float, float], other: tuple[float, float]) -> float:
-    """Metres between two near points in degrees."""
-    east = math.radians(other[0] - one[0]) * math.cos(math.radians((one[1] + other[1]) / 2))
-    return _EARTH * math.hypot(east, math.radians(other[1] - one[1]))
 
 
 def _round(value: float, digits: int) -> float | None:

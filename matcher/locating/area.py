@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 from matcher.errors import MatcherError, SettingsError
-from matcher.formats.geotiff import GeoRef, Raster
-from matcher.geo.place import to_degrees
+from matcher.formats.geotiff import Raster
+from matcher.geo.grid import GeoRef, to_degrees
 from matcher.locating.tiles import Box
 
 _KM_A_DEGREE = 111.195

@@ -8,7 +8,7 @@ import numpy as np
 
 from matcher.decision.confidence import confidence
 from matcher.formats.geotiff import RasterSource
-from matcher.geo.place import to_degrees
+from matcher.geo.grid import to_degrees
 from matcher.locating.variants import Search, Variant
 from matcher.matching.job import Job
 

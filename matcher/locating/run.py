@@ -8,7 +8,8 @@ from typing import Any
 
 from matcher.decision.reasons import IN_DOUBT, fault, reason
 from matcher.evidence import channels, templates
-from matcher.geo.place import Place, apply
+from matcher.geo.grid import apply
+from matcher.geo.place import Place
 from matcher.imagery import Roles, tell_range, to_dn
 from matcher.locating.hits import Hit, apart, shares, sure
 from matcher.locating.plan import Plan, plan

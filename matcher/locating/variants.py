@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from matcher.errors import MatcherError, SettingsError
 from matcher.formats.geotiff import Raster, RasterSource
-from matcher.geo.place import Affine, compose, ground_pixel
+from matcher.geo.grid import Affine, compose, ground_pixel
 from matcher.geo.resample import shrink, turn
 from matcher.locating.area import Near, area
 from matcher.locating.tiles import Box, TiledSource
