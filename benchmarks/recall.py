@@ -26,7 +26,8 @@ import sets
 from scaling import warm
 
 import matcher
-from matcher.formats.submission import read_details, read_submission
+from matcher.formats.submission import read_submission
+from matcher.result import read_details
 from matcher.scoring.judge import judge
 
 WITHIN = 4.0  # px

@@ -63,7 +63,20 @@ class Result(Placements):
         write_submission(path, self, xy_order=xy_order)
 
     def to_details(self, path: str | os.PathLike[str]) -> None:
-        """Write every column as CSV; see `matcher.formats.submission.write_details`."""
-        from matcher.formats.submission import write_details
+        """Write every column as CSV; see `matcher.formats.details.write_details`."""
+        from matcher.formats.details import write_details
 
         write_details(path, self)
+
+
+def read_details(path: str | os.PathLike[str]) -> Result:
+    """Read what `Result.to_details` wrote; every value comes back, but for the guess of refused answers: -1.
+
+    Raises
+    ------
+    FormatError
+        If the file is missing, has another header, or a malformed row; the message names the line.
+    """
+    from matcher.formats.details import read_columns
+
+    return Result(**read_columns(path))

@@ -17,7 +17,8 @@ from matcher.cli.options import Size, spell_size
 from matcher.cli.progress import EVERY, Bar, Lines, spell_time
 from matcher.demo.sample import to_official
 from matcher.formats.official import write_images, write_patches
-from matcher.formats.submission import read_details, read_submission
+from matcher.formats.submission import read_submission
+from matcher.result import read_details
 from matcher.settings import Settings
 
 CORNERS = ((1, 20, 10), (0, 3, 31), (2, 0, 0))  # image, x, y

@@ -12,11 +12,12 @@ from click.testing import CliRunner
 import matcher
 from matcher.cli import main
 from matcher.errors import MatcherError
-from matcher.formats.submission import read_details, write_details, write_submission
+from matcher.formats.details import write_details
+from matcher.formats.submission import write_submission
 from matcher.placements import Placements
 from matcher.report.page import _choose, write_report
 from matcher.report.thumbs import colours, pack, webp
-from matcher.result import Result
+from matcher.result import Result, read_details
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 RNG = np.random.default_rng(5)

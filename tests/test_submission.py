@@ -10,17 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matcher.errors import FormatError, MatcherError
+from matcher.formats.details import DETAILS, write_details
 from matcher.formats.files import atomic_write
-from matcher.formats.submission import (
-    DETAILS,
-    read_details,
-    read_groups,
-    read_submission,
-    write_details,
-    write_submission,
-)
+from matcher.formats.submission import read_groups, read_submission, write_submission
 from matcher.placements import Placements
-from matcher.result import Result
+from matcher.result import Result, read_details
 
 WHOLE = st.integers(0, 2**63 - 1)
 

@@ -1,4 +1,4 @@
-"""CSV in and out, one row a patch: submissions and answers, details, groups.
+"""CSV in and out, one row a patch: submissions and answers, groups.
 
 The official form has the header ``Patch ID,Result`` and rows such as ``17,192 219 143``: the patch, then
 image, x and y with single spaces. The slides also write ``17,192,219,143``; both are read, the first is
@@ -15,15 +15,9 @@ import numpy as np
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.files import atomic_write, problem
 from matcher.placements import Placements
-from matcher.result import Result
 
 Path = str | os.PathLike[str]
 HEADER = "Patch ID,Result"
-DETAILS = (
-    "patch_id", "image_id", "x", "y", "score",
-    "runner_up_image_id", "runner_up_score", "confidence", "reason",
-)  # fmt: skip
-_NONE = "none"  # the image of an answer that was refused
 _NUMBER = re.compile(r"[+-]?[0-9]{1,19}")
 _INT64 = np.iinfo(np.int64)
 
@@ -89,80 +83,6 @@ def read_submission(path: Path, *, xy_order: str = "xy") -> Placements:
         raise FormatError(f"{os.fspath(path)}: has no row below its header")
     ids, image, x, y = np.array(values, np.int64).T.copy()
     return Placements(ids, image, y, x) if swap else Placements(ids, image, x, y)
-
-
-def write_details(path: Path, result: Result) -> None:
-    """Write a result with every column as CSV; missing scores and runners-up are empty cells.
-
-    The image of a refused answer is ``none``, its x and y are empty.
-
-    Raises
-    ------
-    MatcherError
-        If the file cannot be written.
-    """
-    refused = result.refused.tolist()
-    columns = (
-        result.ids.tolist(),
-        (_NONE if no else k for k, no in zip(result.image.tolist(), refused, strict=True)),
-        ("" if no else k for k, no in zip(result.x.tolist(), refused, strict=True)),
-        ("" if no else k for k, no in zip(result.y.tolist(), refused, strict=True)),
-        map(_float_text, np.asarray(result.score, np.float32)),
-        ("" if image == -1 else image for image in result.runner_up_image.tolist()),
-        map(_float_text, np.asarray(result.runner_up_score, np.float32)),
-        map(_float_text, np.asarray(result.confidence, np.float32)),
-        result.reason,
-    )
-    with atomic_write(path, "w") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(DETAILS)
-        writer.writerows(zip(*columns, strict=True))
-
-
-def read_details(path: Path) -> Result:
-    """Read what `write_details` wrote; every value comes back as it was, but for the guess of refused answers: -1.
-
-    Raises
-    ------
-    FormatError
-        If the file is missing, has another header, or a malformed row; the message names the line.
-    """
-    rows = read_rows(path)
-    line, header = next(rows, (1, []))
-    if tuple(header) != DETAILS:
-        raise FormatError(f"{os.fspath(path)}, line {line}: expected the header {','.join(DETAILS)!r}")
-    whole: list[tuple[int, ...]] = []
-    real: list[tuple[float, ...]] = []
-    reasons: list[str] = []
-    refused: list[bool] = []
-    for line, cells in rows:
-        try:
-            ids, image, x, y, score, second, second_score, confidence, reason = cells
-            refused.append(image == _NONE)
-            if refused[-1] and not x and not y:
-                image = x = y = "-1"
-            whole.append((int(ids), int(image), int(x), int(y), int(second or -1)))
-            real.append(tuple(float(cell or "nan") for cell in (score, second_score, confidence)))
-        except ValueError as error:
-            raise FormatError(f"{os.fspath(path)}, line {line}: is not a row of details: {error}") from None
-        reasons.append(reason)
-    try:
-        ids_, image_, x_, y_, second_ = np.array(whole, np.int64).reshape(-1, 5).T.copy()
-    except OverflowError:
-        raise FormatError(f"{os.fspath(path)}: a whole number is beyond int64") from None
-    score_, second_score_, confidence_ = np.array(real, np.float64).reshape(-1, 3).T.astype(np.float32)
-    return Result(
-        ids_,
-        image_,
-        x_,
-        y_,
-        score_,
-        second_,
-        second_score_,
-        confidence_,
-        tuple(reasons),
-        np.array(refused, bool),
-    )
 
 
 def read_groups(path: Path, column: str | None = None) -> dict[int, str]:
@@ -237,11 +157,6 @@ def to_int64(text: str) -> int | None:
         return None
     value = int(text)
     return value if _INT64.min <= value <= _INT64.max else None
-
-
-def _float_text(value: np.float32) -> str:
-    """The shortest text that reads back as the same float32; empty for nan."""
-    return "" if np.isnan(value) else str(value)
 
 
 def _is_xy(xy_order: str) -> bool:

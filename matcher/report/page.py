@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from matcher.errors import MatcherError
 from matcher.formats import Source, open_images, open_patches
 from matcher.formats.files import atomic_write
-from matcher.formats.submission import read_details, read_submission
+from matcher.formats.submission import read_submission
 from matcher.placements import Placements
 from matcher.report.about import inputs, made_with, shown_as
 from matcher.report.thumbs import colours, pack
-from matcher.result import Result
+from matcher.result import Result, read_details
 from matcher.settings import Settings
 
 GALLERY = 1000  # matches shown with pictures

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from matcher.errors import MatcherError
-from matcher.formats.submission import write_details, write_submission
+from matcher.formats.details import write_details
+from matcher.formats.submission import write_submission
 from matcher.matching.job import Job
 from matcher.matching.run import match_rows
 from matcher.result import Result
