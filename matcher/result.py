@@ -63,10 +63,10 @@ class Result(Placements):
         write_submission(path, self, xy_order=xy_order)
 
     def to_details(self, path: str | os.PathLike[str]) -> None:
-        """Write every column as CSV; see `matcher.formats.details.write_details`."""
-        from matcher.formats.details import write_details
+        """Write every column as CSV; see `matcher.formats.details.write_columns`."""
+        from matcher.formats.details import write_columns
 
-        write_details(path, self)
+        write_columns(path, vars(self))
 
 
 def read_details(path: str | os.PathLike[str]) -> Result:

@@ -12,7 +12,6 @@ from click.testing import CliRunner
 import matcher
 from matcher.cli import main
 from matcher.errors import MatcherError
-from matcher.formats.details import write_details
 from matcher.formats.submission import write_submission
 from matcher.placements import Placements
 from matcher.report.page import _choose, write_report
@@ -43,7 +42,7 @@ def made(folder, patches, images=3, size=128, side=32, bands=4):
     second = np.full(patches, -1)
     reason = tuple("ambiguous" if c < 0.5 else "" for c in confidence)
     result = Result(ids, image, x, y, score, second, score, confidence, reason)
-    write_details(folder / "details.csv", result)
+    result.to_details(folder / "details.csv")
     true = np.where(ids % 2 == 0, image, (image + 1) % images)
     write_submission(folder / "answers.csv", Placements(ids, true, x, y))
     return [folder / name for name in ("images.npz", "patches.npz", "details.csv")]
@@ -80,7 +79,7 @@ def test_without_answers(tmp_path):
 
 def test_refused_matches_are_in_no_image(tmp_path):
     images, patches, details = made(tmp_path, 12)
-    write_details(details, read_details(details).refuse(0.5))
+    read_details(details).refuse(0.5).to_details(details)
     write_report(tmp_path / "r.html", images, patches, details, tmp_path / "answers.csv")
     data = data_of(tmp_path / "r.html")
     refused = [row[5] < 0.5 for row in data["rows"]]
@@ -228,7 +227,7 @@ def test_in_a_real_browser(tmp_path, window):
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 def test_refused_matches_in_a_real_browser(tmp_path):
     images, patches, details = made(tmp_path, 20)
-    write_details(details, read_details(details).refuse(0.5))
+    read_details(details).refuse(0.5).to_details(details)
     write_report(tmp_path / "r.html", images, patches, details, tmp_path / "answers.csv")
     out = steered(tmp_path, "500,900")
     assert (out["cards"], out["wrong"], out["open"], out["drawn"], out["overflow"]) == (

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matcher.errors import FormatError, MatcherError
-from matcher.formats.details import DETAILS, write_details
+from matcher.formats.details import DETAILS
 from matcher.formats.files import atomic_write
 from matcher.formats.submission import read_groups, read_submission, write_submission
 from matcher.placements import Placements
@@ -135,7 +135,7 @@ class TestSubmission:
 
 class TestDetails:
     def test_official_header(self, tmp_path):
-        write_details(tmp_path / "d.csv", result())
+        result().to_details(tmp_path / "d.csv")
         header = "patch_id,image_id,x,y,score,runner_up_image_id,runner_up_score,confidence,reason"
         assert (tmp_path / "d.csv").read_text().splitlines()[0] == header == ",".join(DETAILS)
 
@@ -157,7 +157,7 @@ class TestDetails:
         wanted = result(1)
         wanted.score[0] = wanted.runner_up_score[0] = np.nan
         wanted.runner_up_image[0] = -1
-        write_details(tmp_path / "d.csv", wanted)
+        wanted.to_details(tmp_path / "d.csv")
         row = (tmp_path / "d.csv").read_text().splitlines()[1].split(",")
         assert [row[k] for k in (4, 5, 6, 8)] == [""] * 4
 

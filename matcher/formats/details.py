@@ -2,31 +2,16 @@
 
 import csv
 import os
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from matcher.errors import FormatError
 from matcher.formats.files import atomic_write
 from matcher.formats.submission import read_rows
 
 Path = str | os.PathLike[str]
-
-
-class Detailed(Protocol):
-    """The columns of a result; `matcher.result.Result` says what they hold."""
-
-    ids: NDArray[np.int64]
-    image: NDArray[np.int64]
-    x: NDArray[np.int64]
-    y: NDArray[np.int64]
-    score: NDArray[np.float32]
-    runner_up_image: NDArray[np.int64]
-    runner_up_score: NDArray[np.float32]
-    confidence: NDArray[np.float32]
-    reason: tuple[str, ...]
-    refused: NDArray[np.bool_]
 
 
 DETAILS = (
@@ -38,36 +23,51 @@ DETAILS = (
 _NONE = "none"  # the image of an answer that was refused
 
 
-def write_details(path: Path, result: Detailed) -> None:
+def write_columns(path: Path, columns: Mapping[str, Any]) -> None:
     """Write a result with every column as CSV; missing scores and runners-up are empty cells.
 
     The image of a refused answer is ``none``, its x and y are empty.
+
+    Parameters
+    ----------
+    path : path
+    columns : mapping of str to array
+        By their names in `matcher.result.Result`, (n,) each.
 
     Raises
     ------
     MatcherError
         If the file cannot be written.
     """
-    refused = result.refused.tolist()
-    columns = (
-        result.ids.tolist(),
-        (_NONE if no else k for k, no in zip(result.image.tolist(), refused, strict=True)),
-        ("" if no else k for k, no in zip(result.x.tolist(), refused, strict=True)),
-        ("" if no else k for k, no in zip(result.y.tolist(), refused, strict=True)),
-        map(_float_text, np.asarray(result.score, np.float32)),
-        ("" if image == -1 else image for image in result.runner_up_image.tolist()),
-        map(_float_text, np.asarray(result.runner_up_score, np.float32)),
-        map(_float_text, np.asarray(result.confidence, np.float32)),
-        result.reason,
+    whole = {
+        name: np.asarray(columns[name]).tolist()
+        for name in ("ids", "image", "x", "y", "runner_up_image", "refused")
+    }
+    real = {
+        name: map(_float_text, np.asarray(columns[name], np.float32))
+        for name in ("score", "runner_up_score", "confidence")
+    }
+    refused = whole["refused"]
+    rows = zip(
+        whole["ids"],
+        (_NONE if no else k for k, no in zip(whole["image"], refused, strict=True)),
+        ("" if no else k for k, no in zip(whole["x"], refused, strict=True)),
+        ("" if no else k for k, no in zip(whole["y"], refused, strict=True)),
+        real["score"],
+        ("" if image == -1 else image for image in whole["runner_up_image"]),
+        real["runner_up_score"],
+        real["confidence"],
+        columns["reason"],
+        strict=True,
     )
     with atomic_write(path, "w") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(DETAILS)
-        writer.writerows(zip(*columns, strict=True))
+        writer.writerows(rows)
 
 
 def read_columns(path: Path) -> dict[str, Any]:
-    """The columns of what `write_details` wrote, by their names in `matcher.result.Result`.
+    """The columns of what `write_columns` wrote, by their names in `matcher.result.Result`.
 
     Every value comes back as it was, but for the guess of refused answers: -1.
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from matcher.errors import MatcherError
-from matcher.formats.details import write_details
 from matcher.formats.submission import write_submission
 from matcher.matching.job import Job
 from matcher.matching.run import match_rows
@@ -137,7 +136,7 @@ def run(
 def publish(place: RunFolder, outcome: Outcome) -> None:
     """Write the merged submission and details of a run directory, and ``DONE``."""
     write_submission(place.path / SUBMISSION, outcome.result)
-    write_details(place.path / DETAILS, outcome.result)
+    outcome.result.to_details(place.path / DETAILS)
     digests = {
         name: hashlib.sha256((place.path / name).read_bytes()).hexdigest() for name in (SUBMISSION, DETAILS)
     }
