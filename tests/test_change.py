@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from change_trial import account, account_text, fit, paint_place, scores, season_pairs, sky_account
 from click.testing import CliRunner
+from painted import MARGIN, RECIPES, Scene, paint
 
 from matcher.change.align import gains, moved, rest_shift
 from matcher.change.detect import CLASSES, find_change
-from matcher.change.painted import MARGIN, RECIPES, Scene, paint
 from matcher.change.run import changes
-from matcher.change.trial import account, account_text, fit, paint_place, scores, season_pairs, sky_account
 from matcher.cli import main
 from matcher.demo.sample import read_sample
 from matcher.errors import MatcherError

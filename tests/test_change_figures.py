@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from change_trial import account, fit, scores
 
-from matcher.change.trial import account, fit, scores
 from tests.places import DATA, needs_data
 
 pytestmark = [*needs_data, pytest.mark.slow]

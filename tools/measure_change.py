@@ -4,7 +4,7 @@
     python tools/measure_change.py [--data ../shared/data] [--count 12] [--side 64] [--seed 0] [--write]
     python tools/measure_change.py --picture docs/change.jpg
 
-Buildings, a cleared field or a filled pond (`matcher.change.painted`) are painted into real pairs of dates at least 45
+Buildings, a cleared field or a filled pond (`tools/painted.py`) are painted into real pairs of dates at least 45
 days apart in the year. Every window is judged by weights fitted without its place. Of the places, five were used to
 develop the method (`DEVELOPED`); the table of the others stands apart. --write fits on all places, from --fit-seed,
 and writes matcher/data/change.json. --picture draws the change found in three windows of the city pairs (`REAL`).
@@ -14,11 +14,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
-
-from matcher.change.detect import find_change, shipped
-from matcher.change.painted import Painted
-from matcher.change.trial import (
+from change_trial import (
     account,
     account_text,
     fit,
@@ -27,6 +23,10 @@ from matcher.change.trial import (
     season_pairs,
     sky_account,
 )
+from painted import Painted
+from PIL import Image
+
+from matcher.change.detect import find_change, shipped
 from matcher.imagery import Roles
 from matcher.report.change import picture
 from matcher.verification.model import write_model

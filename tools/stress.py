@@ -13,10 +13,10 @@ from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
+from painted import PAINTERS, Scene
 from rounds import PACKAGE, Round, state, tell
 
 from matcher.change.align import moved
-from matcher.change.painted import PAINTERS, Scene
 from matcher.geo.resample import turn
 from matcher.imagery import Roles
 from matcher.simulate.challenge import cut_place

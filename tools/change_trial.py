@@ -6,10 +6,10 @@ from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
+from painted import MARGIN, RECIPES, Painted, Scene, ndvi, paint
 
 from matcher.change.align import gains, moved, rest_shift
 from matcher.change.detect import PRIOR, find_change
-from matcher.change.painted import MARGIN, RECIPES, Painted, Scene, ndvi, paint
 from matcher.change.terms import NAMES, terms
 from matcher.imagery import Roles
 from matcher.simulate.sky import draw_sky
