@@ -1,0 +1,217 @@
+"""What colour says of places, against loops, and the answers that it settles."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import matcher
+from matcher.decision.colour import BLOCKS, FREEDOM, HAZE, LEAST, NOISE, Colours, block, grid, statistics
+from matcher.decision.settle import Ground, settle
+from matcher.model import shipped
+from matcher.search.candidates import Candidates
+from matcher.search.pyramid.index import build_index
+from tests.evidence.test_evidence import FOUR, texture
+
+NAMES = ("red", "green", "blue", "nir")
+
+
+def naive_statistics(dn, down, across):
+    """Logs of the mean and deviation of every window of 4 x 4 blocks: loops over windows, plain float64."""
+    height, width = BLOCKS * down, BLOCKS * across
+    rows = dn.shape[0] // down - BLOCKS + 1
+    columns = dn.shape[1] // across - BLOCKS + 1
+    out = np.zeros((rows, columns, 2 * dn.shape[2]))
+    for r in range(rows):
+        for c in range(columns):
+            for b in range(dn.shape[2]):
+                window = dn[r * down : r * down + height, c * across : c * across + width, b].astype(
+                    np.float64
+                )
+                out[r, c, b] = math.log(max(window.mean(), 0) + HAZE)
+                out[r, c, dn.shape[2] + b] = math.log(window.std() + NOISE)
+    return out
+
+
+class TestStatistics:
+    @pytest.mark.parametrize(
+        ("shape", "side"),
+        [((64, 64), (64, 64)), ((70, 93), (32, 32)), ((40, 51), (13, 22)), ((129, 65), (64, 30))],
+    )
+    def test_as_loops(self, shape, side):
+        dn = texture(*shape, seed=sum(shape))
+        dn[5:30, 3:40] = 4095
+        dn[:9, :9] = -3
+        found = statistics(dn, side)
+        assert found.dtype == np.float32
+        assert found.shape[:2] == grid(shape, side)
+        np.testing.assert_allclose(found, naive_statistics(dn, *block(side)), rtol=0, atol=1e-4)
+
+    def test_a_window_is_the_patch(self):
+        """A patch's own statistics are those of the window that it was cut from."""
+        dn = texture(100, 120, seed=3)
+        patch = np.ascontiguousarray(dn[32:64, 16:48])
+        np.testing.assert_array_equal(statistics(patch, (32, 32))[0, 0], statistics(dn, (32, 32))[4, 2])
+
+
+class TestDensity:
+    @pytest.mark.parametrize("bands", [NAMES, ("nir", "red"), ("blue", "pan", "green"), ("green",)])
+    def test_as_ratio_of_student_t(self, bands):
+        rng = np.random.default_rng(1)
+        values = rng.normal(6, 1, (50, 2 * len(bands))).astype(np.float32)
+        patch = values[7] + rng.normal(0, 0.2, 2 * len(bands)).astype(np.float32)
+        model = shipped().colour
+        known = [k for k, name in enumerate(bands) if name in model.bands]
+        columns = known + [len(bands) + k for k in known]
+        rows = [model.bands.index(bands[k]) for k in known]
+        rows += [len(model.bands) + k for k in rows]
+        found = Colours(values, np.array([0, 20, 50]), bands, model).density(patch)
+        for k in range(50):
+            d = (values[k] - patch)[columns].astype(np.float64)
+            one, other = (
+                stats.multivariate_t(np.zeros(len(rows)), m[np.ix_(rows, rows)], df=FREEDOM).logpdf(d)
+                for m in (model.within, model.apart)
+            )
+            expected = math.sqrt(LEAST + (1 - LEAST) * math.exp(one - other))
+            assert found[k] == pytest.approx(expected, rel=1e-4)
+
+    def test_unknown_bands_say_nothing(self):
+        assert not Colours(np.zeros((3, 2), np.float32), np.array([0, 3]), ("gray",), shipped().colour).known
+
+    def test_model_is_a_pair_of_covariances(self):
+        model = shipped().colour
+        for m in (model.within, model.apart):
+            assert np.linalg.eigvalsh(m).min() > 0
+            np.testing.assert_array_equal(m, m.T)
+        # Differences of different places are larger, whichever mixture of bands is looked at.
+        assert np.linalg.eigvalsh(model.apart - model.within).max() > 0
+        assert (np.diag(model.apart) > np.diag(model.within)).all()
+
+    def test_index_holds_the_same(self):
+        targets = [texture(80, 90, seed=1), texture(80, 90, seed=2), texture(70, 100, seed=3)]
+        from matcher.search.pyramid.codes import Plan
+
+        index = build_index(targets, [t.shape[:2] for t in targets], FOUR, Plan.of(32, 32))
+        for k, dn in enumerate(targets):
+            low, high = index.colour_starts[k : k + 2]
+            np.testing.assert_array_equal(
+                index.colour[low:high], statistics(dn, (32, 32)).reshape(high - low, -1)
+            )
+
+
+def sea(height, width, seed, level=(300, 320, 420, 90)):
+    """Water with sensor noise of 5 DN, no edge in it."""
+    rng = np.random.default_rng(seed)
+    return (np.array(level) + rng.normal(0, 5, (height, width, 4))).round().astype(np.float32)
+
+
+def land(height, width, seed):
+    """Woods and fields: coarse texture, bright in near infrared."""
+    rng = np.random.default_rng(seed)
+    coarse = np.kron(rng.normal(0, 1, (height // 8 + 1, width // 8 + 1)), np.ones((8, 8)))[:height, :width]
+    tone = np.array((500, 700, 450, 2600)) * np.exp(0.25 * coarse)[..., np.newaxis]
+    return (tone + rng.normal(0, 30, (height, width, 4))).round().astype(np.float32)
+
+
+def ground_of(targets, side):
+    made = [statistics(t, side) for t in targets]
+    starts = np.cumsum([0, *(m.shape[0] * m.shape[1] for m in made)])
+    values = np.concatenate([m.reshape(-1, m.shape[-1]) for m in made])
+    shapes = np.array([t.shape[:2] for t in targets])
+    return Ground(
+        Colours(values, starts, NAMES, shipped().colour),
+        np.arange(len(targets)),
+        shapes,
+        side,
+        shipped().odds,
+    )
+
+
+def naive_settle(scores, targets, places, level, density, sizes, steps):
+    """The answer of highest expected score, in loops: (target, place, whether it is a candidate's)."""
+    radius = 64 * math.sqrt(2)
+    chances = []  # by target: (chance, y, x) of everything the patch may lie at
+    for k, (rows, columns) in enumerate(sizes):
+        windows = [(r, c) for r in range(rows) for c in range(columns)]
+        area = steps[0] * steps[1]
+        chances.append([(density[k][r * columns + c] * area, r * steps[0], c * steps[1]) for r, c in windows])
+    snapped = {}
+    for s, k, (y, x) in zip(scores, targets, places, strict=True):
+        rows, columns = sizes[k]
+        r, c = min(int(y / steps[0] + 0.5), rows - 1), min(int(x / steps[1] + 0.5), columns - 1)
+        odds = math.exp(shipped().odds.slope * s + level) * density[k][r * columns + c]
+        chances[k].append((odds, y, x))
+        snapped[k] = (y, x, r * steps[0], c * steps[1])
+    best = (-1.0, 0, (0, 0), False)
+    for k, parts in enumerate(chances):
+        for n, (_, y, x) in enumerate(parts):
+            own = k in snapped and n == len(parts) - 1
+            earned = 0.0
+            for m, (chance, v, u) in enumerate(parts):
+                # A candidate is taken for its window by all but itself.
+                at = snapped[k][2:] if own and m != n else (y, x)
+                earned += chance * (0.5 + 0.5 * max(1 - math.hypot(v - at[0], u - at[1]) / radius, 0))
+            if earned > best[0] * (1 + 1e-12):
+                best = (earned, k, (y, x), own)
+    return best[1:]
+
+
+class TestSettle:
+    @pytest.mark.parametrize("score", [5.0, 30.0, 60.0, 120.0, 20000.0])
+    @pytest.mark.parametrize(("kind", "flat"), [(sea, True), (sea, False), (land, False)])
+    def test_as_loops(self, score, kind, flat):
+        side = (32, 32)
+        targets = [land(90, 110, 1), sea(100, 96, 2), land(96, 96, 3)]
+        ground = ground_of(targets, side)
+        own = statistics(kind(32, 32, 9), side)[0]
+        found = Candidates(
+            np.array([[0, 2, 1, -1]]),
+            np.array([[[10, 20], [33, 5], [60, 60], [0, 0]]]),
+            np.array([[score, score - 3, score - 4, -1]], np.float32),
+        )
+        settled = settle(found, own, np.array([flat]), ground)
+        rest = settled.target[0, 1:].tolist()
+        assert settled.target[0, 0] not in rest
+        assert np.isfinite(settled.score).all()
+        if score > 500:  # odds beyond float64: all three are as good
+            assert settled.score[0, 0] > 1000
+            return
+        density, starts = ground.colours.density(own[0]), ground.colours.starts
+        parts = [density[starts[k] : starts[k + 1]].tolist() for k in range(3)]
+        sizes = [grid(t.shape[:2], side) for t in targets]
+        told = found.score[0, :3].tolist(), [0, 2, 1], found.place[0, :3].tolist()
+        level = shipped().odds.flat if flat else shipped().odds.level
+        image, place, structure = naive_settle(*told, level, parts, sizes, block(side))
+        assert settled.target[0, 0] == image
+        assert rest[:2] == [k for k in (0, 2, 1) if k != image]
+        m = found.target[0].tolist().index(image)
+        assert tuple(settled.place[0, 0]) == tuple(place)
+        assert settled.score[0, 0] == (found.score[0, m] if structure else 0)
+
+    def test_water_is_sought_in_water(self):
+        """A patch without an edge is answered in the only water, and its confidence stays low."""
+        images = [land(200, 200, k) for k in range(4)] + [sea(200, 200, 7)]
+        patches = [sea(48, 48, 20 + k, (330, 345, 440, 100)) for k in range(3)]
+        for search in ("pyramid", "exhaustive"):
+            result = matcher.match(images, patches, search=search)
+            assert (result.image == 4).all()
+            assert (result.confidence < 0.5).all()
+            assert np.median(result.confidence) < 0.1
+            assert set(result.reason) <= {"flat", "weak", "ambiguous"}
+
+    def test_what_stands_out_is_left_alone(self):
+        images = [land(160, 160, k) for k in range(3)] + [sea(160, 160, 7)]
+        patch = np.ascontiguousarray(images[1][40:88, 70:118])
+        result = matcher.match(images, [patch])
+        assert (result.image[0], result.x[0], result.y[0]) == (1, 70, 40)
+        assert result.confidence[0] > 0.99
+
+    def test_no_patch_feels_another(self):
+        images = [land(160, 160, k) for k in range(3)] + [sea(160, 170, 7), sea(150, 160, 8)]
+        patches = [sea(32, 32, 20), land(32, 32, 30), sea(32, 32, 21)]
+        together = matcher.match(images, patches)
+        for k, patch in enumerate(patches):
+            alone = matcher.match(images, [patch])
+            for name in ("image", "x", "y", "score", "confidence", "reason"):
+                assert getattr(alone, name)[0] == getattr(together, name)[k]

@@ -1,0 +1,254 @@
+"""Chips in scenes, end to end: seams, scales, rotations, areas, refusals, candidates, coordinates."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+import matcher
+from matcher.errors import MatcherError, SettingsError
+from matcher.geo.grid import apply
+from matcher.geo.place import records
+from matcher.geo.resample import shrink, turn
+from matcher.locating.area import Near
+from matcher.locating.variants import Variant, parse_scale
+from tests.formats.test_rasters import write
+
+rasterio = pytest.importorskip("rasterio")
+from rasterio.transform import from_origin  # noqa: E402
+
+WEST, NORTH = 600000, 5700000
+
+
+def ground(height, width, seed=0, grain=1.2):
+    """Land of smooth random fields in four bands that resemble each other, DN."""
+    rng = np.random.default_rng(seed)
+    base = ndimage.gaussian_filter(rng.standard_normal((height, width)), grain)
+    bands = [
+        base + 1.0 * ndimage.gaussian_filter(rng.standard_normal((height, width)), grain) for _ in range(4)
+    ]
+    return (1500 + 400 * np.stack(bands, -1) / base.std()).clip(50, 4000).astype(np.uint16)
+
+
+def other_date(array, seed=1):
+    """The same ground in other light and with noise."""
+    rng = np.random.default_rng(seed)
+    return (array * 0.8 + 300 + rng.normal(0, 60, array.shape)).clip(1, 4095).astype(np.uint16)
+
+
+@pytest.fixture(scope="module")
+def land():
+    return ground(700, 900)
+
+
+@pytest.fixture
+def scene(tmp_path, land):
+    return write(tmp_path / "scene.tif", land, nodata=0, transform=from_origin(WEST, NORTH, 10, 10))
+
+
+def chip(tmp_path, land, row, col, side=48, name="chip.tif", **profile):
+    array = other_date(land)[row : row + side, col : col + side]
+    return write(tmp_path / name, array, **{"transform": from_origin(1000, 2000, 10, 10), **profile})
+
+
+def test_place_and_coordinates(tmp_path, land, scene):
+    (place,) = matcher.locate(chip(tmp_path, land, 301, 455), scene)
+    assert abs(place.row - 301) < 0.3
+    assert abs(place.col - 455) < 0.3
+    assert place.confidence > 0.9
+    (record,) = records([place])
+    assert record["map_x"] == pytest.approx(WEST + 10 * (455 + 24), abs=3)
+    assert record["map_y"] == pytest.approx(NORTH - 10 * (301 + 24), abs=3)
+    assert record["crs"] == "EPSG:32631"
+    from rasterio.warp import transform
+
+    lon, lat = transform("EPSG:32631", "EPSG:4326", [record["map_x"]], [record["map_y"]])
+    assert (record["lon"], record["lat"]) == pytest.approx((lon[0], lat[0]), abs=1e-6)
+    assert record["row"] == round(record["row"], 1)
+    assert apply(place.transform, 0, 0) == pytest.approx((WEST + 10 * place.col, NORTH - 10 * place.row))
+
+
+def test_nothing_lost_at_the_seams_and_nothing_found_twice(tmp_path, land, monkeypatch):
+    """Chips on and beside every seam of small pieces: each found once, and sure."""
+    import matcher.locating.variants as variants
+    from matcher.locating.tiles import TiledSource
+
+    monkeypatch.setattr(variants, "TiledSource", lambda *a, **k: TiledSource(*a, **k, places=100))
+    part = land[:300, :330]
+    scene = write(tmp_path / "scene.tif", part)
+    (tmp_path / "chips").mkdir()
+    tiles = TiledSource(matcher.open_images(scene), (48, 48), places=100)
+    assert len(tiles) == 9
+    seams = sorted({(p.row + d, p.col + e) for p in tiles.pieces for d in (-1, 4) for e in (0, 7)})
+    seams = [(r, c) for r, c in seams if 0 <= r <= 300 - 48 and 0 <= c <= 330 - 48]
+    for n, (row, col) in enumerate(seams):
+        chip(tmp_path / "chips", land, row, col, name=f"{n}.tif")
+    places = matcher.locate(tmp_path / "chips", scene, candidates=2)
+    first = [p for p in places if p.rank == 1]
+    found = {p.chip.rsplit("/", 1)[1]: (p.row, p.col) for p in first}
+    for n, place in enumerate(seams):
+        assert found[f"{n}.tif"] == pytest.approx(place, abs=0.5)
+    assert min(p.confidence for p in first) > 0.9
+    for second in (p for p in places if p.rank == 2):
+        row, col = found[second.chip.rsplit("/", 1)[1]]
+        assert max(abs(second.row - row), abs(second.col - col)) > 20
+
+
+def test_several_scenes_that_show_the_same_ground(tmp_path, land, scene):
+    """A second scene that overlaps the first is no rival of it."""
+    other = land[100:600, 200:800]
+    write(tmp_path / "b.tif", other_date(other, 5), transform=from_origin(WEST + 2000, NORTH - 1000, 10, 10))
+    write(tmp_path / "c.tif", ground(300, 300, 9), transform=from_origin(WEST + 90000, NORTH, 10, 10))
+    (place,) = matcher.locate(chip(tmp_path, land, 301, 455), [scene, tmp_path / "b.tif", tmp_path / "c.tif"])
+    assert place.confidence > 0.95
+    assert place.centre() == pytest.approx((WEST + 10 * (455 + 24), NORTH - 10 * (301 + 24)), abs=5)
+
+
+class TestRefusal:
+    def test_in_none_of_these_scenes(self, tmp_path, land, scene):
+        del land
+        (place,) = matcher.locate(chip(tmp_path, ground(100, 100, 77), 20, 30), scene, min_confidence=0.9)
+        assert (place.rank, place.scene) == (0, "")
+        assert place.reason in ("weak", "ambiguous")
+        assert records([place])[0]["row"] is None
+        (forced,) = matcher.locate(tmp_path / "chip.tif", scene, min_confidence=0)
+        assert forced.rank == 1
+        assert forced.confidence < 0.9
+
+    def test_a_flat_chip(self, tmp_path, land, scene):
+        write(tmp_path / "flat.tif", np.full((48, 48, 4), 900, np.uint16))
+        chip(tmp_path, land, 11, 12)
+        places = matcher.locate([tmp_path / "flat.tif", tmp_path / "chip.tif"], scene)
+        assert [p.rank for p in places] == [0, 1]
+        assert places[0].reason == "flat"
+        assert places[1].reason == ""
+
+
+class TestPixelSizes:
+    @pytest.mark.parametrize("metres", [5, 15])
+    def test_both_sides_say_their_own(self, tmp_path, metres):
+        fine = ground(900, 1000, 3, grain=4.0)  # 5 m
+        scene = write(tmp_path / "scene.tif", shrink(fine, 2), transform=from_origin(WEST, NORTH, 10, 10))
+        cut = other_date(fine)[200:440, 300:540]
+        array = cut[:120, :120] if metres == 5 else shrink(cut, 3)
+        write(tmp_path / "chip.tif", array, transform=from_origin(0, 0, metres, metres))
+        (place,) = matcher.locate(tmp_path / "chip.tif", scene)
+        assert place.scale == pytest.approx(metres / 10, rel=1e-3)
+        assert (place.row, place.col) == pytest.approx((100, 150), abs=0.7)
+        assert place.transform[0] == pytest.approx(metres, rel=1e-3)
+
+    def test_a_picture_that_does_not_say_is_tried_at_several(self, tmp_path):
+        cv2 = pytest.importorskip("cv2")
+        fine = ground(900, 1000, 3, grain=4.0)
+        scene = write(tmp_path / "scene.tif", shrink(fine, 2)[..., :3], photometric="RGB")
+        rgb = (other_date(fine)[200:360, 300:460, :3] // 16).astype(np.uint8)
+        cv2.imwrite(str(tmp_path / "chip.png"), rgb[..., ::-1])
+        (place,) = matcher.locate(tmp_path / "chip.png", scene)
+        assert place.scale == 0.5
+        assert (place.row, place.col) == pytest.approx((100, 150), abs=0.7)
+        (place,) = matcher.locate(tmp_path / "chip.png", scene, scale=1.0, min_confidence=0.9)
+        assert place.rank == 0
+
+    def test_scales_that_cannot_be(self, tmp_path, land, scene):
+        with pytest.raises(SettingsError, match="--scale"):
+            parse_scale("double")
+        with pytest.raises(MatcherError, match=r"chip\.tif: is 4 x 4 px at the scenes' pixel size"):
+            matcher.locate(chip(tmp_path, land, 0, 0), scene, scale=1 / 12)
+
+
+def test_rotations(tmp_path, land, scene):
+    wide = other_date(land)[200:320, 300:420]
+    turned = turn(wide, -15)[30:90, 30:90]  # the chip looks 15 degrees clockwise
+    write(tmp_path / "chip.tif", turned)
+    (place,) = matcher.locate(tmp_path / "chip.tif", scene, rotations=(-15, 15))
+    assert place.rotation == 15
+    assert place.confidence > 0.9
+    centre = apply(place.affine, 30, 30)
+    assert centre == pytest.approx((300 + 60, 200 + 60), abs=0.7)
+    assert matcher.locate(tmp_path / "chip.tif", scene)[0].confidence < place.confidence
+
+
+@pytest.mark.parametrize(("scale", "rotation"), [(1.0, 0.0), (0.5, 10.0), (2.5, -30.0)])
+def test_affine_maps_the_turned_and_shrunk_chip(scale, rotation):
+    """A bright spot of the chip lands where the affine says."""
+    array = np.full((80, 100, 1), 10.0)
+    array[30:34, 61:65] = 4000
+    variant = Variant(0, scale, rotation, True)
+    laid = variant.lay(array)
+    row, col = ndimage.center_of_mass(np.maximum(laid[..., 0] - 20, 0))
+    x, y = apply(variant.affine(array.shape, 7, 9), 63, 32)
+    there = np.array([(row + 0.5 + 7), (col + 0.5 + 9)]) * variant.scene_shrink
+    assert (y, x) == pytest.approx(tuple(there), abs=0.5)
+
+
+class TestNear:
+    def test_texts(self):
+        assert Near.parse("5").radius == 5
+        assert Near.parse("1,2,3,4").box == (1, 2, 3, 4)
+        west, south, east, north = Near.parse("10,60,111.195").box
+        assert (north - south, east - west) == pytest.approx((2, 4), rel=0.05)
+        for text in ("", "a", "1,2", "3,2,1,4", "-5", "nan", "1,2,3,4,5"):
+            with pytest.raises(SettingsError, match="--near"):
+                Near.parse(text)
+
+    def test_a_box_holds_the_answer_or_refuses_it(self, tmp_path, land, scene):
+        path = chip(tmp_path, land, 301, 455)
+        record = records(matcher.locate(path, scene))[0]
+        lon, lat = record["lon"], record["lat"]
+        (inside,) = matcher.locate(path, scene, near=f"{lon},{lat},0.5")
+        assert (inside.row, inside.col) == pytest.approx((301, 455), abs=0.5)
+        (outside,) = matcher.locate(path, scene, near=f"{lon + 0.04},{lat},0.8")
+        assert outside.rank == 0
+        with pytest.raises(MatcherError, match="no scene, or no part of one"):
+            matcher.locate(path, scene, near="10,10,11,11")
+
+    def test_a_chips_own_position_counts_only_when_asked(self, tmp_path, land, scene):
+        away = chip(tmp_path, land, 301, 455)  # says that it lies far off
+        assert matcher.locate(away, scene)[0].rank == 1
+        right = chip(
+            tmp_path, land, 301, 455, name="b.tif", transform=from_origin(WEST + 4500, NORTH - 3000, 10, 10)
+        )
+        assert matcher.locate(right, scene, near="1")[0].rank == 1
+
+
+class TestInputs:
+    def test_scenes_without_a_place_on_earth(self, tmp_path, land):
+        path = chip(tmp_path, land, 101, 155)
+        scene = write(tmp_path / "scene.tif", land[:400, :400], crs=None)
+        with pytest.raises(MatcherError, match=r"scene\.tif: has no CRS.*--pixels"):
+            matcher.locate(path, scene)
+        (place,) = matcher.locate(path, scene, pixels=True)
+        assert (place.row, place.col) == pytest.approx((101, 155), abs=0.5)
+        assert records([place])[0]["map_x"] is None
+        turned = write(tmp_path / "t.tif", land[:400, :400], transform=rasterio.Affine(9, 4, 6e5, 4, -9, 5e6))
+        with pytest.raises(MatcherError, match=r"t\.tif: has a rotated"):
+            matcher.locate(path, turned)
+
+    def test_a_scene_of_no_data(self, tmp_path, land, scene):
+        empty = write(tmp_path / "empty.tif", np.zeros((200, 200, 4), np.uint16), nodata=0)
+        with pytest.raises(MatcherError, match=r"empty\.tif: holds no valid pixel"):
+            matcher.locate(chip(tmp_path, land, 9, 9), [scene, empty])
+
+    def test_bands_in_common(self, tmp_path, land, scene):
+        named = write(tmp_path / "n.tif", land, descriptions=["red", "green", "blue", "nir"])
+        array = other_date(land)[50:98, 60:108][..., [3, 0]]
+        path = write(tmp_path / "chip.tif", array, descriptions=["nir", "red"])
+        (place,) = matcher.locate(path, named)
+        assert (place.row, place.col) == pytest.approx((50, 60), abs=0.5)
+        with pytest.raises(MatcherError, match="--chip-bands"):
+            matcher.locate(path, scene)
+
+    def test_a_scene_among_the_chips(self, tmp_path, land, scene):
+        big = write(tmp_path / "big.tif", np.ones((3000, 20, 4), np.uint16))
+        with pytest.raises(MatcherError, match=r"big\.tif: is 3000 x 20 px; chips are at most"):
+            matcher.locate([chip(tmp_path, land, 1, 1), big], scene)
+
+
+def test_candidates_are_apart_and_ordered(tmp_path, land):
+    double = np.concatenate([land[:200, :200], land[:200, :200]], axis=1)  # the same ground twice
+    scene = write(tmp_path / "scene.tif", double)
+    places = matcher.locate(chip(tmp_path, land, 61, 75), scene, candidates=3, min_confidence=0)
+    assert [p.rank for p in places] == [1, 2, 3]
+    two = sorted((round(p.row), round(p.col)) for p in places[:2])
+    assert two == [(61, 75), (61, 275)]
+    assert sum(p.confidence for p in places) <= 1 + 1e-6
+    assert places[1].confidence >= places[2].confidence

@@ -1,0 +1,116 @@
+"""The ladder of docs/accuracy.md: rounds, answers that are kept, tables between marks."""
+
+import importlib
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import matcher
+from matcher.placements import Placements
+from matcher.settings import DEFAULT_EVIDENCE, EVIDENCE
+from tests.search.test_pyramid import noisy, smooth
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "accuracy.md"
+SIDE = 40
+
+
+@pytest.fixture(scope="module")
+def tool():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "benchmarks"))
+        patch.syspath_prepend(str(ROOT / "tools"))
+        yield importlib.import_module("ladder")
+
+
+@pytest.fixture
+def round_(tool, tmp_path):
+    """Six patches in three of four images; the truth of the last is told wrong."""
+    pictures = [smooth(90, 96, seed).astype(np.float32) for seed in range(4)]
+    np.savez(tmp_path / "images.npz", **{str(k): picture for k, picture in enumerate(pictures)})
+    image, x, y = np.array([[0, 3, 40], [0, 50, 9], [1, 22, 22], [1, 7, 1], [2, 33, 48], [2, 1, 2]]).T
+    patches = [noisy(pictures[i], 9)[b : b + SIDE, a : a + SIDE] for i, a, b in zip(image, x, y, strict=True)]
+    about = [{"group": tool.GROUPS[i], "place": f"place {i}"} for i in image]
+    truth = Placements(np.arange(6), image, x + 20 * (np.arange(6) == 5), y)
+    return tool.Round(
+        tmp_path, 0, 1, tmp_path / "images.npz", np.stack(patches).astype(np.float32), truth, about
+    )
+
+
+def test_rungs_name_every_kind_and_end_at_the_default(tool):
+    rungs = tool.rungs()
+    assert {r.evidence[0] for r in rungs if len(r.evidence) == 1} == set(EVIDENCE) == set(tool.TITLES)
+    assert rungs[-1].evidence == rungs[-2].evidence == DEFAULT_EVIDENCE
+    assert [r.search for r in rungs[-2:]] == ["exhaustive", "pyramid"]
+    assert sum(r.short for r in rungs) <= 8
+
+
+def test_answers_are_made_once(tool, round_):
+    made = []
+
+    def make():
+        made.append(1)
+        return tool.Answer(
+            *np.zeros((3, 6), np.int64), np.zeros(6, np.float32), np.array(["flat"] * 6), 1.5, 24
+        )
+
+    one, two = (tool.kept(round_, "some", make) for _ in range(2))
+    assert len(made) == 1
+    assert (one.seconds, one.pairs) == (two.seconds, two.pairs) == (1.5, 24)
+    assert two.reason.tolist() == ["flat"] * 6
+
+
+def test_default_and_opencv_on_a_round(tool, round_):
+    plain = tool.DEFAULT.answer(round_)
+    assert plain.pairs == 24
+    assert tool.wrong_rows(round_, plain) == [5]
+    cv = tool.opencv(round_)
+    assert cv.image.tolist() == round_.truth.image.tolist()
+    assert tool.wrong_rows(round_, cv) == [5]
+
+
+def test_hidden_among_fewer_images(tool, round_):
+    """Two of the four images at a time, each patch with its own: 12 pairs, and the same answers."""
+    plain, among = tool.DEFAULT.answer(round_), tool.hidden(round_, 2)
+    assert among.pairs == 12
+    for name in ("image", "x", "y"):
+        np.testing.assert_array_equal(getattr(among, name), getattr(plain, name))
+
+
+def test_rounds_are_pooled_by_image(tool, round_):
+    answer = tool.DEFAULT.answer(round_)
+    again = tool.Round(round_.folder, 1, 1, round_.images, round_.patches[:4], round_.truth, round_.about)
+    both = tool.pooled([round_, again], [answer, answer])
+    alone = matcher.score(Placements(round_.truth.ids, answer.image, answer.x, answer.y), round_.truth)
+    assert both.n_patches == 12
+    assert both.n_images == alone.n_images == 3
+    assert both.total == pytest.approx(alone.total)
+    assert both.groups[tool.GROUPS[2]].within[4] == 0.5
+
+
+def test_put_replaces_its_own_part_only(tool, tmp_path):
+    path = tmp_path / "some.md"
+    path.write_text(
+        "a\n<!-- one: written by tools/ladder.py -->\nold\n<!-- end of one -->\nb\n"
+        "<!-- two: written by tools/ladder.py -->\nkept\n<!-- end of two -->\n"
+    )
+    tool.put(path, "one", list(tool.table(["x", "y"], [("p", ["q"])])))
+    text = path.read_text()
+    assert "| x | y |\n|---|---|\n| p | q |\n<!-- end of one -->\nb\n" in text
+    assert "old" not in text
+    assert "kept" in text
+
+
+def test_documents_have_every_part_and_picture(tool):
+    text = DOCUMENT.read_text(encoding="utf-8")
+    for part in tool.PARTS:
+        assert re.search(
+            rf"<!-- {part}: written by tools/ladder.py -->\n.+<!-- end of {part} -->", text, re.S
+        )
+    pictures = re.findall(r"!\[[^\]]+\]\((.+?)\)", text)
+    assert len(pictures) == 4
+    for name in pictures:
+        assert 0 < (DOCUMENT.parent / name).stat().st_size < 60_000
+    assert "(docs/accuracy.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
