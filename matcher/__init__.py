@@ -3,7 +3,9 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from matcher.version import VERSION
+
+__version__ = VERSION
 
 # What each public name is imported from, when it is first used: importing matcher loads nothing heavy.
 _HOMES = {

@@ -15,7 +15,6 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher import __version__
 from matcher.errors import MatcherError, SettingsError
 from matcher.formats.official import write_images, write_patches
 from matcher.formats.series import Series, iterate_series
@@ -25,6 +24,7 @@ from matcher.placements import Placements
 from matcher.settings import BANDS_BY_COUNT, RANGES
 from matcher.verification.features import BRIGHT
 from matcher.verification.pairs import empty
+from matcher.version import VERSION
 
 CLIP = 4095
 CLEAR, CLOUDY = 0.02, 0.1  # share of bright pixels: at most, at least
@@ -248,7 +248,7 @@ class _Writer:
     def _write_manifest(self, count: int) -> None:
         files = {path.name: _checksum(path) for path in sorted(self.folder.iterdir()) if path.is_file()}
         data = {
-            "matcher": __version__,
+            "matcher": VERSION,
             "options": asdict(self.options),
             "places": self._places,
             "images": len(self._shapes),

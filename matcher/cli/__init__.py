@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from matcher import __version__
 from matcher.errors import MatcherError
+from matcher.version import VERSION
 
 COMMANDS = {
     "match": "Find the image and the pixel of every patch.",
@@ -69,7 +69,7 @@ def _show_versions(ctx: click.Context, _param: click.Parameter, value: bool) -> 
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="matcher")
+@click.version_option(VERSION, prog_name="matcher")
 @click.option(
     "--show-versions",
     is_flag=True,

@@ -5,7 +5,7 @@ import platform
 import sys
 from importlib import metadata
 
-from matcher import __version__
+from matcher.version import VERSION
 
 _PACKAGES = (
     "numpy", "scipy", "numba", "llvmlite", "opencv-python", "opencv-python-headless", "scikit-image", "pillow",
@@ -17,7 +17,7 @@ def versions() -> list[tuple[str, str]]:
     """Pairs of name and version: the matcher, Python, the machine, and the packages that are installed."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     out = [
-        ("matcher", __version__),
+        ("matcher", VERSION),
         ("Python", f"{platform.python_version()} ({sys.executable})"),
         ("system", f"{platform.platform()}, {cores} cores"),
     ]

@@ -6,11 +6,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from matcher import __version__
 from matcher.formats import Source
 from matcher.runs.folder import RunFolder
 from matcher.runs.identity import settings_identity, versions
 from matcher.settings import Settings
+from matcher.version import VERSION
 
 _SHOWN = ("scipy", "numba", "pillow")
 Pairs = list[list[str]]
@@ -72,7 +72,7 @@ def shown_as(false_colour: bool, shown: int, of: int) -> Pairs:
     """How the page was made."""
     chosen = "all" if shown == of else f"{shown:,} of {of:,}: the least sure, and every so many of the others"
     bands = "near infrared, red, green" if false_colour else "first three bands"
-    here = {"Python": platform.python_version(), "matcher": __version__, **versions()}
+    here = {"Python": platform.python_version(), "matcher": VERSION, **versions()}
     here |= {name: metadata.version(name) for name in _SHOWN}
     return [
         ["pictures", f"{bands}; 2nd to 98th percentile"],

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-import matcher
 from matcher.errors import FormatError, ResumeError
 from matcher.formats import Source, is_paths
 from matcher.formats.files import CHUNK, problem
 from matcher.formats.rasterfiles import files, is_raster
 from matcher.model import read_model
 from matcher.settings import Settings
+from matcher.version import VERSION
 
 PACKAGES = ("numpy", "scipy", "numba")
 FREE = ("threads", "memory", "min_confidence")  # settings that nothing in a shard depends on
@@ -100,7 +100,7 @@ def _stamp(path: str) -> Stamp:
 
 def versions() -> dict[str, str]:
     """Versions of the packages that compute."""
-    return {"matcher": matcher.__version__} | {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"matcher": VERSION} | {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
 def settings_identity(settings: Settings) -> dict[str, Any]:

@@ -1,0 +1,3 @@
+"""The version, where every room can read it without the facade."""
+
+VERSION = "0.1.0"
