@@ -1,9 +1,13 @@
 """Where patches lie: the plain table that submissions, answers and results have in common."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+OFFICIAL_RADIUS = 64.0 * math.sqrt(2.0)
+"""Distance of the corners, in pixels, from which on a right image earns no more than its half."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from matcher.decision.colour import Colours, block, grid
 from matcher.decision.confidence import Odds
-from matcher.scoring.judge import OFFICIAL_RADIUS as RADIUS
+from matcher.placements import OFFICIAL_RADIUS as RADIUS
 from matcher.search.candidates import Candidates
 
 _LARGEST = 500.0  # a score beyond says no more: its odds would leave float64

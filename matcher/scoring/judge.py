@@ -1,6 +1,5 @@
 """Patch by patch: is the image right, how far off is the corner, what does the official scorer give."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
@@ -10,10 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from matcher.errors import MatcherError, SettingsError
-from matcher.placements import Placements
-
-OFFICIAL_RADIUS = 64.0 * math.sqrt(2.0)
-"""Distance of the corners, in pixels, from which on a right image earns no more than its half."""
+from matcher.placements import OFFICIAL_RADIUS, Placements
 
 WITHIN = (0, 1, 2, 4)
 """Distances, in pixels, within which a place counts as found."""
