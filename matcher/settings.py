@@ -3,6 +3,7 @@
 import math
 import os
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from numbers import Integral, Real
 
 from matcher.errors import SettingsError
@@ -16,6 +17,7 @@ BANDS_BY_COUNT = {
 RANGES = ("auto", "dn", "signed", "reflectance", "8bit", "16bit")
 SEARCHES = ("pyramid", "exhaustive")
 EVIDENCE = ("bands", "ndvi", "phase", "phase2", "ratio", "magnitude")
+PLUGINS = "matcher.evidence"  # the group of entry points by which packages add evidence
 DEFAULT_EVIDENCE = ("phase", "phase2", "ratio")
 MIN_SIDE = 12
 LEAST_MEMORY = 256 << 20
@@ -125,9 +127,12 @@ def known_evidence(name: str) -> bool:
     """Whether evidence of this name ships, or an installed package adds it."""
     if name in EVIDENCE:
         return True
-    from matcher.evidence.plugins import plugin_names
-
     return name in plugin_names()
+
+
+def plugin_names() -> tuple[str, ...]:
+    """Names of the evidence that installed packages add, sorted."""
+    return tuple(sorted({point.name for point in entry_points(group=PLUGINS)}))
 
 
 def _number(value: object) -> bool:

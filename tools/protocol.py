@@ -20,8 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from matcher.evidence.plugins import plugin_names
-from matcher.settings import DEFAULT_EVIDENCE
+from matcher.settings import DEFAULT_EVIDENCE, plugin_names
 
 VERSION = 1
 RECORD = Path(__file__).parents[1] / "docs" / "protocol.json"

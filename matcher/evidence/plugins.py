@@ -9,13 +9,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from matcher.errors import SettingsError
-
-GROUP = "matcher.evidence"
-
-
-def plugin_names() -> tuple[str, ...]:
-    """Names of the evidence that installed packages add, sorted."""
-    return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
+from matcher.settings import PLUGINS
 
 
 @cache
@@ -27,10 +21,12 @@ def load_plugin(name: str) -> Any:
     SettingsError
         If no package, or more than one, adds it, or its package cannot be imported.
     """
-    points = list(entry_points(group=GROUP, name=name))
+    points = list(entry_points(group=PLUGINS, name=name))
     if len({point.value for point in points}) != 1:
         found = ", ".join(point.value for point in points) or "none"
-        raise SettingsError(f"evidence {name!r}: one package must add it to {GROUP}, and there are: {found}")
+        raise SettingsError(
+            f"evidence {name!r}: one package must add it to {PLUGINS}, and there are: {found}"
+        )
     point = next(iter(points))
     try:
         return point.load()

@@ -13,9 +13,9 @@ import pytest
 
 from matcher.errors import SettingsError
 from matcher.evidence import KINDS, Channel, channels, kind
-from matcher.evidence.plugins import load_plugin, plugin_names
+from matcher.evidence.plugins import load_plugin
 from matcher.imagery import Roles
-from matcher.settings import Settings
+from matcher.settings import Settings, plugin_names
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "histograms"
 ROLES = Roles.of(("red", "green", "blue", "nir"))
