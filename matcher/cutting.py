@@ -19,14 +19,13 @@ from matcher.errors import MatcherError, SettingsError
 from matcher.formats.official import write_images, write_patches
 from matcher.formats.series import Series, iterate_series
 from matcher.formats.submission import write_submission
-from matcher.imagery import Roles, to_dn
+from matcher.imagery import CEILING, Roles, to_dn, to_official
 from matcher.placements import Placements
 from matcher.settings import BANDS_BY_COUNT, RANGES
 from matcher.verification.features import BRIGHT
 from matcher.verification.pairs import empty
 from matcher.version import VERSION
 
-CLIP = 4095
 CLEAR, CLOUDY = 0.02, 0.1  # share of bright pixels: at most, at least
 SKIES = ("any", "clear", "cloudy")
 FORMS = ("official", "arrays")
@@ -309,11 +308,6 @@ def cut_place(
                 yield image, patches, rows, corners
 
 
-def to_official(dn: NDArray) -> NDArray[np.float16]:
-    """DN clipped to 0..4095 and mapped to [-1, 1], float16."""
-    return (np.minimum(dn, CLIP).astype(np.float32) / np.float32(2047.5) - 1).astype(np.float16)
-
-
 def bright_share(window: NDArray, visible: Sequence[int]) -> float:
     """Share of a window (height, width, bands), DN, that is bright as cloud in every visible band."""
     return float((window[..., list(visible)].min(-1) > BRIGHT).mean())
@@ -334,7 +328,7 @@ def _read(series: Series, number: int, options: CutOptions, held: dict[int, NDAr
         dn = to_dn(series.read(number), options.value_range)
         if not np.isfinite(dn).all():
             raise MatcherError(f"{series.file}, date {series.dates[number]}: has NaN or infinite values")
-        held[number] = np.clip(np.rint(dn), 0, CLIP).astype(np.uint16)
+        held[number] = np.clip(np.rint(dn), 0, CEILING).astype(np.uint16)
     return held[number]
 
 

@@ -11,13 +11,14 @@ from matcher.formats.base import Source, Windowed
 from matcher.formats.series import Series
 from matcher.settings import Settings
 
-DN_CLIP = 4095.0  # the official loader clips reflectance x 10,000 here
+CEILING = 4095  # DN at which the official files are clipped
+_HALF = CEILING / 2
 _LARGEST = 1e9  # DN; far beyond any sensor, and its square still has room in single precision
 _SAMPLE = 8  # pictures looked at to tell the value range
 _SIGNED = -0.25  # below it no reflectance lies, noise and atmospheric correction counted in
 _TO_DN = {
     "dn": (1.0, 0.0),
-    "signed": (2047.5, 2047.5),
+    "signed": (_HALF, _HALF),
     "reflectance": (10000.0, 0.0),
     "8bit": (16.0, 0.0),
     "16bit": (1 / 16.0, 0.0),
@@ -194,3 +195,8 @@ def read_stack(series: Series, value_range: str) -> NDArray[np.float32]:
             f"{series.file}: has NaN or infinite values; set such pixels to 0, which is no data"
         )
     return stack
+
+
+def to_official(dn: NDArray) -> NDArray[np.float16]:
+    """DN clipped to 0..4095 and mapped to [-1, 1] as in the challenge's test files, float16."""
+    return (np.minimum(dn, CEILING).astype(np.float32) / np.float32(_HALF) - 1).astype(np.float16)

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.demo.sample import Place, cut_patches, read_sample, to_official
+from matcher.demo.sample import Place, cut_patches, read_sample
 from matcher.errors import MatcherError
 from matcher.formats.files import atomic_write, problem
 from matcher.formats.official import write_images, write_patches
 from matcher.formats.submission import write_submission
+from matcher.imagery import to_official
 from matcher.matching.run import match
 from matcher.placements import Placements
 from matcher.report.gallery import Card, draw_gallery

@@ -11,8 +11,6 @@ from matcher.placements import Placements
 
 SAMPLE = Path(__file__).parent.parent / "data" / "sample.npz"
 BANDS = ("red", "green", "blue", "nir")
-DN_CLIP = 4095
-_OFFICIAL_SCALE = 2047.5
 
 
 @dataclass(frozen=True)
@@ -76,11 +74,6 @@ def cut_patches(
     patches = [places[k].other[y : y + side, x : x + side] for k, y, x in rows]
     image, y, x = np.array(rows, np.int64).T.copy()
     return patches, Placements(np.arange(len(rows)), image, x, y)
-
-
-def to_official(dn: NDArray) -> NDArray[np.float16]:
-    """DN clipped to 0..4095 and mapped to [-1, 1] as in the challenge's test files, float16."""
-    return (np.minimum(dn, DN_CLIP).astype(np.float32) / np.float32(_OFFICIAL_SCALE) - 1).astype(np.float16)
 
 
 def pack(stack: NDArray[np.uint16]) -> NDArray[np.uint8]:

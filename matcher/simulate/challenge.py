@@ -19,12 +19,12 @@ from threadpoolctl import threadpool_limits
 from matcher.errors import MatcherError, SettingsError
 from matcher.formats.official import DATES, write_images, write_patches, write_series
 from matcher.formats.submission import write_submission
+from matcher.imagery import to_official
 from matcher.placements import Placements
 from matcher.simulate.noise import Field
 from matcher.simulate.world import Place, generator, make_place
 
 BANDS = 4
-CLIP = 4095
 SERIES_A_FILE = 100
 GROUP_HEADER = (
     "Patch ID", "group", "season", "cloud", "snow", "place",
@@ -54,11 +54,6 @@ class Cut:
     patches: NDArray[np.float16]
     corners: NDArray[np.int64]
     groups: list[tuple[str, ...]]
-
-
-def to_official(dn: NDArray) -> NDArray[np.float16]:
-    """DN clipped to 0..4095 and mapped to [-1, 1], float16."""
-    return (np.minimum(dn, CLIP).astype(np.float32) / np.float32(2047.5) - 1).astype(np.float16)
 
 
 def _share_name(share: float) -> str:

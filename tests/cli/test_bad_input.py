@@ -6,10 +6,10 @@ from click.testing import CliRunner
 
 import matcher
 from matcher.cli import main
-from matcher.demo.sample import to_official
 from matcher.errors import MatcherError
 from matcher.formats.official import write_images, write_patches
 from matcher.formats.tfrecord import write_records
+from matcher.imagery import to_official
 
 RNG = np.random.default_rng(8)
 IMAGES = RNG.integers(200, 3000, (2, 72, 72, 4)).astype(np.uint16)

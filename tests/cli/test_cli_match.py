@@ -15,9 +15,9 @@ import matcher
 from matcher.cli import main
 from matcher.cli.options import Size, spell_size
 from matcher.cli.progress import EVERY, Bar, Lines, spell_time
-from matcher.demo.sample import to_official
 from matcher.formats.official import write_images, write_patches
 from matcher.formats.submission import read_submission
+from matcher.imagery import to_official
 from matcher.result import read_details
 from matcher.settings import Settings
 

@@ -13,8 +13,9 @@ from matcher.errors import MatcherError, SettingsError
 from matcher.formats import open_images, open_patches
 from matcher.formats.official import OfficialSeries
 from matcher.formats.submission import read_submission
+from matcher.imagery import to_official
 from matcher.simulate import simulate
-from matcher.simulate.challenge import _share_name, cut_place, to_official
+from matcher.simulate.challenge import _share_name, cut_place
 from matcher.simulate.covers import COVERS, draw_cover
 from matcher.simulate.light import cast_shadow, shading
 from matcher.simulate.noise import knots, read_knots, smooth, threshold
