@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import MatcherError, SettingsError
+from matcher.evidence.pixels import BRIGHT
 from matcher.formats.official import write_images, write_patches
 from matcher.formats.series import Series, iterate_series
 from matcher.formats.submission import write_submission
 from matcher.imagery import CEILING, Roles, to_dn, to_official
 from matcher.placements import Placements
 from matcher.settings import BANDS_BY_COUNT, RANGES
-from matcher.verification.features import BRIGHT
 from matcher.verification.pairs import empty
 from matcher.version import VERSION
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from matcher.demo.sample import (BANDS, SAMPLE, Place, pack, read_sample  # noqa: E402)
+from matcher.demo.sample import BANDS, SAMPLE, Place, pack, read_sample  # noqa: E402
 from matcher.formats.files import atomic_write  # noqa: E402
 
 SIDE = 256

@@ -5,12 +5,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from matcher.change.terms import agreement, logarithm
+from matcher.evidence.pixels import BRIGHT
 from matcher.imagery import Roles
 
-_CLOUD, _BODY_LIGHT = (
-    2000.0,
-    1500.0,
-)  # DN in every visible band, at least: in the midst of a cloud, and all over
+_BODY_LIGHT = 1500.0  # DN in every visible band, all over a cloud; in its midst it is `BRIGHT`
 _BRIGHTER = 500.0  # DN more than on the other date, in every visible band
 _RIM = 200.0  # DN more, beside a cloud
 _WHITE = (0.9, 0.95)  # blue of red and of green, at least, in the midst: sand, soil and straw have less
@@ -100,7 +98,7 @@ def _bodies(
     own: NDArray, other: NDArray, white: NDArray[np.bool_], pale: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """Bodies of cloud with their rims."""
-    alike = (own > _CLOUD) & (own > other + _BRIGHTER) & white
+    alike = (own > BRIGHT) & (own > other + _BRIGHTER) & white
     midst = _sized(alike, _AREA) if alike.mean() < _SCATTERED else _sized(alike, _SMALL[1], _SMALL[0])
     if not midst.any():
         return midst

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from matcher.imagery import Roles
 
-BRIGHT = 2000.0  # DN of the darkest visible band …
+BRIGHT = 2000.0  # DN of the darkest visible band, where it is cloud or ground that cannot be told from it …
 WHITE = 0.35  # … and how far the visible bands spread about their mean, of a cloud
 HIDING = 3000.0  # DN of the same where a cloud hides the ground; bare fields and straw have 2,000 to 2,600
 # Shares of a patch: of such pixels, at least and at most, and of these with their edges at most.

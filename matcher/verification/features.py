@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from matcher.errors import SettingsError
 from matcher.evidence import Channel, channels
+from matcher.evidence.pixels import BRIGHT
 from matcher.imagery import Roles
 from matcher.settings import MIN_SIDE
 from matcher.verification.overlap import overlap_pixels, shift_map
 
 NAMES = ("log peak", "log lead")
 NOISE_REACH = 16  # px; the noise of a map is told from shifts so far, whatever --max-shift
-BRIGHT = 2000.0  # DN in every visible band: cloud, or a ground that cannot be told from it
 EVIDENCE = ("phase", "phase2", "magnitude")  # what the shipped model was fitted to
 _APART = 6  # px from the peak to where another counts as a rival
 _PAD = 8  # px of mirrored surroundings: evidence looks 7 px round a pixel
