@@ -14,43 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.kernels.colour import densities, window_statistics
+from matcher.kernels.colour import densities
 
-BLOCKS = 4  # a side of a window; windows begin a block apart
-HAZE, NOISE = 50.0, 10.0  # DN, added before logs are taken
 FREEDOM = 10.0  # of Student's t; even, so that the ratio of densities is a whole power
 LEAST = 0.03  # the chance that colour says nothing of a place: snow, a cloud, burnt or flooded land
-
-
-def block(side: tuple[int, int]) -> tuple[int, int]:
-    """Height and width, pixels, of the blocks of windows for patches of `side`."""
-    return max(side[0] // BLOCKS, 1), max(side[1] // BLOCKS, 1)
-
-
-def grid(shape: tuple[int, int], side: tuple[int, int]) -> tuple[int, int]:
-    """Rows and columns of windows in a picture of `shape`."""
-    rows, columns = (of // of_block - BLOCKS + 1 for of, of_block in zip(shape, block(side), strict=True))
-    return max(rows, 1), max(columns, 1)
-
-
-def statistics(dn: NDArray[np.float32], side: tuple[int, int]) -> NDArray[np.float32]:
-    """Statistics of the windows of a picture.
-
-    Parameters
-    ----------
-    dn : ndarray (height, width, bands), float32
-        DN; not smaller than `side`.
-    side : (int, int)
-        Height and width of a patch.
-
-    Returns
-    -------
-    ndarray (rows, columns, 2 bands), float32
-        Logs of means, then of deviations, DN; window (r, c) begins at r, c times `block`.
-    """
-    out = np.empty((*grid(dn.shape[:2], side), 2 * dn.shape[2]), np.float32)
-    window_statistics(dn, *block(side), BLOCKS, HAZE, NOISE, out)
-    return out
 
 
 @dataclass(frozen=True)

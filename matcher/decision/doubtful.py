@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from matcher.decision.colour import Colours, statistics
+from matcher.decision.colour import Colours
 from matcher.decision.confidence import confidence
 from matcher.decision.reasons import BLIND, IN_DOUBT, fault
 from matcher.decision.settle import Ground, settle
+from matcher.evidence.colour import statistics
 from matcher.search.candidates import Candidates
 from matcher.search.exhaustive import fitting
 from matcher.search.pyramid.index import Index

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from matcher.decision.colour import Colours, block, grid
+from matcher.decision.colour import Colours
 from matcher.decision.confidence import Odds
+from matcher.evidence.colour import block, grid
 from matcher.placements import OFFICIAL_RADIUS as RADIUS
 from matcher.search.candidates import Candidates
 
@@ -58,7 +59,7 @@ def settle(
     found : Candidates
         Of these patches, best first.
     statistics : ndarray (n, 2 bands), float32
-        `matcher.decision.colour.statistics` of the patches.
+        `matcher.evidence.colour.statistics` of the patches.
     flat : ndarray (n,), bool
         Which of them have no texture.
     ground : Ground

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.decision.colour import ColourModel, statistics
+from matcher.decision.colour import ColourModel
+from matcher.evidence.colour import statistics
 
 RIDGE = 1e-3
 _DIGITS = 5

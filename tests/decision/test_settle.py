@@ -7,8 +7,9 @@ import pytest
 from scipy import stats
 
 import matcher
-from matcher.decision.colour import BLOCKS, FREEDOM, HAZE, LEAST, NOISE, Colours, block, grid, statistics
+from matcher.decision.colour import FREEDOM, LEAST, Colours
 from matcher.decision.settle import Ground, settle
+from matcher.evidence.colour import BLOCKS, HAZE, NOISE, block, grid, statistics
 from matcher.model import shipped
 from matcher.search.candidates import Candidates
 from matcher.search.pyramid.index import build_index

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.decision.colour import grid, statistics
+from matcher.evidence.colour import grid, statistics
 from matcher.imagery import Roles
 from matcher.kernels.bits import CHUNK
 from matcher.kernels.slide import unroll_windows
@@ -36,7 +36,7 @@ class Index:
     fine_starts, middle_starts, coarse_starts : ndarray of int64, (targets + 1,)
         Where each target's begin, and the end.
     colour : ndarray of float32, (windows, 2 bands)
-        `matcher.decision.colour.statistics` of all targets, for windows of a patch's size.
+        `matcher.evidence.colour.statistics` of all targets, for windows of a patch's size.
     colour_starts : ndarray of int64, (targets + 1,)
         Where each target's windows begin, and the end.
     """
