@@ -55,7 +55,8 @@ def command(
     SERIES are official training TFRecords (files or a folder of them), .npy or .npz stacks of (dates, height, width,
     bands), or folders with a raster a date. One place is in memory at a time.
     """
-    from matcher.cutting import CutOptions, cut_series
+    from matcher.cutting.options import CutOptions
+    from matcher.cutting.run import cut_series
 
     chosen = CutOptions(
         dates=None if dates is None else _whole("--dates", dates),
@@ -75,7 +76,7 @@ def command(
 def _cut_pairs(series: tuple[str, ...], output: str, options: Any, count: int) -> None:
     from pathlib import Path
 
-    from matcher.cutting import stacks
+    from matcher.cutting.run import stacks
     from matcher.errors import MatcherError
     from matcher.verification.pairs import cut_pairs, write_pairs
 

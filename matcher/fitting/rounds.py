@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from matcher.cutting import CutOptions, cut_series
+from matcher.cutting.options import CutOptions
+from matcher.cutting.run import cut_series
 from matcher.fitting.options import FitOptions
 from matcher.fitting.trust import Observed, enough, fit_odds, fit_trust, joined, observe, settled
 from matcher.model import Model

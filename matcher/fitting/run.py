@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.cutting import number_of
+from matcher.cutting.windows import number_of
 from matcher.errors import MatcherError
 from matcher.fitting.colours import ColourPairs
 from matcher.fitting.options import FitOptions

@@ -1,0 +1,1 @@
+"""Challenges with known answers, cut from co-registered time series of any form."""

@@ -1,0 +1,105 @@
+"""From series to a challenge in a folder, place by place."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.cutting.options import CutOptions
+from matcher.cutting.windows import Dates, number_of
+from matcher.cutting.writing import ChallengeWriter
+from matcher.errors import MatcherError
+from matcher.formats.series import iterate_series
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was written: the folders, and the counts of places, images and patches in each."""
+
+    counts: dict[str, tuple[int, int, int]]
+
+
+def cut_series(
+    series: Sequence[str | os.PathLike[str]],
+    folder: str | os.PathLike[str],
+    options: CutOptions | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Counts:
+    """Cut a challenge with known answers from time series, one place in memory at a time.
+
+    Each tile of a place is an image, of a date drawn at random; its patches are cut at random from other dates, and
+    the answer is their own corner. Windows with more than 2 % of no data are passed over. What is cut from a place
+    depends on its name, its pixels, the options and the seed, not on other places.
+
+    Written to `folder` (with a holdout to ``train`` and ``validation`` in it): images, patches, ``answers.csv``,
+    ``manifest.csv`` (where every patch came from; its columns serve as groups and difficulty) and ``manifest.json``
+    (version, options, SHA-256 of the files). Files appear when all are whole; those of these names are replaced.
+
+    Parameters
+    ----------
+    series : sequence of paths
+        As `matcher.formats.series.iterate_series`.
+    folder : path
+        Made where it does not exist.
+    options : CutOptions, optional
+    progress : callable, optional
+        Called with (places done, 0) after each.
+
+    Raises
+    ------
+    MatcherError
+        If a series cannot be read, nothing fits the options, or the folder cannot be written.
+    """
+    options = options or CutOptions()
+    out = Path(folder)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out, prefix=".cut-") as work:
+            parts = [""] if options.holdout == 0 else ["train", "validation"]
+            writers = {part: ChallengeWriter(Path(work, part or "all"), options) for part in parts}
+            names: set[str] = set()
+            for one in iterate_series(series, dates=options.series_dates, bands=options.series_bands):
+                if one.place in names:
+                    raise MatcherError(
+                        f"{one.file}: a place called {one.place} was read before; names must differ"
+                    )
+                names.add(one.place)
+                part = parts[-1] if _fraction(options.seed, one.place) < options.holdout else parts[0]
+                writers[part].add(one)
+                if progress is not None:
+                    progress(len(names), 0)
+            counts = {}
+            for part, writer in writers.items():
+                counts[part] = writer.finish()
+                if not counts[part][2]:
+                    raise MatcherError(
+                        f"{part or out}: no window fits: {len(names)} places were read; allow other dates, gaps, "
+                        "skies, a smaller side, or another holdout or seed"
+                    )
+            for part, writer in writers.items():
+                (out / part).mkdir(exist_ok=True)
+                for path in sorted(writer.folder.iterdir()):
+                    os.replace(path, out / part / path.name)
+    except OSError as error:
+        raise MatcherError(f"{out}: cannot write there: {error.strerror or error}") from None
+    return Counts(counts)
+
+
+def stacks(
+    series: Sequence[str | os.PathLike[str]], options: CutOptions
+) -> Iterator[tuple[str, str, NDArray]]:
+    """(place, group, DN of the chosen dates) of every series, as `matcher.verification.pairs.cut_pairs` takes them."""
+    for one in iterate_series(series, dates=options.series_dates, bands=options.series_bands):
+        dates = Dates(one, options)
+        yield one.place, one.group, np.stack([dates[d] for d in dates.usable])
+
+
+def _fraction(seed: int, name: str) -> float:
+    return number_of(f"{seed} {name}") / 2**64
