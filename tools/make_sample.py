@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from matcher.demo.sample import BANDS, SAMPLE, Place, pack, read_sample  # noqa: E402
+from matcher.demo.sample import BANDS, SAMPLE, SamplePlace, pack, read_sample  # noqa: E402
 from matcher.formats.files import atomic_write  # noqa: E402
 
 SIDE = 256
@@ -58,17 +58,17 @@ def main() -> None:
     print(f"{SAMPLE}: {len(places)} places, {content.tell() / 1e6:.2f} MB")
 
 
-def cut(folder: Path, name: str, image: int, later: int, top: int, left: int) -> Place:
+def cut(folder: Path, name: str, image: int, later: int, top: int, left: int) -> SamplePlace:
     """One tile of two dates."""
     with np.load(folder / f"{name}.npz") as file:
         if tuple(file["bands"].tolist()) != BANDS:
             raise SystemExit(f"{name}: has the bands {file['bands'].tolist()}, not {BANDS}")
         window = file["images"][:, top : top + SIDE, left : left + SIDE]
         dates = [str(file["dates"][k]) for k in (image, later)]
-        return Place(name, str(file["group"]), (dates[0], dates[1]), window[image], window[later])
+        return SamplePlace(name, str(file["group"]), (dates[0], dates[1]), window[image], window[later])
 
 
-def packed(places: list[Place]) -> dict[str, NDArray]:
+def packed(places: list[SamplePlace]) -> dict[str, NDArray]:
     """The arrays of the file."""
     return {
         "names": np.array([place.name for place in places]),

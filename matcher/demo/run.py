@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.demo.sample import Place, cut_patches, read_sample
+from matcher.demo.sample import SamplePlace, cut_patches, read_sample
 from matcher.errors import MatcherError
 from matcher.formats.files import atomic_write, problem
 from matcher.formats.official import write_images, write_patches
@@ -92,7 +92,7 @@ def run_demo(
     )
 
 
-def _write_groups(path: Path, places: list[Place], answers: Placements) -> None:
+def _write_groups(path: Path, places: list[SamplePlace], answers: Placements) -> None:
     with atomic_write(path, "w") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(("Patch ID", "group", "place", "image date", "patch date"))
@@ -126,7 +126,7 @@ def _varied(rows: NDArray[np.integer], answers: Placements) -> list[int]:
 
 
 def _draw(
-    path: Path, places: list[Place], patches: list[NDArray], answers: Placements, result: Result
+    path: Path, places: list[SamplePlace], patches: list[NDArray], answers: Placements, result: Result
 ) -> None:
     right, wrong = choose(result, answers)
     apart = distances(result, answers)

@@ -14,7 +14,7 @@ BANDS = ("red", "green", "blue", "nir")
 
 
 @dataclass(frozen=True)
-class Place:
+class SamplePlace:
     """A real place on two dates, on one grid.
 
     Attributes
@@ -33,7 +33,7 @@ class Place:
     other: NDArray[np.uint16]
 
 
-def read_sample() -> list[Place]:
+def read_sample() -> list[SamplePlace]:
     """The places that ship with the package; contains modified Copernicus Sentinel data.
 
     Raises
@@ -46,7 +46,7 @@ def read_sample() -> list[Place]:
     with np.load(SAMPLE) as file:
         stack = unpack(file["planes"])
         return [
-            Place(str(name), str(group), (str(dates[0]), str(dates[1])), *pair)
+            SamplePlace(str(name), str(group), (str(dates[0]), str(dates[1])), *pair)
             for name, group, dates, pair in zip(
                 file["names"], file["groups"], file["dates"], stack, strict=True
             )
@@ -54,7 +54,7 @@ def read_sample() -> list[Place]:
 
 
 def cut_patches(
-    places: list[Place], patches_a_place: int, side: int, seed: int
+    places: list[SamplePlace], patches_a_place: int, side: int, seed: int
 ) -> tuple[list[NDArray[np.uint16]], Placements]:
     """Patches of the other dates at random corners, in random order, and where they lie in the images.
 

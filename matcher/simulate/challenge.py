@@ -22,7 +22,7 @@ from matcher.formats.submission import write_submission
 from matcher.imagery import to_official
 from matcher.placements import Placements
 from matcher.simulate.noise import Field
-from matcher.simulate.world import Place, generator, make_place
+from matcher.simulate.world import SimulatedPlace, generator, make_place
 
 BANDS = 4
 SERIES_A_FILE = 100
@@ -47,7 +47,7 @@ class Simulated:
 
 
 @dataclass(frozen=True)
-class Cut:
+class SimulatedCut:
     """One test place: target image, patches, their corners (n, 2) as (y, x), and a row of groups each."""
 
     image: NDArray[np.float16]
@@ -64,7 +64,9 @@ def _share(field: Field | None, y: int, x: int, side: int) -> float:
     return 0.0 if field is None else float(field[y : y + side, x : x + side].mean())
 
 
-def cut_place(seed: int, number: int, size: int, count: int, side: int, cover: str | None = None) -> Cut:
+def cut_place(
+    seed: int, number: int, size: int, count: int, side: int, cover: str | None = None
+) -> SimulatedCut:
     """Test place ``number``: its first date is the target, patches are cut at random from its second."""
     place = make_place(seed, number, size, stream=TEST, cover=cover)
     rng = generator(seed, TEST, number, 3)
@@ -72,10 +74,10 @@ def cut_place(seed: int, number: int, size: int, count: int, side: int, cover: s
     target, other = place.scenes
     patches = np.stack([other.dn[y : y + side, x : x + side] for y, x in corners])
     groups = [_group(place, int(y), int(x), side) for y, x in corners]
-    return Cut(to_official(target.dn), to_official(patches), corners, groups)
+    return SimulatedCut(to_official(target.dn), to_official(patches), corners, groups)
 
 
-def _group(place: Place, y: int, x: int, side: int) -> tuple[str, ...]:
+def _group(place: SimulatedPlace, y: int, x: int, side: int) -> tuple[str, ...]:
     clouds = [_share(scene.cloud, y, x, side) for scene in place.scenes]
     snow = max(_share(scene.snow, y, x, side) for scene in place.scenes)
     target, other = place.moments
@@ -211,7 +213,7 @@ def simulate(
     return Simulated(folder, images, count, images if series else 0)
 
 
-def _cut_by_number(seed: int, size: int, count: int, side: int, number: int) -> Cut:
+def _cut_by_number(seed: int, size: int, count: int, side: int, number: int) -> SimulatedCut:
     return cut_place(seed, number, size, count, side)
 
 
@@ -226,7 +228,7 @@ def _reported(items: Iterable[T], what: str, total: int, progress: Progress | No
             progress(what, done, total)
 
 
-def _write_test(work: Path, cuts: Iterator[Cut], order: NDArray, per_image: int, side: int) -> None:
+def _write_test(work: Path, cuts: Iterator[SimulatedCut], order: NDArray, per_image: int, side: int) -> None:
     """Images as they come; patches by way of a file on disk, since ids are shuffled over all of them."""
     answers = np.empty((len(order), 3), np.int64)  # image, y, x
     groups: list[tuple[str, ...]] = [()] * len(order)
@@ -244,7 +246,7 @@ def _write_test(work: Path, cuts: Iterator[Cut], order: NDArray, per_image: int,
 
 
 def _take(
-    cuts: Iterable[Cut],
+    cuts: Iterable[SimulatedCut],
     order: NDArray,
     per_image: int,
     into: tuple[IO[bytes], NDArray, list[tuple[str, ...]]],

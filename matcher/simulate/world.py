@@ -15,7 +15,7 @@ MARGIN = 14  # pixels on every side that are made and cut off again: room for sh
 
 
 @dataclass(frozen=True)
-class Place:
+class SimulatedPlace:
     """A place with its dates: ``scenes`` of size x size pixels, one a moment."""
 
     number: int
@@ -44,7 +44,7 @@ def make_ground(seed: int, number: int, size: int, *, stream: int = 0, cover: st
 
 def make_place(
     seed: int, number: int, size: int, *, dates: int = 2, stream: int = 0, cover: str | None = None
-) -> Place:
+) -> SimulatedPlace:
     """Place ``number`` of the world ``seed`` on ``dates`` dates.
 
     Parameters
@@ -62,4 +62,4 @@ def make_place(
         dn, cloud, snow = (_cut(f, size) for f in (scene.dn, scene.cloud, scene.snow))
         assert dn is not None
         scenes.append(Scene(dn, cloud, snow, scene.shift))
-    return Place(number, ground.cover, ground.latitude, moments, scenes)
+    return SimulatedPlace(number, ground.cover, ground.latitude, moments, scenes)

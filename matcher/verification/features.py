@@ -9,16 +9,15 @@ from matcher.errors import SettingsError
 from matcher.evidence import Channel, channels
 from matcher.evidence.pixels import BRIGHT
 from matcher.imagery import Roles
+from matcher.search.exhaustive import APART, PRIOR_PLACES
 from matcher.settings import MIN_SIDE
 from matcher.verification.overlap import overlap_pixels, shift_map
 
 NAMES = ("log peak", "log lead")
 NOISE_REACH = 16  # px; the noise of a map is told from shifts so far, whatever --max-shift
 EVIDENCE = ("phase", "phase2", "magnitude")  # what the shipped model was fitted to
-_APART = 6  # px from the peak to where another counts as a rival
 _PAD = 8  # px of mirrored surroundings: evidence looks 7 px round a pixel
 _TRIM = 1  # px at the border whose gradient the mirror spoils
-_PRIOR_PLACES = 50.0  # the prior noise of a map counts as so many shifts
 
 
 @dataclass(frozen=True)
@@ -99,13 +98,13 @@ def _reading(first: list[Channel], second: list[Channel], max_shift: int) -> Pai
     for one, other in zip(first, second, strict=True):
         maps = [shift_map(a, b, reach) for a, b in zip(one.stacks, other.stacks, strict=True)]
         scaled = np.mean(maps, axis=0) * weight
-        prior = _PRIOR_PLACES / scaled.size
+        prior = PRIOR_PLACES / scaled.size
         deviation = np.sqrt((scaled.var() + prior) / (1 + prior))
         total += one.weight * np.maximum((scaled - scaled.mean()) / deviation, 0) ** 2
     near = slice(reach - max_shift, reach + max_shift + 1)
     inside = total[near, near]
     row, col = (int(k) + reach - max_shift for k in divmod(int(inside.argmax()), inside.shape[1]))
     peak = max(total[row, col] - 2 * np.log(inside.size / (2 * NOISE_REACH + 1) ** 2), 0.0)
-    total[max(row - _APART, 0) : row + _APART + 1, max(col - _APART, 0) : col + _APART + 1] = 0
+    total[max(row - APART, 0) : row + APART + 1, max(col - APART, 0) : col + APART + 1] = 0
     features = np.array([np.log1p(peak), np.log1p(peak) - np.log1p(total.max())])
     return PairEvidence(features, (row - reach, col - reach))
