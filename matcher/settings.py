@@ -16,7 +16,16 @@ BANDS_BY_COUNT = {
 }
 RANGES = ("auto", "dn", "signed", "reflectance", "8bit", "16bit")
 SEARCHES = ("pyramid", "exhaustive")
-EVIDENCE = ("bands", "ndvi", "phase", "phase2", "ratio", "magnitude")
+# Every kind of evidence that ships, in the order in which several are compared: its file in `matcher.evidence`, and
+# the function there.
+EVIDENCE = {
+    "bands": "plain:bands",
+    "ndvi": "plain:ndvi",
+    "phase": "gradient_phase:phase",
+    "phase2": "gradient_phase:phase2",
+    "ratio": "gradient_phase:ratio",
+    "magnitude": "gradient_phase:magnitude",
+}
 PLUGINS = "matcher.evidence"  # the group of entry points by which packages add evidence
 DEFAULT_EVIDENCE = ("phase", "phase2", "ratio")
 MIN_SIDE = 12

@@ -83,7 +83,7 @@ _MATCH_OPTIONS = (
     ),
     click.option(
         "--evidence",
-        type=Names(EVIDENCE, known_evidence),
+        type=Names(tuple(EVIDENCE), known_evidence),
         metavar="A,B,…",
         default=",".join(Settings.evidence),
         show_default=True,

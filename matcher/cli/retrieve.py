@@ -32,7 +32,7 @@ from matcher.settings import EVIDENCE, LEAST_MEMORY, RANGES, Settings, known_evi
 @click.option("--range", "value_range", type=click.Choice(RANGES), default="auto", show_default=True)
 @click.option(
     "--evidence",
-    type=Names(EVIDENCE, known_evidence),
+    type=Names(tuple(EVIDENCE), known_evidence),
     metavar="A,B,…",
     default=",".join(Settings.evidence),
     show_default=True,

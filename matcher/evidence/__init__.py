@@ -1,31 +1,23 @@
-"""Evidence: reflectance to fields to correlate. One file a kind, and the table of their names."""
+"""Evidence: reflectance to fields to correlate. `matcher.settings.EVIDENCE` names every kind and its file."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import SettingsError
-from matcher.evidence import gradient_phase, plain
 from matcher.evidence.channel import Channel
 from matcher.evidence.pixels import seen_pixels, valid_pixels
 from matcher.evidence.plugins import load_plugin
 from matcher.imagery import Roles
+from matcher.settings import EVIDENCE
 
-__all__ = ["KINDS", "Channel", "Kind", "Responses", "channels", "kind", "templates"]
+__all__ = ["Channel", "Kind", "Responses", "channels", "kind", "templates"]
 
 Responses = Mapping[str, tuple[float, ...]]
 Kind = Callable[[NDArray[np.float32], NDArray[np.bool_], Roles], list[Channel]]
-
-KINDS: dict[str, Kind] = {
-    "bands": plain.bands,
-    "ndvi": plain.ndvi,
-    "phase": gradient_phase.phase,
-    "phase2": gradient_phase.phase2,
-    "ratio": gradient_phase.ratio,
-    "magnitude": gradient_phase.magnitude,
-}
 
 
 def channels(dn: NDArray[np.float32], roles: Roles, names: tuple[str, ...]) -> list[Channel]:
@@ -37,7 +29,7 @@ def channels(dn: NDArray[np.float32], roles: Roles, names: tuple[str, ...]) -> l
         Reflectance x 10,000; a pixel of 0 in all bands is no data.
     roles : Roles
     names : tuple of str
-        Keys of `KINDS`, or names that installed packages add.
+        Keys of `matcher.settings.EVIDENCE`, or names that installed packages add.
 
     Raises
     ------
@@ -74,7 +66,7 @@ def _by_name(
 
 
 def kind(name: str) -> Kind:
-    """The function of a name: one of `KINDS`, or what an installed package adds (`matcher.evidence.plugins`).
+    """The function of a name: of `matcher.settings.EVIDENCE`, or what a package adds (`matcher.evidence.plugins`).
 
     It takes the DN of a picture, where its pixels are valid, and the bands' roles, and gives channels of the picture's
     height and width. A field may look at most 7 px round a pixel: searches cut pictures with that much about them.
@@ -84,8 +76,10 @@ def kind(name: str) -> Kind:
     SettingsError
         If there is none; or, when it is called, where one that was added gives something else than such channels.
     """
-    if name in KINDS:
-        return KINDS[name]
+    if name in EVIDENCE:
+        module, function = EVIDENCE[name].split(":")
+        shipped: Kind = getattr(import_module(f"matcher.evidence.{module}"), function)
+        return shipped
     added = load_plugin(name)
 
     def checked(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles) -> list[Channel]:

@@ -18,7 +18,7 @@ class Task:
     targets, patches : Pictures
     roles : Roles
     evidence : tuple of str
-        Keys of `matcher.evidence.KINDS`.
+        Keys of `matcher.settings.EVIDENCE`.
     model : Model
     keep : int
         Targets kept a patch.

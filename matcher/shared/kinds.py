@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.evidence import KINDS, channels
+from matcher.evidence import channels
 from matcher.imagery import Roles
 from matcher.settings import EVIDENCE
 
@@ -23,12 +23,12 @@ def evidence_shares(stack: NDArray, roles: Roles) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        By the names of `matcher.evidence.KINDS`, those that the bands allow; -1..1.
+        By the names of `matcher.settings.EVIDENCE`, those that the bands allow; -1..1.
     """
     lacking = set() if stack.shape[-1] > 1 else {"ratio"}
     if roles.nir is None or roles.red is None:
         lacking.add("ndvi")
-    names = tuple(n for n in EVIDENCE if n in KINDS and n not in lacking)
+    names = tuple(n for n in EVIDENCE if n not in lacking)
     fields: dict[str, list[list[NDArray]]] = {name: [] for name in names}
     for dn in stack:
         for name in names:

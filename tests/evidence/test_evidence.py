@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 
 import matcher
 from matcher.errors import SettingsError
-from matcher.evidence import KINDS, channels, templates
+from matcher.evidence import channels, templates
 from matcher.evidence.gradient_phase import (
     MAGNITUDE_FLOOR,
     MAGNITUDE_HALF,
@@ -25,7 +25,7 @@ from matcher.evidence.gradient_phase import (
 from matcher.evidence.pixels import EDGE, seen_pixels, valid_pixels, white_pixels
 from matcher.imagery import Roles
 from matcher.model import shipped
-from matcher.settings import DEFAULT_EVIDENCE
+from matcher.settings import DEFAULT_EVIDENCE, EVIDENCE
 from tests import naive
 
 FOUR = Roles.of(("red", "green", "blue", "nir"))
@@ -246,7 +246,7 @@ class TestChannels:
     @pytest.mark.parametrize(("roles", "bands"), [(FOUR, 4), (THREE, 3), (ONE, 1)])
     def test_every_kind_has_the_pictures_shape(self, roles, bands):
         dn = texture(20, 26, bands)
-        names = tuple(name for name in KINDS if name != "ndvi" or roles.nir is not None)
+        names = tuple(name for name in EVIDENCE if name != "ndvi" or roles.nir is not None)
         found = channels(dn, roles, names)
         assert len({channel.name for channel in found}) == len(found)
         for channel in found:
@@ -352,7 +352,7 @@ class TestCloud:
         return dn
 
     @pytest.mark.parametrize(
-        "kinds", [*((kind,) for kind in KINDS if kind not in ("bands", "ndvi")), DEFAULT_EVIDENCE]
+        "kinds", [*((kind,) for kind in EVIDENCE if kind not in ("bands", "ndvi")), DEFAULT_EVIDENCE]
     )
     def test_a_cloud_over_a_part_of_a_patch_says_nothing(self, kinds):
         dn = self.clouded(12)
@@ -433,7 +433,7 @@ class TestNoData:
             mean = stack[0][valid].mean(dtype=np.float64)
             np.testing.assert_allclose(stack[0][~valid], mean, rtol=1e-6)
 
-    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("kind", EVIDENCE)
     def test_nothing_but_no_data(self, kind):
         for channel in channels(np.zeros((16, 16, 4), np.float32), FOUR, (kind,)):
             assert not any(stack.any() for stack in channel.stacks)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from matcher.errors import SettingsError
-from matcher.evidence import KINDS, Channel, channels, kind
+from matcher.evidence import Channel, channels, gradient_phase, kind
 from matcher.evidence.plugins import load_plugin
 from matcher.imagery import Roles
 from matcher.settings import Settings, plugin_names
@@ -38,7 +38,7 @@ def packages(tmp_path, monkeypatch):
 
 
 def test_what_ships_comes_first_and_needs_no_search():
-    assert kind("phase") is KINDS["phase"]
+    assert kind("phase") is gradient_phase.phase
     assert Settings(evidence="magnitude,phase").evidence == ("phase", "magnitude")
 
 

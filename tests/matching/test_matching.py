@@ -44,7 +44,7 @@ def test_finds_what_was_cut(search):
     assert result.score.dtype == np.float32
 
 
-@pytest.mark.parametrize("evidence", [(kind,) for kind in EVIDENCE] + [EVIDENCE])
+@pytest.mark.parametrize("evidence", [(kind,) for kind in EVIDENCE] + [tuple(EVIDENCE)])
 @pytest.mark.parametrize("search", SEARCHES)
 def test_every_evidence_alone_and_together(evidence, search):
     images = noise(2, 80, 88)

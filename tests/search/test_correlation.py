@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matcher.evidence import KINDS, Channel, channels, templates
+from matcher.evidence import Channel, channels, templates
 from matcher.evidence.channel import FULL
 from matcher.evidence.gradient_phase import MAGNITUDE_HALF, RATIO_REACH, REACH
 from matcher.evidence.pixels import seen_pixels
@@ -18,14 +18,14 @@ from matcher.search.correlation import score_maps, target_bytes, target_spectra
 from matcher.search.exhaustive import APART, PRIOR_PLACES, patch_peaks
 from matcher.search.peaks import best_peaks
 from matcher.search.peaks import combined as combined_plainly
-from matcher.settings import DEFAULT_EVIDENCE
+from matcher.settings import DEFAULT_EVIDENCE, EVIDENCE
 from tests import naive
 from tests.evidence.test_evidence import FOUR, texture
 from tests.search.test_pyramid import noisy, smooth
 
 TOLERANCE = 1e-5
 RESPONSES = shipped().responses
-every_kind = pytest.mark.parametrize("kind", KINDS)
+every_kind = pytest.mark.parametrize("kind", EVIDENCE)
 
 
 def maps_of(patch, targets, kinds, roles=FOUR):
@@ -113,7 +113,7 @@ class TestAgainstLoops:
         roles = Roles.of(names)
         targets = [texture(26, 31, len(names), seed=k) for k in range(2)]
         patch = np.ascontiguousarray(targets[0][5:19, 7:21])
-        kinds = tuple(kind for kind in KINDS if kind != "ndvi" or {"red", "nir"} <= set(names))
+        kinds = tuple(kind for kind in EVIDENCE if kind != "ndvi" or {"red", "nir"} <= set(names))
         assert_as_loops(patch, targets, kinds, roles)
 
     @every_kind
@@ -145,7 +145,7 @@ class TestAgainstLoops:
         assert_as_loops(patch, [target], (kind,))
 
     @settings(max_examples=25, deadline=None)
-    @given(st.integers(0, 2**32 - 1), st.sampled_from(list(KINDS)), st.sampled_from([0, 60, 4000]))
+    @given(st.integers(0, 2**32 - 1), st.sampled_from(list(EVIDENCE)), st.sampled_from([0, 60, 4000]))
     def test_never_outside_one(self, seed, kind, level):
         """Contrasts of one DN at any level, flat areas, the patch itself in the target, where it is no cloud."""
         rng = np.random.default_rng(seed)
@@ -241,7 +241,7 @@ class TestInvariance:
         assert found[4, 6] == pytest.approx(1)
 
     def test_bytes_are_those_of_the_spectra(self):
-        targets = [channels(texture(30, 35, seed=k), FOUR, tuple(KINDS)) for k in range(3)]
+        targets = [channels(texture(30, 35, seed=k), FOUR, tuple(EVIDENCE)) for k in range(3)]
         spectra = target_spectra(targets, (12, 12))
         held = sum(a.nbytes for group in (spectra.values, spectra.norms) for c in group for a in c)
         held += spectra.live.nbytes
