@@ -15,8 +15,13 @@ def block(side: tuple[int, int]) -> tuple[int, int]:
 
 
 def grid(shape: tuple[int, int], side: tuple[int, int]) -> tuple[int, int]:
-    """Rows and columns of windows in a picture of `shape`."""
-    rows, columns = (of // of_block - BLOCKS + 1 for of, of_block in zip(shape, block(side), strict=True))
+    """Rows and columns of windows in a picture of `shape`, at each of which the whole patch lies inside.
+
+    Four blocks may be a few pixels short of a patch whose side is no multiple of four.
+    """
+    rows, columns = (
+        (of - own) // of_block + 1 for of, own, of_block in zip(shape, side, block(side), strict=True)
+    )
     return max(rows, 1), max(columns, 1)
 
 

@@ -263,10 +263,11 @@ def refine(
     starts[i + 1], of shapes[i] = (height, width) pixels, each laid out as `windows_agree` wants it; patches
     (n, P, w, h).
     targets (n, m) image of each candidate, -1 where there is none; order (n * m,) in which they are taken: those of one
-    image together, so that its planes stay in the cache. corners (n, m, 2) as (y, x); every corner within
-    `radius` px that lies inside is tried, and those on to the image's end where it is less than 2 `radius` off: a grid
-    of places seldom ends there. mean, scale (n, C): z = (agreement - mean) scale. out_score (n, m) float32,
-    -1 where there is none; out_place (n, m, 2).
+    image together, so that its planes stay in the cache. corners (n, m, 2) as (y, x), which may lie beyond the last
+    place that is wholly inside, and then count as that; every corner within `radius` px that lies inside is tried, and
+    those on to the image's end where it is less than 2 `radius` off: a grid of places seldom ends there.
+    mean, scale (n, C): z = (agreement - mean) scale. out_score (n, m) float32, -1 where there is none; out_place
+    (n, m, 2).
     """
     planes, starts, shapes, patches, masks, channel = codes
     _, count, words, height = patches.shape
@@ -285,14 +286,16 @@ def refine(
                 continue
             high, wide = shapes[i, 0], shapes[i, 1]
             image = planes[starts[i] : starts[i + 1]].reshape((count, (wide + 63) // 64 + 1, high))
-            y0 = max(corners[n, m, 0] - radius, 0)
-            x0 = max(corners[n, m, 1] - radius, 0)
             end_y = high - height
             end_x = wide - width_bits
-            if end_y - corners[n, m, 0] >= 2 * radius:
-                end_y = corners[n, m, 0] + radius
-            if end_x - corners[n, m, 1] >= 2 * radius:
-                end_x = corners[n, m, 1] + radius
+            y = min(corners[n, m, 0], end_y)
+            x = min(corners[n, m, 1], end_x)
+            y0 = max(y - radius, 0)
+            x0 = max(x - radius, 0)
+            if end_y - y >= 2 * radius:
+                end_y = y + radius
+            if end_x - x >= 2 * radius:
+                end_x = x + radius
             rows = end_y - y0 + 1
             columns = end_x - x0 + 1
             windows_agree(

@@ -18,11 +18,15 @@ from tests.evidence.test_evidence import FOUR, texture
 NAMES = ("red", "green", "blue", "nir")
 
 
-def naive_statistics(dn, down, across):
-    """Logs of the mean and deviation of every window of 4 x 4 blocks: loops over windows, plain float64."""
+def naive_statistics(dn, side):
+    """Logs of the mean and deviation of every window of 4 x 4 blocks: loops over windows, plain float64.
+
+    Windows begin at every block from which the whole patch lies inside.
+    """
+    down, across = side[0] // BLOCKS, side[1] // BLOCKS
     height, width = BLOCKS * down, BLOCKS * across
-    rows = dn.shape[0] // down - BLOCKS + 1
-    columns = dn.shape[1] // across - BLOCKS + 1
+    rows = len(range(0, dn.shape[0] - side[0] + 1, down))
+    columns = len(range(0, dn.shape[1] - side[1] + 1, across))
     out = np.zeros((rows, columns, 2 * dn.shape[2]))
     for r in range(rows):
         for c in range(columns):
@@ -38,7 +42,13 @@ def naive_statistics(dn, down, across):
 class TestStatistics:
     @pytest.mark.parametrize(
         ("shape", "side"),
-        [((64, 64), (64, 64)), ((70, 93), (32, 32)), ((40, 51), (13, 22)), ((129, 65), (64, 30))],
+        [
+            ((64, 64), (64, 64)),
+            ((70, 93), (32, 32)),
+            ((40, 51), (13, 22)),
+            ((129, 65), (64, 30)),
+            ((75, 89), (63, 47)),
+        ],
     )
     def test_as_loops(self, shape, side):
         dn = texture(*shape, seed=sum(shape))
@@ -47,7 +57,7 @@ class TestStatistics:
         found = statistics(dn, side)
         assert found.dtype == np.float32
         assert found.shape[:2] == grid(shape, side)
-        np.testing.assert_allclose(found, naive_statistics(dn, *block(side)), rtol=0, atol=1e-4)
+        np.testing.assert_allclose(found, naive_statistics(dn, side), rtol=0, atol=1e-4)
 
     def test_a_window_is_the_patch(self):
         """A patch's own statistics are those of the window that it was cut from."""

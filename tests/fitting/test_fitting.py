@@ -78,7 +78,7 @@ def test_colour_pairs_as_loops():
         side = (64, 32)[k % 2]
         dates = texture(side, side, seed=k), texture(side, side, seed=50 + k) // 2
         pairs.add(*dates)
-        seen[side].append([naive_statistics(dn, side // 4, side // 4)[0, 0] for dn in dates])
+        seen[side].append([naive_statistics(dn, (side, side))[0, 0] for dn in dates])
     model = pairs.model(BANDS)
     within, apart = np.zeros((8, 8)), np.zeros((8, 8))
     for rows in seen.values():

@@ -200,6 +200,7 @@ class TestFine:
         corners[targets == 0] = rng.integers(0, (10, 68), (np.sum(targets == 0), 2))
         corners[0, 0], corners[0, 3] = (9, 67), (0, 0)  # both ends
         corners[1, 0] = 4 + min(radius, 2), 61 - min(radius, 1)  # near where patch 1 was cut
+        corners[2, 2] = 9 + 3, 67 + 2  # beyond the last place, which is taken in its stead
         mean = rng.normal(0.5, 0.02, (3, CHANNELS)) * [2 * width * height] * 1.0
         scale = rng.uniform(0.1, 0.3, (3, CHANNELS))
         mean, scale = mean.astype(np.float32), scale.astype(np.float32)
@@ -211,9 +212,10 @@ class TestFine:
                 assert score[n, m] == -1
                 continue
             limit = np.array(images[k].shape[1:]) - (height, width)
-            low = np.maximum(corners[n, m] - radius, 0)
+            corner = np.minimum(corners[n, m], limit)
+            low = np.maximum(corner - radius, 0)
             # on to the end where the end is near
-            high = np.where(limit - corners[n, m] < 2 * radius, limit, corners[n, m] + radius)
+            high = np.where(limit - corner < 2 * radius, limit, corner + radius)
             best = (-1.0, None)
             for y in range(low[0], high[0] + 1):
                 for x in range(low[1], high[1] + 1):
