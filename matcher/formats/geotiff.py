@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from matcher.errors import FormatError
 from matcher.formats.pictures import is_picture, read_picture
 from matcher.geo.grid import GeoRef
+from matcher.version import install_command
 
 _OPEN = 12  # datasets or pictures held open a process
 _STRIP = 512  # rows read at once where a raster is read through
@@ -295,7 +296,7 @@ def import_rasterio(path: str) -> Any:
         import rasterio.errors
     except ImportError:
         raise FormatError(
-            f"{path}: reading GeoTIFF and JPEG2000 needs rasterio: pip install 'matcher[geo]'"
+            f"{path}: reading GeoTIFF and JPEG2000 needs rasterio: {install_command('geo')}"
         ) from None
     return rasterio
 

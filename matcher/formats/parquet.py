@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.files import atomic_write
+from matcher.version import install_command
 
 Path_ = str | os.PathLike[str]
 
@@ -19,7 +20,7 @@ def import_pyarrow(path: Path_) -> Any:
         import pyarrow.parquet
     except ImportError as error:
         raise MatcherError(
-            f"{os.fspath(path)}: Parquet needs pyarrow ({error}): pip install 'matcher[research]', or use .npz"
+            f"{os.fspath(path)}: Parquet needs pyarrow ({error}): {install_command('research')}, or use .npz"
         ) from None
     return pyarrow
 

@@ -19,6 +19,7 @@ from matcher.formats.rasters import open_rasters
 from matcher.formats.safe import is_safe
 from matcher.geo.grid import to_degrees
 from matcher.geo.place import COLUMNS, Place, records
+from matcher.version import install_command
 
 
 def write_places(path: str | os.PathLike[str], places: Sequence[Place]) -> None:
@@ -94,7 +95,7 @@ def _pyarrow(path: str | os.PathLike[str]) -> Any:
         import pyarrow.parquet
     except ImportError:
         raise MatcherError(
-            f"{os.fspath(path)}: writing GeoParquet needs pyarrow: pip install 'matcher[geoparquet]'"
+            f"{os.fspath(path)}: writing GeoParquet needs pyarrow: {install_command('geoparquet')}"
         ) from None
     return pyarrow
 

@@ -14,6 +14,7 @@ from matcher.errors import MatcherError
 from matcher.formats import What, open_images, open_patches, open_series
 from matcher.formats.base import Source
 from matcher.formats.official import OfficialSeries
+from matcher.version import install_command
 
 
 def images(what: What, *, dtype: DTypeLike = "float32", shuffle: int | None = None, **options: Any) -> Any:
@@ -64,7 +65,7 @@ def _tensorflow() -> Any:
         import tensorflow
     except ImportError as error:
         raise MatcherError(
-            f"TensorFlow cannot be loaded ({error}); install the package with its extra 'tensorflow'"
+            f"TensorFlow cannot be loaded ({error}): {install_command('tensorflow')}"
         ) from None
     return tensorflow
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from matcher.errors import MatcherError, SettingsError
 from matcher.formats.files import atomic_write
+from matcher.version import install_command
 
 FORMATS = (".png", ".svg", ".pdf")
 
@@ -28,7 +29,7 @@ def new_figure(
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MatcherError(
-            f"{os.fspath(path)}: pictures need matplotlib ({error}): pip install 'matcher[plot]'"
+            f"{os.fspath(path)}: pictures need matplotlib ({error}): {install_command('plot')}"
         ) from None
     return Figure(figsize=(width, height), layout="constrained")
 

@@ -14,6 +14,7 @@ from matcher.result import Result
 from matcher.runs.engines import PATIENCE, SetAside, Work, share_of
 from matcher.runs.shards import Shard
 from matcher.runs.station import do_shard
+from matcher.version import install_command
 
 _BEAT = 1.0
 TIMEOUT = 30.0  # seconds to reach the scheduler
@@ -91,7 +92,9 @@ def _connect(address: str) -> Any:
     try:
         from distributed import Client
     except ImportError as error:
-        raise MatcherError(f"Dask distributed cannot be loaded ({error}); install the extra 'dask'") from None
+        raise MatcherError(
+            f"Dask distributed cannot be loaded ({error}): {install_command('dask')}"
+        ) from None
     try:
         if os.path.isfile(address):
             return Client(scheduler_file=address, timeout=TIMEOUT, set_as_default=False)

@@ -90,5 +90,5 @@ def test_bad_records_are_named_before_the_first_element(tmp_path):
 def test_without_tensorflow(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     for make in (tfdata.images, tfdata.patches, tfdata.series):
-        with pytest.raises(MatcherError, match="extra 'tensorflow'"):
+        with pytest.raises(MatcherError, match=r"pip install 'satellite-patch-matcher\[tensorflow\]'"):
             make(np.zeros((2, 8, 8, 1)))

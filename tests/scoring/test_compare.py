@@ -259,7 +259,7 @@ def test_picture_without_matplotlib_or_of_another_form(tmp_path, monkeypatch):
     with pytest.raises(SettingsError, match=r"ends in \.png"):
         draw_comparison(result, tmp_path / "picture.bmp")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MatcherError, match=r"pip install 'matcher\[plot\]'"):
+    with pytest.raises(MatcherError, match=r"pip install 'satellite-patch-matcher\[plot\]'"):
         draw_comparison(result, tmp_path / "picture.png")
     assert not list(tmp_path.iterdir())
 
