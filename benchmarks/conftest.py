@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sets
 
-from matcher.formats import open_images, open_patches
+from matcher.formats.opening import open_images, open_patches
 from matcher.formats.submission import read_submission
 from matcher.imagery import Pictures
 

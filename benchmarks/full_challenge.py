@@ -81,7 +81,7 @@ def run_peers(chosen: sets.Set, pairs: int) -> dict[str, float]:
     """Pairs a second of OpenCV's loops by two processes, on pairs drawn from the set."""
     from peers import Peers, draw_pairs
 
-    from matcher.formats import open_images, open_patches
+    from matcher.formats.opening import open_images, open_patches
     from matcher.imagery import Pictures
 
     rng = np.random.default_rng(0)
@@ -117,7 +117,7 @@ def print_machine() -> None:
 
 def count_images(made: sets.Set) -> int:
     """How many images there are: tiles of real places may be more than were asked for."""
-    from matcher.formats import open_images
+    from matcher.formats.opening import open_images
 
     return len(open_images(made.images))
 

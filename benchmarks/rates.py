@@ -23,7 +23,7 @@ import scipy.fft
 import sets
 from stages import CHALLENGE, Cost, Scale, Stage, read_cost, stages
 
-from matcher.formats import open_images, open_patches
+from matcher.formats.opening import open_images, open_patches
 from matcher.imagery import Pictures
 from matcher.kernels.bits import popcount
 from matcher.kernels.jit import kernel

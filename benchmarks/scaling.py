@@ -22,7 +22,7 @@ import sets
 from full_challenge import parse_levels
 
 import matcher
-from matcher.formats import open_images, open_patches
+from matcher.formats.opening import open_images, open_patches
 from matcher.formats.submission import read_submission
 from matcher.imagery import Pictures
 from matcher.threads import usable_cores

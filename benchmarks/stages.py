@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from matcher.formats import open_images
+from matcher.formats.opening import open_images
 from matcher.imagery import Pictures, Roles
 from matcher.kernels.bits import CHUNK
 from matcher.model import shipped

@@ -5,7 +5,7 @@ import pytest
 from stages import Scale, stages
 
 import matcher
-from matcher.formats import open_images, open_patches
+from matcher.formats.opening import open_images, open_patches
 from matcher.imagery import Pictures
 from matcher.search.pyramid.index import Index, PatchCodes
 from matcher.search.pyramid.proposals import Proposals

@@ -17,9 +17,9 @@ _HOMES = {
     "locate": "matcher.locating.run",
     "fit_model": "matcher.fitting.run",
     "Place": "matcher.geo.place",
-    "open_images": "matcher.formats",
-    "open_patches": "matcher.formats",
-    "open_series": "matcher.formats",
+    "open_images": "matcher.formats.opening",
+    "open_patches": "matcher.formats.opening",
+    "open_series": "matcher.formats.opening",
     "read_submission": "matcher.formats.submission",
     "write_submission": "matcher.formats.submission",
     "score": "matcher.scoring",
@@ -33,9 +33,9 @@ __all__ = list(_HOMES)
 if TYPE_CHECKING:
     from matcher.errors import MatcherError as MatcherError
     from matcher.fitting.run import fit_model as fit_model
-    from matcher.formats import open_images as open_images
-    from matcher.formats import open_patches as open_patches
-    from matcher.formats import open_series as open_series
+    from matcher.formats.opening import open_images as open_images
+    from matcher.formats.opening import open_patches as open_patches
+    from matcher.formats.opening import open_series as open_series
     from matcher.formats.submission import read_submission as read_submission
     from matcher.formats.submission import write_submission as write_submission
     from matcher.geo.place import Place as Place

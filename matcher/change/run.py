@@ -1,15 +1,15 @@
 """Change of many patches, each at its place."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from matcher.change.detect import PRIOR, Change, find_change
 from matcher.errors import MatcherError
-from matcher.formats import open_images, open_patches
-from matcher.formats.geotiff import RasterSource
+from matcher.formats.opening import open_pair
+from matcher.formats.raster import RasterSource
 from matcher.geo.grid import GeoRef
 from matcher.imagery import Roles, open_pictures, resolve_bands
 from matcher.placements import Placements
@@ -66,8 +66,9 @@ def changes(
         If an input cannot be read, a place names no patch or image that is there, or does not lie in its image.
     """
     settings = settings or Settings()
-    sources = open_images(images), open_patches(patches)
-    targets, queries = open_pictures(*sources, settings.value_range)
+    left, right, names = open_pair(images, patches, settings.bands)
+    settings = settings if names is None else replace(settings, bands=names)
+    targets, queries = open_pictures(left, right, settings.value_range)
     roles = Roles.of(resolve_bands(targets, queries, settings))
     at = [{int(k): n for n, k in enumerate(pictures.ids)} for pictures in (targets, queries)]
     rows = [
@@ -92,7 +93,7 @@ def changes(
             last, picture = number, targets[number]
         dn = queries[at[1][patch]]
         change = find_change(dn, picture, (y, x), roles, threshold=threshold, prior=prior)
-        yield Found(patch, image, x, y, change, _georef(sources[0], number, x, y))
+        yield Found(patch, image, x, y, change, _georef(left, number, x, y))
 
 
 def _georef(source: Any, index: int, x: int, y: int) -> GeoRef | None:

@@ -125,7 +125,7 @@ def command(
         return
     for output in outputs:
         write_places(output, places)
-    written = write_georeferenced(folder, places) if folder else []
+    written = write_georeferenced(folder, places, planned.chips) if folder else []
     text = json.dumps(records(places), indent=2, allow_nan=False)
     if json_to not in (None, "-"):
         with atomic_write(str(json_to), "w") as file:

@@ -2,7 +2,7 @@
 
 import click
 
-from matcher.cli.options import quiet_option
+from matcher.cli.options import Names, quiet_option
 
 
 @click.command("report")
@@ -12,6 +12,9 @@ from matcher.cli.options import quiet_option
 @click.option("-o", "--output", type=click.Path(), required=True, help="The page to write, .html.")
 @click.option("--answers", type=click.Path(), help="The answers: adds the score, errors and reliability.")
 @click.option("--false-colour", is_flag=True, help="Show near infrared, red, green as red, green, blue.")
+@click.option(
+    "--bands", type=Names(), metavar="A,B,…", help="Names of the bands, as the match was given them."
+)
 @click.option(
     "--gallery",
     type=click.IntRange(1),
@@ -33,6 +36,7 @@ def command(
     output: str,
     answers: str | None,
     false_colour: bool,
+    bands: tuple[str, ...] | None,
     gallery: int,
     run_dir: str | None,
     quiet: bool,
@@ -55,6 +59,7 @@ def command(
         false_colour=false_colour,
         gallery=gallery,
         settings=run_dir,
+        bands=bands,
     )
     if not quiet:
         click.echo(

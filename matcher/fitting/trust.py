@@ -14,7 +14,7 @@ from scipy.special import expit
 
 from matcher.decision.confidence import CHANCE, Odds, Trust, confidence, confidence_features
 from matcher.decision.reasons import BLIND, IN_DOUBT, fault
-from matcher.formats import open_images
+from matcher.formats.opening import open_images
 from matcher.formats.submission import read_submission
 from matcher.imagery import Roles
 from matcher.matching.run import match

@@ -202,6 +202,58 @@ class ArchiveSource:
         return np.ascontiguousarray(picture).reshape(self.shape(index))
 
 
+class JoinedSource:
+    """The pictures of several sources as one, a `matcher.formats.base.Source`.
+
+    Where each numbers its own from 0 they are numbered on; otherwise all keep their ids.
+
+    Parameters
+    ----------
+    parts : sequence of Source
+    name : str
+        Where they come from, for messages.
+
+    Raises
+    ------
+    FormatError
+        If two pictures have one id, or numbers of bands differ.
+    """
+
+    def __init__(self, parts: Sequence[Source], name: str) -> None:
+        self.name = name
+        self._parts = tuple(parts)
+        self._at = [(part, k) for part in parts for k in range(len(part))]
+        in_order = all((part.ids == np.arange(len(part))).all() for part in parts)
+        ids = np.arange(len(self._at)) if in_order else np.concatenate([part.ids for part in parts])
+        taken: dict[int, int] = {}
+        for k, identifier in enumerate(ids.tolist()):
+            if identifier in taken:
+                raise FormatError(
+                    f"{self.where(k)}: has the id {identifier}, as {self.where(taken[identifier])} has"
+                )
+            taken[identifier] = k
+        self.ids = ids.astype(np.int64)
+        _check_bands(self)
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def shape(self, index: int) -> tuple[int, int, int]:
+        """(height, width, bands) of one."""
+        part, k = self._at[index]
+        return part.shape(k)
+
+    def where(self, index: int) -> str:
+        """File and record of one, for messages."""
+        part, k = self._at[index]
+        return part.where(k)
+
+    def __getitem__(self, index: int) -> NDArray:
+        """One picture, (height, width, bands)."""
+        part, k = self._at[index]
+        return part[k]
+
+
 def open_npz(path: Path, name: str, on_bad: OnBad | None = None) -> StackSource | ArchiveSource:
     """A ``.npz`` of either form: a stack called `name` (``images``, ``patches``), or one array a picture.
 

@@ -6,35 +6,90 @@ is given.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count
+from pathlib import Path as Folder
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import FormatError, MatcherError
-from matcher.formats.base import OnBad
+from matcher.formats.bandnames import parse_bands
+from matcher.formats.base import OnBad, Path, Source
 from matcher.formats.example import encode_example
 from matcher.formats.files import FileBytes
+from matcher.formats.reader import Asked, Reader, Series
 from matcher.formats.records import IMAGES, PATCHES, SERIES, Kind, RecordIndex, Shapes
-from matcher.formats.tfrecord import write_records
+from matcher.formats.tfrecord import header_holds, write_records
 
-Path = str | os.PathLike[str]
 DATES = 12
 BANDS = 4
 
 
-class OfficialSource:
-    """Images or patches of one official TFRecord file, a `matcher.formats.base.Source`.
+class TFRecordReader(Reader):
+    """The challenge's TFRecords; several files (shards) are read as one where their ids allow it."""
 
-    Opening reads the file through once: checksums, ids and byte counts of all records are checked then, and
+    name = "TFRecords of the challenge (.tfrecords)"
+
+    def claims(self, path: str) -> bool:
+        """Whether a path has one of the suffixes."""
+        return path.lower().endswith((".tfrecords", ".tfrecord"))
+
+    def recognises(self, head: bytes) -> bool:
+        """By the checksum of the first record's length."""
+        return header_holds(head)
+
+    def open(self, paths: Sequence[str], asked: Asked) -> Source:
+        """Images or patches of one file or of several."""
+        kind = PATCHES if asked.noun == "patches" else IMAGES
+        count = asked.shape[2] if asked.shape else asked.count or _named(asked.bands) or BANDS
+        return OfficialSource(
+            paths, kind, name=asked.name, shape=asked.shape, bands=count, on_bad=asked.on_bad
+        )
+
+    def series(self, name: str, paths: Sequence[str], asked: Asked, dates: int) -> Iterator[Series]:  # noqa: ARG002
+        """A series a record."""
+        for path in paths:
+            source = OfficialSeries([path], dates=dates, bands=asked.count or BANDS)
+            for k in range(len(source)):
+                yield Series(
+                    f"{Folder(path).stem}-{k}", path, "", source.shape(k), tuple(map(str, range(dates))),
+                    _held(source, k),
+                )  # fmt: skip
+
+
+def _named(bands: Sequence[str] | None) -> int | None:
+    """How many bands records have, where all of them are named in order."""
+    return None if bands is None or parse_bands(bands)[1] else len(bands)
+
+
+def _held(source: "OfficialSeries", k: int) -> Callable[[int], NDArray]:
+    """What reads a date of one record, which is read once."""
+    held: list[NDArray] = []
+
+    def read(date: int) -> NDArray:
+        if not held:
+            held.append(source[k])
+        picture: NDArray = held[0][date]
+        return picture
+
+    return read
+
+
+class OfficialSource:
+    """Images or patches of official TFRecord files, a `matcher.formats.base.Source`.
+
+    Opening reads the files through once: checksums, ids and byte counts of all records are checked then, and
     pixels are read, and their checksum checked again, when asked for.
 
     Parameters
     ----------
-    path : path
+    paths : sequence of paths
+        In whose order the records stand.
     kind : Kind
         `IMAGES` or `PATCHES`.
+    name : str, optional
+        Where they come from, for messages; by default the first file.
     shape : (height, width, bands), optional
         Of every record; without it each is square, of its own size, with `bands` bands.
     bands : int
@@ -46,46 +101,61 @@ class OfficialSource:
     Raises
     ------
     FormatError
-        If the file is missing, empty, compressed, of another form, holds no usable record, or (without
+        If a file is missing, empty, compressed, of another form, holds no usable record, or (without
         `on_bad`) any record is corrupt, lacks a feature, has a byte count that fits no shape, or an id that
         is negative or taken.
     """
 
     def __init__(
         self,
-        path: Path,
+        paths: Sequence[Path],
         kind: Kind,
         *,
+        name: str | None = None,
         shape: tuple[int, int, int] | None = None,
         bands: int = BANDS,
         on_bad: OnBad | None = None,
     ) -> None:
-        self.name = os.fspath(path)
-        self._kind = kind
-        self._file = FileBytes(path)
-        self._index = RecordIndex(self._file, kind, Shapes(shape, bands))
-        self._index.fill(on_bad)
-        self.ids: NDArray[np.int64] = np.array(self._index.ids, np.int64)
+        self.name = os.fspath(paths[0]) if name is None else name
+        self._parts = [RecordIndex(FileBytes(path), kind, Shapes(shape, bands)) for path in paths]
+        taken: dict[int, str] = {}
+        for part in self._parts:
+            part.fill(on_bad, taken)
+            if len(self._parts) > 1:
+                taken |= {k: f"{part.file.path}, {taken[k]}" for k in part.ids}
+        self.ids: NDArray[np.int64] = np.concatenate([np.array(part.ids, np.int64) for part in self._parts])
+        self._ends = np.cumsum([len(part.ids) for part in self._parts])
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def shape(self, index: int) -> tuple[int, int, int]:
         """(height, width, bands) of one."""
-        return self._index.shapes.of(self._index.sizes[index])
+        part, k = _find(self._parts, self._ends, index)
+        return part.shapes.of(part.sizes[k])
 
     def where(self, index: int) -> str:
         """File, record and offset of one, for messages."""
-        return self._index.where(index)
+        part, k = _find(self._parts, self._ends, index)
+        return part.where(k)
 
     def __getitem__(self, index: int) -> NDArray:
         """One picture, float16 (height, width, bands), the caller's own copy."""
-        return self._index.pixels(index).reshape(self.shape(index)).astype(np.float16)
+        part, k = _find(self._parts, self._ends, index)
+        return part.pixels(k).reshape(self.shape(index)).astype(np.float16)
 
     def read(self, index: int, row: int, col: int, height: int, width: int) -> NDArray:
         """A window of one picture, float16 (height, width, bands), the caller's own copy."""
-        picture = self._index.pixels(index).reshape(self.shape(index))
+        part, k = _find(self._parts, self._ends, index)
+        picture = part.pixels(k).reshape(self.shape(index))
         return picture[row : row + height, col : col + width].astype(np.float16)
+
+
+def _find(parts: Sequence[RecordIndex], ends: NDArray[np.int64], index: int) -> tuple[RecordIndex, int]:
+    """The file of a record of several files, and the record's place among the usable ones there."""
+    index = range(int(ends[-1]))[index]
+    part = int(np.searchsorted(ends, index, side="right"))
+    return parts[part], index - (int(ends[part - 1]) if part else 0)
 
 
 class OfficialSeries:
@@ -122,7 +192,7 @@ class OfficialSeries:
         self._parts: list[RecordIndex] = []
         for path in paths:
             self._parts.append(RecordIndex(FileBytes(path), SERIES, Shapes(shape, dates * bands)))
-            self._parts[-1].fill(on_bad)
+            self._parts[-1].fill(on_bad, {})
         if not self._parts:
             raise FormatError("no file of training series was given")
         self.name = ", ".join(part.file.path for part in self._parts[:2]) + (
@@ -135,26 +205,21 @@ class OfficialSeries:
 
     def shape(self, index: int) -> tuple[int, int, int, int]:
         """(dates, height, width, bands) of one."""
-        part, k = self._find(index)
+        part, k = _find(self._parts, self._ends, index)
         height, width, _ = part.shapes.of(part.sizes[k])
         return self._dates, height, width, self._bands
 
     def where(self, index: int) -> str:
         """File, record and offset of one, for messages."""
-        part, k = self._find(index)
+        part, k = _find(self._parts, self._ends, index)
         return part.where(k)
 
     def __getitem__(self, index: int) -> NDArray:
         """One series, float16 (dates, height, width, bands), the caller's own copy."""
-        part, k = self._find(index)
+        part, k = _find(self._parts, self._ends, index)
         dates, height, width, bands = self.shape(index)
         channels = part.pixels(k).reshape(height, width, dates, bands)
         return np.array(channels.transpose(2, 0, 1, 3), np.float16, order="C")
-
-    def _find(self, index: int) -> tuple[RecordIndex, int]:
-        index = range(len(self))[index]
-        part = int(np.searchsorted(self._ends, index, side="right"))
-        return self._parts[part], index - (int(self._ends[part - 1]) if part else 0)
 
 
 def write_images(path: Path, images: Iterable[NDArray], ids: Iterable[int] | None = None) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import FormatError
+from matcher.formats.handles import Window
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -27,6 +28,22 @@ def import_cv2(path: str) -> Any:
             "opencv-python-headless, or the system's libGL and glib"
         ) from None
     return cv2
+
+
+class Picture:
+    """A decoded picture, a `matcher.formats.handles.Handle`."""
+
+    def __init__(self, path: str) -> None:
+        self.array = read_picture(path)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def read(self, indices: list[int], window: Window) -> tuple[NDArray, NDArray[np.bool_]]:
+        """Values (bands, height, width) of a window; all of them are data."""
+        row, col, height, width = window
+        part = self.array[row : row + height, col : col + width][..., [k - 1 for k in indices]]
+        return np.moveaxis(part, -1, 0), np.zeros((height, width), bool)
 
 
 def read_picture(path: str) -> NDArray:

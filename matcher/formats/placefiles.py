@@ -4,19 +4,20 @@ import csv
 import json
 import os
 import struct
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from matcher.errors import MatcherError
+from matcher.errors import FormatError, MatcherError
 from matcher.formats.files import atomic_write, problem
-from matcher.formats.geotiff import HANDLES, gdal_errors, import_rasterio
-from matcher.formats.pictures import is_picture
-from matcher.formats.rasters import open_rasters
-from matcher.formats.safe import is_safe
+from matcher.formats.geotiff import Dataset, gdal_errors, import_rasterio, write_geotiff
+from matcher.formats.handles import HANDLES
+from matcher.formats.opening import open_rasters
+from matcher.formats.pictures import Picture
+from matcher.formats.raster import Raster, RasterSource, band_names
 from matcher.geo.grid import to_degrees
 from matcher.geo.place import COLUMNS, Place, records
 from matcher.version import install_command
@@ -134,7 +135,9 @@ _WRITERS: dict[str, Callable[[str | os.PathLike[str], Sequence[Place]], None]] =
 }
 
 
-def write_georeferenced(folder: str | os.PathLike[str], places: Sequence[Place]) -> list[str]:
+def write_georeferenced(
+    folder: str | os.PathLike[str], places: Sequence[Place], chips: RasterSource | None = None
+) -> list[str]:
     """Write each chip that was found as a GeoTIFF with the transform found: all its bands, values and no data.
 
     Parameters
@@ -143,6 +146,8 @@ def write_georeferenced(folder: str | os.PathLike[str], places: Sequence[Place])
         Made where it is not there; a file is called after the chip.
     places : sequence of Place
         Only those of rank 1 in a scene with a CRS are written.
+    chips : RasterSource, optional
+        The chips, where they are open; by default each is opened by its name.
 
     Returns
     -------
@@ -169,67 +174,74 @@ def write_georeferenced(folder: str | os.PathLike[str], places: Sequence[Place])
             number += 1
         if target.exists() and os.path.exists(place.chip) and os.path.samefile(target, place.chip):
             raise MatcherError(f"{target}: is the chip itself; write georeferenced chips to another folder")
-        _write_chip(target, place)
+        _write_chip(target, place, chips)
         out.append(str(target))
     return out
 
 
-def _write_chip(target: Path, place: Place) -> None:
+def _write_chip(target: Path, place: Place, chips: RasterSource | None) -> None:
     rasterio = import_rasterio(str(target))
-    values, profile, describe = _contents(place.chip)
+    values, profile, describe = _contents(place.chip, chips)
     assert place.georef is not None
     assert place.transform is not None
-    profile |= {
-        "driver": "GTiff", "crs": place.georef.crs, "transform": rasterio.Affine(*place.transform),
-        "count": values.shape[0], "height": values.shape[1], "width": values.shape[2], "dtype": values.dtype.name,
-        "compress": "deflate",
-    }  # fmt: skip
-    try:
-        fd, temporary = tempfile.mkstemp(prefix=f".{target.stem[:80]}.", suffix=".tif", dir=target.parent)
-    except OSError as error:
-        raise MatcherError(f"{target}: cannot be written: {problem(error)}") from None
-    os.close(fd)
-    try:
-        with (
-            gdal_errors(str(target), "cannot be written"),
-            rasterio.open(temporary, "w", **profile) as dataset,
-        ):
-            dataset.write(values)
-            describe(dataset)
-            dataset.update_tags(MATCHER_SCENE=place.scene, MATCHER_CONFIDENCE=f"{place.confidence:.4f}")
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
+
+    def tell(dataset: Any) -> None:
+        describe(dataset)
+        dataset.update_tags(MATCHER_SCENE=place.scene, MATCHER_CONFIDENCE=f"{place.confidence:.4f}")
+
+    profile |= {"crs": place.georef.crs, "transform": rasterio.Affine(*place.transform)}
+    write_geotiff(target, values, profile, tell)
 
 
-def _contents(chip: str) -> tuple[Any, dict[str, Any], Callable[[Any], None]]:
-    """A chip's values (bands, height, width), what goes with them, and what sets bands' names and colours."""
-    if is_picture(chip):
-        with HANDLES.lock:
-            array = HANDLES.get(chip)
-        rgb = array.shape[2] >= 3
-        extra = {"photometric": "RGB"} | ({"alpha": "YES"} if array.shape[2] == 4 else {}) if rgb else {}
-        return np.moveaxis(array, -1, 0), extra, lambda _dataset: None
-    if is_safe(chip) or "*" in chip:
-        raster = open_rasters(chip if is_safe(chip) else chip.replace("*", "[A-Za-z0-9]*")).rasters[0]
-        paths = [band.path for band in raster.bands]
-    else:
-        paths = [chip]
+def _contents(chip: str, chips: RasterSource | None) -> tuple[NDArray, dict[str, Any], Callable[[Any], None]]:
+    """A chip's values (bands, height, width), what goes with them, and what sets bands' names, colours and tags."""
+    source = _open_again(chip) if chips is None else chips
+    raster = next(raster for raster in source.rasters if raster.name == chip)
+    paths = list(dict.fromkeys(band.path for band in raster.bands))
+    if not callable(raster.opener):
+        return _read(source, raster)
     with HANDLES.lock:
-        datasets = [HANDLES.get(path) for path in paths]
+        handles = [HANDLES.get(path, raster.opener) for path in paths]
+        if isinstance(handles[0], Picture):
+            array = handles[0].array
+            rgb = array.shape[2] >= 3
+            extra = {"photometric": "RGB"} | ({"alpha": "YES"} if array.shape[2] == 4 else {}) if rgb else {}
+            return np.moveaxis(array, -1, 0), extra, lambda _dataset: None
+        if not isinstance(handles[0], Dataset):
+            return _read(source, raster)
+        datasets = [handle.dataset for handle in handles]
         with gdal_errors(chip, "cannot be read"):
             values = np.concatenate([dataset.read() for dataset in datasets])
             first = datasets[0]
             nodata, names, colours = first.nodata, first.descriptions, first.colorinterp
+            scales, offsets = (sum((getattr(d, key) for d in datasets), ()) for key in ("scales", "offsets"))
 
     def describe(dataset: Any) -> None:
+        dataset.scales, dataset.offsets = scales, offsets
         if len(datasets) == 1:
             dataset.colorinterp = colours
-            for k, name in enumerate(names, 1):
-                if name:
-                    dataset.set_band_description(k, name)
+            _name_bands(dataset, names)
 
     extra = {"photometric": "MINISBLACK"}
     return values, extra if nodata is None else {**extra, "nodata": nodata}, describe
+
+
+def _open_again(chip: str) -> RasterSource:
+    """A chip by its name; whatever bands it has, for all of its file is written."""
+    try:
+        return open_rasters(chip)
+    except FormatError:
+        return open_rasters(chip, ["first=1"])
+
+
+def _read(source: RasterSource, raster: Raster) -> tuple[NDArray, dict[str, Any], Callable[[Any], None]]:
+    """A chip that is no file of its own, as it was matched: 0 in all bands is no data."""
+    values = np.moveaxis(source.read(source.rasters.index(raster), 0, 0, raster.height, raster.width), -1, 0)
+    extra = {"photometric": "MINISBLACK", "nodata": 0}
+    return values, extra, lambda dataset: _name_bands(dataset, band_names(raster))
+
+
+def _name_bands(dataset: Any, names: Sequence[str | None]) -> None:
+    for k, name in enumerate(names, 1):
+        if name:
+            dataset.set_band_description(k, name)

@@ -1,149 +1,60 @@
-"""From what a user names to rasters: a file, a folder, a glob, a text list, a Sentinel-2 product, or several."""
+"""Raster files: GeoTIFF, JPEG2000, PNG, JPEG and what else GDAL reads, and Sentinel-2 products."""
 
-import logging
 import os
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from matcher.errors import FormatError, MatcherError, NoInputError
+from matcher.errors import FormatError
 from matcher.formats import safe
-from matcher.formats.bandnames import ORDER, choose, name_of, split_band
-from matcher.formats.base import BadRecord, OnBad
-from matcher.formats.geotiff import HANDLES, Band, Raster, RasterSource, band_names, gdal_errors, number
-from matcher.formats.rasterfiles import Path_, expand
+from matcher.formats.bandnames import choose, name_of, split_band
+from matcher.formats.gather import Entry, RasterForm
+from matcher.formats.geotiff import Dataset, gdal_errors, open_dataset
+from matcher.formats.handles import HANDLES
+from matcher.formats.pictures import SUFFIXES as PICTURES
+from matcher.formats.pictures import Picture, is_picture
+from matcher.formats.raster import Band, Raster
+from matcher.formats.reader import Asked, Series
 from matcher.geo.grid import GeoRef
 
-log = logging.getLogger("matcher")
+SUFFIXES = (".tif", ".tiff", ".jp2", ".vrt", *PICTURES)
 
 
-def open_rasters(
-    what: Path_ | Sequence[Path_],
-    bands: Sequence[str] | None = None,
-    offset: float | None = None,
-    on_bad: OnBad | None = None,
-) -> RasterSource:
-    """Open rasters.
+class RasterReader(RasterForm):
+    """Raster files, and Sentinel-2 products as they are handed out.
 
-    Parameters
-    ----------
-    what : path, or sequence of paths
-        Each a file (GeoTIFF, JPEG2000, PNG, JPEG), a folder, a glob, a ``.txt`` list with a path a line (relative
-        to the list), or a Sentinel-2 ``.SAFE`` folder. Files of one band that differ only in a band's name
-        (``_B04``, ``_nir``) are one raster.
-    bands : sequence of str, optional
-        Which bands, in order; see `matcher.formats.bandnames.choose`.
-    offset : float, optional
-        Added to every valid value; by default what the product's metadata say, otherwise 0.
-    on_bad : callable, optional
-        Called with a `BadRecord` for each raster that cannot be used, which is then left out; each is read through to
-        find out. The others keep their numbers.
-
-    Raises
-    ------
-    FormatError
-        If there is none, or one cannot be used; the message names the file.
+    Files of one band that differ only in a band's name (``_B04``, ``_nir``) are one raster.
     """
-    given = [what] if isinstance(what, str | os.PathLike) else list(what)
-    paths = [path for item in given for path in expand(os.fspath(item))]
-    if not paths:
-        raise FormatError("no raster was named")
-    doubled = next((p for p in paths if paths.count(p) > 1), None) if len(set(paths)) < len(paths) else None
-    if doubled is not None:
-        raise FormatError(f"{doubled}: is named twice; give each file once")
-    named = os.fspath(given[0]) if len(given) == 1 else f"{os.fspath(given[0])} and {len(given) - 1} more"
-    groups = _grouped(paths)
-    ids = number([name for name, _ in groups])
-    found: dict[int, Raster] = {}
-    bad: list[BadRecord] = []
-    for k, (name, files) in enumerate(groups):
+
+    name = f"rasters ({', '.join(SUFFIXES)} or .SAFE)"
+
+    def claims(self, path: str) -> bool:
+        """Whether a path names a raster, or is a ``.SAFE`` folder."""
+        return path.lower().endswith(SUFFIXES) or safe.is_safe(path)
+
+    def entries(self, paths: Sequence[str]) -> list[Entry]:
+        """Files, products, and files of a band each that are one raster."""
+        return [
+            Entry(name, lambda bands, name=name, files=files: _open_group(name, files, bands))  # type: ignore[misc]
+            for name, files in _grouped(list(paths))
+        ]
+
+    def files(self, path: str) -> list[str]:
+        """All files of a product; of a raster also what GDAL reads beside it: masks, world files, a VRT's parts."""
+        if os.path.isdir(path):
+            return super().files(path)
         try:
-            raster = _open_group(name, files, bands)
-        except FormatError as error:
-            if on_bad is None:
-                raise
-            bad.append(bad_raster(name, int(ids[k]), error))
-            continue
-        found[k] = raster if offset is None else replace(raster, offset=offset)
-    if on_bad is not None:
-        found = _sound(found, ids, bad)
-        for one in bad:
-            on_bad(one)
-        if not found:
-            raise NoInputError(f"{named}: not one raster of it can be used; the first fault: {bad[0]}")
-    _warn_of_names(list(found.values()))
-    return RasterSource(list(found.values()), named, ids[list(found)])
+            with open_dataset(path) as dataset:
+                beside = list(dataset.files)
+        except FormatError:
+            beside = []
+        return [path, *sorted(file for file in beside if file != path and os.path.isfile(file))]
 
-
-def bad_raster(name: str, number: int, error: Exception) -> BadRecord:
-    """A raster that cannot be used, and why."""
-    return BadRecord(name, -1, -1, number, str(error).removeprefix(f"{name}: "))
-
-
-def _sound(found: dict[int, Raster], ids: NDArray[np.int64], bad: list[BadRecord]) -> dict[int, Raster]:
-    """Those rasters that have the bands most have, and can be read from end to end; the others are added to `bad`."""
-    kinds = Counter(band_names(raster) for raster in found.values())
-    usual = max(kinds, key=lambda names: kinds[names]) if kinds else ()
-    out = {}
-    for k, raster in found.items():
-        try:
-            if band_names(raster) != usual:
-                has, most = (", ".join(name or "unnamed" for name in b) for b in (band_names(raster), usual))
-                raise FormatError(f"{raster.name}: has the bands {has}, and most have {most}")
-            RasterSource([raster], raster.name).check(0)
-        except FormatError as error:
-            bad.append(bad_raster(raster.name, int(ids[k]), error))
-        else:
-            out[k] = raster
-    return out
-
-
-def _warn_of_names(rasters: Sequence[Raster]) -> None:
-    """Say so where given names of bands are not those of the files; once for all files."""
-    against = [raster for raster in rasters if raster.against]
-    if against:
-        own, taken = (
-            ", ".join(name or "unnamed" for name in names)
-            for names in (against[0].against, band_names(against[0]))
-        )
-        more = f" and {len(against) - 1} more" if len(against) > 1 else ""
-        log.warning(
-            "%s%s: calls its bands %s; taken as %s, as was asked for", against[0].name, more, own, taken
-        )
-
-
-def common_bands(
-    chips: RasterSource, scenes: RasterSource
-) -> tuple[RasterSource, RasterSource, tuple[str, ...] | None]:
-    """Both sides with the bands that they share, in one order, and their names where they are known.
-
-    Raises
-    ------
-    MatcherError
-        If they share none, or nothing says which do.
-    """
-    left, right = chips.band_names, scenes.band_names
-    if None in left or None in right:
-        if len(left) != len(right):
-            raise MatcherError(
-                f"{chips.name} has {len(left)} bands and {scenes.name} {len(right)}, and nothing says which are the "
-                "same: name them with --bands, and in locate the chips' with --chip-bands"
-            )
-        known = next((names for names in (left, right) if None not in names), None)
-        return chips, scenes, known  # type: ignore[return-value]
-    shared = [name for name in right if name in left]
-    shared.sort(key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
-    if not shared:
-        raise MatcherError(
-            f"{chips.name} has the bands {', '.join(map(str, left))} and {scenes.name} {', '.join(map(str, right))}: "
-            "none is the same; choose with --bands, and in locate --chip-bands"
-        )
-    names = tuple(str(name) for name in shared)
-    return chips.select(names), scenes.select(names), names
+    def series(self, name: str, paths: Sequence[str], asked: Asked, dates: int) -> Iterator[Series]:
+        """A raster a date, in the order of their names."""
+        if paths == [name] and not os.path.isdir(name):
+            raise FormatError(f"{name}: is one raster; a series is a folder with a raster a date")
+        return super().series(name, paths, asked, dates)
 
 
 def _grouped(paths: list[str]) -> list[tuple[str, list[str]]]:
@@ -210,11 +121,16 @@ def _joined(name: str, singles: list[Raster], bands: Sequence[str] | None) -> Ra
 
 def _open_file(path: str, bands: Sequence[str] | None) -> Raster:
     with HANDLES.lock:
-        handle = HANDLES.get(path)
-        if isinstance(handle, np.ndarray):
-            return _from_picture(path, handle.shape, str(handle.dtype), bands)
+        handle = HANDLES.get(path, open_handle)
+        if isinstance(handle, Picture):
+            return _from_picture(path, handle.array.shape, str(handle.array.dtype), bands)
         with gdal_errors(path, "cannot be opened as a raster"):
-            return _from_dataset(path, handle, bands)
+            return _from_dataset(path, handle.dataset, bands)
+
+
+def open_handle(path: str) -> Picture | Dataset:
+    """A raster file, opened by what reads it."""
+    return Picture(path) if is_picture(path) else Dataset(path)
 
 
 def _from_picture(path: str, shape: tuple[int, ...], dtype: str, bands: Sequence[str] | None) -> Raster:
@@ -270,4 +186,6 @@ def _raster(
 ) -> Raster:
     bands = tuple(Band(path, k, n) for k, n in zip(choice.indices, choice.names, strict=True))
     alpha = None if choice.alpha is None else Band(path, choice.alpha, "alpha")
-    return Raster(path, height, width, dtype, bands, georef, alpha, ungridded=why, against=choice.against)
+    return Raster(
+        path, height, width, dtype, bands, open_handle, georef, alpha, ungridded=why, against=choice.against
+    )

@@ -82,9 +82,11 @@ class RecordIndex:
         self.numbers, self.offsets, self.lengths = array("q"), array("q"), array("q")
         self.ids, self.sizes = array("q"), array("q")
 
-    def fill(self, on_bad: OnBad | None) -> None:
-        """Read the file through; bad records go to `on_bad` once all is read, or the first one raises."""
-        taken: dict[int, int] = {}
+    def fill(self, on_bad: OnBad | None, taken: dict[int, str]) -> None:
+        """Read the file through; bad records go to `on_bad` once all is read, or the first one raises.
+
+        `taken` holds the ids of files read before, with their records; those of this one are added.
+        """
         bad: list[BadRecord] = []
         for record in scan(self.file):
             reason = record.damage
@@ -108,7 +110,7 @@ class RecordIndex:
             if one.id in taken:
                 one = replace(one, id=None)
             elif one.id is not None:
-                taken[one.id] = one.record
+                taken[one.id] = f"record {one.record}"
             assert on_bad is not None
             on_bad(one)
 
@@ -124,15 +126,15 @@ class RecordIndex:
             raise FormatError(f"{self.where(index)}: {error}") from None
         return np.frombuffer(content, "<f2")
 
-    def _add(self, record: Record, taken: dict[int, int]) -> None:
+    def _add(self, record: Record, taken: dict[int, str]) -> None:
         features = parse_example(record.data())
         size = len(self._pixels(features))
         self.shapes.of(size)
         if self.kind.id is not None:
             identifier = self._id(features, self.kind.id)
             if identifier in taken:
-                raise FormatError(f"{self.kind.id} {identifier} is taken by record {taken[identifier]}")
-            taken[identifier] = record.number
+                raise FormatError(f"{self.kind.id} {identifier} is taken by {taken[identifier]}")
+            taken[identifier] = f"record {record.number}"
             self.ids.append(identifier)
         self.numbers.append(record.number)
         self.offsets.append(record.offset)

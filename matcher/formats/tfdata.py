@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from matcher.errors import MatcherError
-from matcher.formats import What, open_images, open_patches, open_series
 from matcher.formats.base import Source
 from matcher.formats.official import OfficialSeries
+from matcher.formats.opening import What, open_images, open_patches, open_series
 from matcher.version import install_command
 
 

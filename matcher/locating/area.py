@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from matcher.errors import MatcherError, SettingsError
-from matcher.formats.geotiff import Raster
+from matcher.formats.raster import Raster
 from matcher.geo.grid import GeoRef, to_degrees
 from matcher.locating.tiles import Box
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from matcher.decision.confidence import confidence
-from matcher.formats.geotiff import RasterSource
+from matcher.formats.raster import RasterSource
 from matcher.geo.grid import to_degrees
 from matcher.locating.variants import Search, Variant
 from matcher.matching.job import Job

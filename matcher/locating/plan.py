@@ -7,8 +7,9 @@ from typing import Any
 
 from matcher.errors import MatcherError, NoInputError, SettingsError
 from matcher.formats.base import BadRecord
-from matcher.formats.geotiff import RasterSource
-from matcher.formats.rasters import bad_raster, common_bands, open_rasters
+from matcher.formats.gather import bad_raster, common_bands
+from matcher.formats.opening import open_rasters
+from matcher.formats.raster import RasterSource
 from matcher.locating.area import Near
 from matcher.locating.variants import Search, parse_scale, searches
 from matcher.settings import Settings, check_confidence

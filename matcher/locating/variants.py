@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import MatcherError, SettingsError
-from matcher.formats.geotiff import Raster, RasterSource
+from matcher.formats.raster import Raster, RasterSource
 from matcher.geo.grid import Affine, compose, ground_pixel
 from matcher.geo.resample import shrink, turn
 from matcher.locating.area import Near, area

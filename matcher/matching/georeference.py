@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from matcher.formats.base import Source
-from matcher.formats.geotiff import Raster, RasterSource
+from matcher.formats.raster import Raster, RasterSource
 from matcher.geo.place import Place
 from matcher.matching.job import Job
 from matcher.result import Result

@@ -1,8 +1,7 @@
 """A match made ready: pictures opened and checked, and what was left open resolved."""
 
 import logging
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,10 +9,9 @@ import numpy as np
 
 from matcher.errors import MatcherError
 from matcher.evidence import channels
-from matcher.formats import OnBad, Source, is_paths, open_images, open_patches
-from matcher.formats.geotiff import RasterSource
-from matcher.formats.rasterfiles import is_raster
-from matcher.formats.rasters import common_bands, open_rasters
+from matcher.formats.base import OnBad, Source
+from matcher.formats.opening import open_pair
+from matcher.formats.raster import RasterSource
 from matcher.imagery import Pictures, Roles, open_pictures, resolve_bands
 from matcher.model import Model, read_model, shipped
 from matcher.search.candidates import Candidates
@@ -110,31 +108,11 @@ def open_both(
     bad_images: OnBad | None = None,
     bad_patches: OnBad | None = None,
 ) -> tuple[Source, Source, Settings]:
-    """Images and patches opened, rasters with the bands that both have, and the settings with these bands' names."""
-    sources = (
-        _opened(open_images, images, settings.bands, bad_images),
-        _opened(open_patches, patches, settings.bands, bad_patches),
+    """Images and patches opened with the bands that both have, and the settings with these bands' names."""
+    targets, queries, names = open_pair(
+        images, patches, settings.bands, on_bad_image=bad_images, on_bad_patch=bad_patches
     )
-    targets, queries = sources
-    names: tuple[str | None, ...] | None = None
-    if isinstance(targets, RasterSource) and isinstance(queries, RasterSource):
-        queries, targets, names = common_bands(queries, targets)
-    elif rasters := [source for source in sources if isinstance(source, RasterSource)]:
-        names = rasters[0].band_names
-    if names is not None and None not in names:
-        settings = replace(settings, bands=names)  # type: ignore[arg-type]
-    return targets, queries, settings
-
-
-def _opened(
-    opener: Callable[..., Source], what: Any, names: tuple[str, ...] | None, on_bad: OnBad | None
-) -> Source:
-    """Opened; so many bands are asked for only where the file does not say how many it has."""
-    if is_paths(what) or (isinstance(what, str | os.PathLike) and is_raster(os.fspath(what))):
-        return open_rasters(what, names, on_bad=on_bad)
-    bands = None if names is None else len(names)
-    named = isinstance(what, str | os.PathLike) and not os.fspath(what).lower().endswith((".npy", ".npz"))
-    return opener(what, bands=bands, on_bad=on_bad) if named else opener(what, on_bad=on_bad)
+    return targets, queries, settings if names is None else replace(settings, bands=names)
 
 
 def _check_constant(patches: Pictures) -> None:

@@ -6,7 +6,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from matcher.formats import Source
+from matcher.formats.base import Source
 from matcher.runs.folder import RunFolder
 from matcher.runs.identity import settings_identity, versions
 from matcher.settings import Settings

@@ -1,8 +1,6 @@
 """A change written: arrays, GeoTIFF, and a picture."""
 
 import os
-import tempfile
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +11,8 @@ from PIL import Image
 
 from matcher.change.detect import CLASSES, Change
 from matcher.change.run import Found
-from matcher.errors import MatcherError
-from matcher.formats.files import atomic_write, problem
-from matcher.formats.geotiff import gdal_errors, import_rasterio
+from matcher.formats.files import atomic_write
+from matcher.formats.geotiff import import_rasterio, write_geotiff
 from matcher.report.gallery import stretch
 
 FORMS = ("npz", "tif", "png")
@@ -58,31 +55,18 @@ def _write_npz(path: Path, found: Found) -> None:
 
 
 def _write_tif(path: Path, found: Found) -> None:
-    rasterio = import_rasterio(str(path))
-    height, width = found.change.score.shape
-    profile: dict[str, Any] = {
-        "driver": "GTiff", "count": 2, "height": height, "width": width, "dtype": "float32", "compress": "deflate",
-    }  # fmt: skip
+    profile: dict[str, Any] = {}
     if found.georef is not None:
-        profile |= {"crs": found.georef.crs, "transform": rasterio.Affine(*found.georef.transform)}
-    try:
-        fd, temporary = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=".tif", dir=path.parent)
-    except OSError as error:
-        raise MatcherError(f"{path}: cannot be written: {problem(error)}") from None
-    os.close(fd)
-    try:
-        with warnings.catch_warnings(), gdal_errors(str(path), "cannot be written"):
-            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-            with rasterio.open(temporary, "w", **profile) as dataset:
-                dataset.write(np.stack([found.change.score, found.change.kind.astype(np.float32)]))
-                dataset.set_band_description(1, "probability of change")
-                dataset.set_band_description(2, "class")
-                dataset.update_tags(CLASSES=", ".join(f"{k} {name}" for k, name in enumerate(CLASSES)))
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
+        rasterio = import_rasterio(str(path))
+        profile = {"crs": found.georef.crs, "transform": rasterio.Affine(*found.georef.transform)}
+
+    def describe(dataset: Any) -> None:
+        dataset.set_band_description(1, "probability of change")
+        dataset.set_band_description(2, "class")
+        dataset.update_tags(CLASSES=", ".join(f"{k} {name}" for k, name in enumerate(CLASSES)))
+
+    values = np.stack([found.change.score, found.change.kind.astype(np.float32)]).astype(np.float32)
+    write_geotiff(path, values, profile, describe)
 
 
 def picture(change: Change) -> NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 import html
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -12,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import MatcherError
-from matcher.formats import Source, open_images, open_patches
+from matcher.formats.base import Source
 from matcher.formats.files import atomic_write
+from matcher.formats.opening import open_pair
 from matcher.formats.submission import read_submission
 from matcher.placements import Placements
 from matcher.report.about import inputs, made_with, shown_as
@@ -57,6 +59,7 @@ def write_report(
     false_colour: bool = False,
     gallery: int = GALLERY,
     settings: Settings | str | os.PathLike[str] | None = None,
+    bands: Sequence[str] | None = None,
 ) -> Report:
     """Write the page; it needs nothing beside itself, and no network.
 
@@ -75,16 +78,19 @@ def write_report(
         How many matches have pictures: the least sure, and every so many of the others.
     settings : Settings or path, optional
         What was matched with, or the run directory that says so; by default the one that the details lie in, if any.
+    bands : sequence of str, optional
+        Names of the bands, as the match took them; by default those of the settings, where they are given.
 
     Raises
     ------
     MatcherError
         If an input cannot be read, or patches or images of the details are not there.
     """
+    bands = settings.bands if bands is None and isinstance(settings, Settings) else bands
     result = _without_guesses(details if isinstance(details, Result) else read_details(details))
     if not len(result):
         raise MatcherError(f"{os.fspath(details)}: has no row")  # type: ignore[arg-type]
-    pictures, chips = open_images(images), open_patches(patches)
+    pictures, chips, _ = open_pair(images, patches, bands)
     truth = read_submission(answers) if isinstance(answers, str | os.PathLike) else answers
     at_image = np.full(len(result), -1)
     at_image[~result.refused] = _positions(pictures, result.image[~result.refused], "image")

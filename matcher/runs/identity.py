@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from matcher.errors import FormatError, ResumeError
-from matcher.formats import Source, is_paths
+from matcher.formats.base import Source
 from matcher.formats.files import CHUNK, problem
-from matcher.formats.rasterfiles import files, is_raster
+from matcher.formats.opening import is_paths
+from matcher.formats.registry import files_of
 from matcher.model import read_model
 from matcher.settings import Settings
 from matcher.version import VERSION
@@ -55,7 +56,7 @@ class Inputs:
         size = 0
         paths = [what] if isinstance(what, str | os.PathLike) else what if is_paths(what) else []
         for path in map(os.fspath, paths):
-            inside = files(path) if is_raster(path) else [path]
+            inside = files_of(path)
             for file in inside:
                 if inside != [path]:
                     digest.update(os.fsencode(os.path.relpath(file, os.path.dirname(path))) + b"\0")

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import MatcherError, NoInputError, SettingsError
-from matcher.formats import BadRecord, Source
-from matcher.formats.geotiff import RasterSource
+from matcher.formats.base import BadRecord, Source
+from matcher.formats.raster import RasterSource
 from matcher.formats.submission import read_rows, to_int64
 from matcher.imagery import open_pictures
 from matcher.matching.job import Job, open_both, prepare

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import FormatError, MatcherError, SettingsError
-from matcher.formats import open_patches
 from matcher.formats.files import atomic_write
 from matcher.formats.npz import open_archive
+from matcher.formats.opening import open_patches
 
 Path = str | os.PathLike[str]
 KINDS = ("same", "near", "alike", "other")

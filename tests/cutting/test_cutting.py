@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from matcher.cli import main
-from matcher.formats import open_images, open_patches
 from matcher.formats.official import write_series
+from matcher.formats.opening import open_images, open_patches
 from matcher.formats.submission import read_submission
 
 

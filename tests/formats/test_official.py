@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from matcher.errors import FormatError, MatcherError
-from matcher.formats import Source, open_images, open_patches, open_series
+from matcher.formats.base import Source
 from matcher.formats.example import encode_example
 from matcher.formats.official import write_images, write_patches, write_series
+from matcher.formats.opening import open_images, open_patches, open_series
 from matcher.formats.tfrecord import frame, write_records
 
 

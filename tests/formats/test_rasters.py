@@ -10,7 +10,7 @@ import pytest
 from matcher import open_images
 from matcher.errors import FormatError, NoInputError, SettingsError
 from matcher.formats.bandnames import choose, name_of, parse_bands, split_band
-from matcher.formats.rasters import open_rasters
+from matcher.formats.opening import open_rasters
 
 rasterio = pytest.importorskip("rasterio")
 from rasterio.enums import ColorInterp  # noqa: E402
@@ -111,7 +111,7 @@ class TestNaming:
     @pytest.mark.parametrize(
         ("make", "words"),
         [
-            (lambda _: None, "folder without rasters"),
+            (lambda _: None, "folder without pictures"),
             (lambda p: (p / "l.txt").write_text("no.tif\n"), "line 1: there is no file"),
             (lambda p: (p / "l.txt").write_text("# none\n"), "lists no file"),
         ],
@@ -120,7 +120,7 @@ class TestNaming:
         made = make(tmp_path)
         with pytest.raises(FormatError, match=words):
             open_images(tmp_path if made is None else tmp_path / "l.txt")
-        with pytest.raises(FormatError, match="matches no raster"):
+        with pytest.raises(FormatError, match="matches nothing that is read"):
             open_images(tmp_path / "*.jp2")
 
     def test_named_twice(self, tmp_path):

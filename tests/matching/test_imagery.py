@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 
 from matcher.errors import MatcherError, SettingsError
 from matcher.evidence.pixels import valid_pixels
-from matcher.formats import open_images
+from matcher.formats.opening import open_images
 from matcher.imagery import Pictures, Roles, open_pictures, resolve_bands, tell_range, to_dn
 from matcher.settings import RANGES, Settings
 

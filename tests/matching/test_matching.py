@@ -10,8 +10,8 @@ import pytest
 import matcher
 from matcher.demo import sample
 from matcher.errors import MatcherError, SettingsError
-from matcher.formats import open_images
 from matcher.formats.official import write_images, write_patches
+from matcher.formats.opening import open_images
 from matcher.imagery import open_pictures, tell_range
 from matcher.settings import EVIDENCE, Settings
 from tests.places import DATA, needs_data

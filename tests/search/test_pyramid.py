@@ -318,7 +318,7 @@ class TestNothingElseMatters:
 
     def test_pairs_are_reported(self):
         images, patches = hard_and_easy()
-        from matcher.formats import open_images, open_patches
+        from matcher.formats.opening import open_images, open_patches
         from matcher.imagery import open_pictures
 
         targets, queries = open_pictures(open_images(images), open_patches(patches), "dn")

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from matcher.cli import main
 from matcher.errors import MatcherError, SettingsError
-from matcher.formats import open_images, open_patches
 from matcher.formats.official import OfficialSeries
+from matcher.formats.opening import open_images, open_patches
 from matcher.formats.submission import read_submission
 from matcher.imagery import to_official
 from matcher.simulate import simulate

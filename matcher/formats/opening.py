@@ -1,0 +1,271 @@
+"""Images, patches and training series of any form that a reader opens: the doors for every command."""
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path as Folder
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from matcher.errors import FormatError, MatcherError, NoInputError
+from matcher.formats.arrays import ArraySource
+from matcher.formats.bandnames import parse_bands
+from matcher.formats.base import OnBad, Path, Shape, Source
+from matcher.formats.gather import common_bands
+from matcher.formats.official import OfficialSeries
+from matcher.formats.plain import as_rasters, names_of, with_bands
+from matcher.formats.raster import RasterSource
+from matcher.formats.reader import Asked
+from matcher.formats.registry import open_paths, readable
+
+log = logging.getLogger("matcher")
+What = Path | Sequence[Path] | NDArray | Sequence[ArrayLike] | Source
+
+
+def open_images(
+    what: What,
+    *,
+    shape: Shape | None = None,
+    bands: int | Sequence[str] | None = None,
+    ids: ArrayLike | None = None,
+    on_bad: OnBad | None = None,
+) -> Source:
+    """Open images of any height, width and dtype.
+
+    Parameters
+    ----------
+    what : path, sequence of paths, ndarray, sequence of ndarrays, or Source
+        What a reader opens (`matcher.formats.registry`): files of the challenge (``.tfrecords``), ``.npy``, ``.npz``,
+        rasters (GeoTIFF, JPEG2000, PNG, JPEG, a ``.SAFE`` folder), Zarr stores, a folder of them, a glob, a text list;
+        a stack (n, height, width, bands) or (n, height, width); one array an image; or what was opened before, which
+        is handed back.
+    shape : (height, width, bands), optional
+        Of every image. TFRecords do not say it: by default each is square.
+    bands : int or sequence of str, optional
+        How many bands every image has, by default what the file says, or 4 in TFRecords; or which bands to take, by
+        their names: see `matcher.formats.bandnames.choose`.
+    ids : array-like of int, optional
+        Ids of arrays in memory; 0, 1, … by default.
+    on_bad : callable, optional
+        Called with a `BadRecord` for each bad record, which is then left out; without it the first one
+        raises.
+
+    Returns
+    -------
+    Source
+        The images, read when asked for.
+
+    Raises
+    ------
+    FormatError
+        If the file is missing, damaged, empty or of another form, or a record is bad; the message names file,
+        record and offset.
+    MatcherError
+        If `what` is nothing that can be read, or an option does not fit it.
+    """
+    return _open(what, "images", shape, bands, ids, on_bad)
+
+
+def open_patches(
+    what: What,
+    *,
+    shape: Shape | None = None,
+    bands: int | Sequence[str] | None = None,
+    ids: ArrayLike | None = None,
+    on_bad: OnBad | None = None,
+) -> Source:
+    """Open patches; everything as in `open_images`."""
+    return _open(what, "patches", shape, bands, ids, on_bad)
+
+
+def open_rasters(
+    what: What,
+    bands: Sequence[str] | None = None,
+    offset: float | None = None,
+    on_bad: OnBad | None = None,
+) -> RasterSource:
+    """Open pictures as rasters, which say their bands and where they lie; pictures that do not are rasters without.
+
+    Parameters
+    ----------
+    what : path, sequence of paths, array or Source
+        As for `open_images`.
+    bands : sequence of str, optional
+        Which bands, in order; see `matcher.formats.bandnames.choose`.
+    offset : float, optional
+        Added to every valid value of rasters; by default what the product's metadata say, otherwise 0.
+    on_bad : callable, optional
+        Called with a `BadRecord` for each raster that cannot be used, which is then left out; each is read through to
+        find out. The others keep their numbers.
+
+    Raises
+    ------
+    FormatError
+        If there is none, or one cannot be used; the message names the file.
+    """
+    names = None if bands is None else tuple(bands)
+    asked = Asked(_name(what, "rasters"), bands=names, offset=offset, on_bad=on_bad)
+    return as_rasters(_sources(what, asked, None), names)
+
+
+def open_pair(
+    images: What,
+    patches: What,
+    bands: Sequence[str] | None = None,
+    *,
+    on_bad_image: OnBad | None = None,
+    on_bad_patch: OnBad | None = None,
+) -> tuple[Source, Source, tuple[str, ...] | None]:
+    """Images and patches, with the bands that both have, and these bands' names where they are known.
+
+    Parameters
+    ----------
+    images, patches : as for `open_images`
+    bands : sequence of str, optional
+        Names of the bands, of both sides: see `matcher.formats.bandnames.choose`.
+    on_bad_image, on_bad_patch : callable, optional
+        As `on_bad` of `open_images`.
+
+    Raises
+    ------
+    MatcherError
+        As `open_images`; or if both sides say their bands and share none.
+    """
+    names = None if bands is None else tuple(bands)
+    left = _sources(images, Asked(_name(images, "images"), "images", names, on_bad=on_bad_image), None)
+    right = _sources(patches, Asked(_name(patches, "patches"), "patches", names, on_bad=on_bad_patch), None)
+    return pair_bands(left, right, names)
+
+
+def pair_bands(
+    images: Source, patches: Source, wanted: Sequence[str] | None = None
+) -> tuple[Source, Source, tuple[str, ...] | None]:
+    """Two open sources with the bands that both have; see `open_pair`.
+
+    Pictures that do not say their bands (arrays, records) are taken to have those of rasters of so many bands that they
+    are paired with, or else red, green, blue and near infrared in this order.
+    """
+    given = None if wanted is None else parse_bands(wanted)[0]
+    both = [isinstance(source, RasterSource) for source in (images, patches)]
+    if not any(both):
+        return images, patches, given
+    if not all(both):
+        rasters, plain = (images, patches) if both[0] else (patches, images)
+        assert isinstance(rasters, RasterSource)
+        known = rasters.band_names
+        if len(known) == plain.shape(0)[2]:
+            return images, patches, None if None in known else known  # type: ignore[return-value]
+        log.info(
+            "%s: does not say its bands, taken as %s", plain.name, ",".join(map(str, names_of(plain, given)))
+        )
+    queries, targets, names = common_bands(as_rasters(patches, given), as_rasters(images, given))
+    return targets, queries, names
+
+
+def open_series(
+    what: Path | Sequence[Path],
+    *,
+    shape: Shape | None = None,
+    dates: int = 12,
+    bands: int = 4,
+    on_bad: OnBad | None = None,
+) -> OfficialSeries:
+    """Open official training series.
+
+    Parameters
+    ----------
+    what : path, or sequence of paths
+        A TFRecord file, a folder of ``*.tfrecords`` (read in the order of their names), or several files.
+    shape : (height, width, channels), optional
+        Of every record, channels = dates x bands; by default each is square.
+    dates, bands : int
+        Dates of a series, and bands of a date.
+    on_bad : callable, optional
+        As in `open_images`.
+
+    Returns
+    -------
+    OfficialSeries
+        ``series[i]`` is (dates, height, width, bands), float16.
+
+    Raises
+    ------
+    FormatError, MatcherError
+        As `open_images`.
+    """
+    if isinstance(what, str | os.PathLike):
+        folder = Folder(what)
+        paths: list[Any] = sorted(folder.glob("*.tfrecord*")) if folder.is_dir() else [what]
+        if not paths:
+            raise FormatError(f"{folder}: has no file *.tfrecords in it")
+    else:
+        paths = list(what)
+    return OfficialSeries(paths, shape=shape, dates=dates, bands=bands, on_bad=on_bad)
+
+
+def _open(
+    what: Any,
+    noun: str,
+    shape: Shape | None,
+    bands: int | Sequence[str] | None,
+    ids: ArrayLike | None,
+    on_bad: OnBad | None,
+) -> Source:
+    count = bands if isinstance(bands, int) else None
+    names = None if bands is None or isinstance(bands, int) else tuple(bands)
+    if shape is not None and (len(shape) != 3 or count not in (None, shape[2])):
+        wanted = "" if count is None else f" of {count} bands"
+        raise MatcherError(f"the shape {tuple(shape)} is not (height, width, bands){wanted}")
+    asked = Asked(_name(what, noun), noun, names, shape, count, on_bad=on_bad)
+    return _agreeing(_sources(what, asked, ids), shape, count)
+
+
+def _sources(what: Any, asked: Asked, ids: ArrayLike | None) -> Source:
+    """The pictures, by a reader or from memory, with the bands asked for."""
+    source: Source
+    if isinstance(what, str | os.PathLike) or is_paths(what):
+        if ids is not None:
+            raise MatcherError(f"{asked.name}: ids can be given with arrays only; a file has its own")
+        source = open_paths([what] if isinstance(what, str | os.PathLike) else what, asked)
+    elif isinstance(what, Source):
+        source = what
+    elif hasattr(what, "__array__") or isinstance(what, Sequence):
+        source = ArraySource(np.asarray(what) if hasattr(what, "__array__") else what, ids, name=asked.name)
+    else:
+        raise MatcherError(
+            f"{asked.noun} are a file or folder ({readable()}), an array or a list of arrays, not {type(what).__name__}"
+        )
+    if not len(source):
+        raise NoInputError(f"{source.name}: holds no picture")
+    return with_bands(source, asked.bands)
+
+
+def is_paths(what: Any) -> bool:
+    """Whether something is a sequence of paths."""
+    return (
+        isinstance(what, Sequence)
+        and len(what) > 0
+        and not isinstance(what, str)
+        and all(isinstance(one, str | os.PathLike) for one in what)
+    )
+
+
+def _name(what: Any, noun: str) -> str:
+    """What the user named, for messages."""
+    if isinstance(what, str | os.PathLike):
+        return os.fspath(what)
+    if is_paths(what):
+        return os.fspath(what[0]) if len(what) == 1 else f"{os.fspath(what[0])} and {len(what) - 1} more"
+    return f"array of {noun}"
+
+
+def _agreeing(source: Source, shape: Shape | None, count: int | None) -> Source:
+    """The source, or an error where a picture is not what the caller said."""
+    for k in range(len(source)):
+        has = source.shape(k)
+        if (shape is not None and has != tuple(shape)) or (count is not None and has[2] != count):
+            wanted = f"the shape {tuple(shape)}" if shape is not None else f"{count} bands"
+            raise FormatError(f"{source.where(k)}: has the shape {has}; {wanted} was asked for")
+    return source
