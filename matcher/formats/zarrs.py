@@ -28,7 +28,7 @@ _MARKS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 _X = ("x", "lon", "longitude", "easting", "long")
 _Y = ("y", "lat", "latitude", "northing")
 _TIME = ("time", "date", "t", "datetime")
-_EVEN = 1e-3  # of a step: coordinates that leave an even grid by more are no grid
+_EVEN = 0.01  # of a step: coordinates that leave an even grid by more, rounding aside, are no grid
 
 
 class ZarrReader(RasterForm):
@@ -68,7 +68,7 @@ def _raster(path: str, date: int, name: str, bands: Sequence[str] | None) -> Ras
     """One date of a store."""
     with HANDLES.lock:
         store: Store = HANDLES.get(path, Store)
-    choice = choose(name, store.names, [False] * len(store.names), bands)
+    choice = choose(name, store.names, [False] * len(store.names), bands, in_order=store.in_order)
     first = date * len(store.names)
     return Raster(
         name, store.height, store.width, store.dtype,
@@ -93,6 +93,8 @@ class Store:
     ----------
     names : list of str or None
         Of its bands, where it says them.
+    in_order : bool
+        Whether the bands have an order: arrays of their own have none.
     dates : list of str
     height, width : int
     dtype : str
@@ -103,12 +105,14 @@ class Store:
     """
 
     def __init__(self, path: str) -> None:
+        self._path = path
         self._data = _open(path)
         self._y, self._x = _axes(path, self._data)
         arrays = _arrays(path, self._data, self._y, self._x)
         times = sorted({d for a in arrays for d in map(str, a.dims) if d.lower() in _TIME})
         self._time = times[0] if times else None
         self._layers, self.names = _layers(path, arrays, {self._y, self._x, *times[:1]})
+        self.in_order = self._layers[0].axis is not None
         self.dates = _dates(self._data, self._time)
         self.height, self.width = (int(self._data.sizes[axis]) for axis in (self._y, self._x))
         if not self.dates or not self.height or not self.width:
@@ -150,12 +154,10 @@ class Store:
         try:
             raw = array.isel(where).transpose(self._y, self._x).to_numpy()
         except Exception as error:  # codecs and stores raise errors of many kinds
-            raise FormatError(f"{array.name}: a chunk of the store cannot be read: {error}") from None
+            raise FormatError(f"{self._path}: the array {array.name} cannot be read: {error}") from None
         empty = np.zeros(raw.shape, bool)
-        for key in ("_FillValue", "missing_value", "nodata"):
-            fill = array.attrs.get(key, array.encoding.get(key))
-            for value in np.atleast_1d(fill) if isinstance(fill, int | float | np.generic | list) else ():
-                empty |= np.isnan(raw) if isinstance(value, float) and math.isnan(value) else raw == value
+        for value in _fills(array):  # 0 is no data where all bands say so, which needs no mask
+            empty |= np.isnan(raw) if math.isnan(value) else raw == value
         scale, offset = _scaling(array)
         return (raw if (scale, offset) == (1.0, 0.0) else (raw * scale + offset)), empty
 
@@ -265,6 +267,15 @@ def _dates(data: Any, time: str | None) -> list[str]:
     return days if len(set(days)) == len(days) else [str(at) for at in values.astype("datetime64[s]")]
 
 
+def _fills(array: Any) -> list[float]:
+    """What an array has where there is no data, but for 0."""
+    found = [
+        array.attrs.get(key, array.encoding.get(key)) for key in ("_FillValue", "missing_value", "nodata")
+    ]
+    numbers = [float(value) for value in found if isinstance(value, int | float | np.number)]
+    return [value for value in numbers if value != 0]
+
+
 def _scaling(array: Any) -> tuple[float, float]:
     """Factor and offset of stored values."""
     both = [array.attrs.get(key, array.encoding.get(key)) for key in ("scale_factor", "add_offset")]
@@ -289,12 +300,14 @@ def _steps(data: Any, axis: str, down: bool) -> tuple[bool, tuple[float, float] 
     """
     if axis not in data.coords:
         return False, f"has no coordinates along {axis}"
-    centres = data[axis].to_numpy().astype(np.float64)
+    stored = data[axis].to_numpy()
+    centres = stored.astype(np.float64)
+    rounding = np.finfo(stored.dtype).eps * np.abs(centres).max() if stored.dtype.kind == "f" else 0.0
     if len(centres) < 2:
         return False, f"has one coordinate along {axis}"
     step = (centres[-1] - centres[0]) / (len(centres) - 1)
     even = centres[0] + step * np.arange(len(centres))
-    if step == 0 or not np.abs(centres - even).max() <= _EVEN * abs(step):
+    if step == 0 or not np.abs(centres - even).max() <= _EVEN * abs(step) + rounding:
         return False, f"has uneven coordinates along {axis}"
     flipped = bool((step > 0) if down else (step < 0))
     if flipped:
@@ -309,12 +322,26 @@ def _georef(
     crs = _crs(data, array, x)
     if crs is None:
         return None, "has no CRS: write one, such as by rioxarray's rio.write_crs"
-    if isinstance(rows, str):
-        return None, rows
-    if isinstance(columns, str):
-        return None, columns
+    if isinstance(rows, str) or isinstance(columns, str):
+        told = _told(data, array)
+        return (
+            (None, next(why for why in (rows, columns) if isinstance(why, str)))
+            if told is None
+            else (GeoRef(crs, told), "")
+        )
     (top, down), (left, right) = rows, columns
     return GeoRef(crs, (float(right), 0.0, float(left), 0.0, float(down), float(top))), ""
+
+
+def _told(data: Any, array: Any) -> tuple[float, float, float, float, float, float] | None:
+    """The transform that the grid mapping says in GDAL's order, where there are no coordinates; north up alone."""
+    mapping = array.attrs.get("grid_mapping", array.encoding.get("grid_mapping", "spatial_ref"))
+    said = data[mapping].attrs.get("GeoTransform", "") if mapping in data.variables else ""
+    try:
+        c, a, b, f, d, e = (float(part) for part in str(said).split())
+    except ValueError:
+        return None
+    return (a, b, c, d, e, f) if a > 0 > e and b == d == 0 else None
 
 
 def _crs(data: Any, array: Any, x: str) -> str | None:
