@@ -22,6 +22,7 @@ from matcher.formats.gather import Entry, RasterForm
 from matcher.formats.handles import HANDLES, Window
 from matcher.formats.raster import Band, Raster
 from matcher.geo.grid import GeoRef
+from matcher.version import install_command
 
 SUFFIXES = (".zarr", ".zarr.zip")
 _MARKS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
@@ -168,9 +169,7 @@ def _open(path: str) -> Any:
         import xarray
         import zarr  # noqa: F401 (xarray's reader of stores)
     except ImportError:
-        raise FormatError(
-            f"{path}: reading Zarr needs xarray and zarr: pip install 'matcher[zarr]'"
-        ) from None
+        raise FormatError(f"{path}: reading Zarr needs xarray and zarr: {install_command('zarr')}") from None
     if not os.path.exists(path):
         raise FormatError(f"{path}: there is no such file")
     for times in (True, False):  # dates of calendars that xarray does not know stay numbers
