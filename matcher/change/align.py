@@ -5,10 +5,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from matcher.imagery import Roles
-from matcher.search.subpixel import REACH, refine
+from matcher.search.subpixel import refine
 from matcher.settings import DEFAULT_EVIDENCE
 
-_LEAST = 12 + 2 * REACH  # px a side, below which no shift is looked for
+_RIM = 4  # px of a patch in which its inner part is sought
+_LEAST = 12 + 2 * _RIM  # px a side, below which no shift is looked for
 _STEPS = 10
 _TUNING = 1.5  # deviations, from where a pixel counts less
 
@@ -31,9 +32,9 @@ def rest_shift(patch: NDArray[np.float32], window: NDArray[np.float32], roles: R
     """
     if min(patch.shape[:2]) < _LEAST:
         return 0.0, 0.0
-    inner = patch[REACH:-REACH, REACH:-REACH]
-    row, col = refine(inner, window, (REACH, REACH), roles, DEFAULT_EVIDENCE)
-    return row - REACH, col - REACH
+    inner = patch[_RIM:-_RIM, _RIM:-_RIM]
+    found = refine(inner, window, (_RIM, _RIM), roles, DEFAULT_EVIDENCE)
+    return found.row - _RIM, found.col - _RIM
 
 
 def moved(
@@ -49,7 +50,7 @@ def moved(
     shift : (float, float)
         (dy, dx), added to the corner.
     """
-    pad = REACH + 4
+    pad = _RIM + 4
     rows = np.clip(np.arange(corner[0] - pad, corner[0] + size[0] + pad), 0, picture.shape[0] - 1)
     columns = np.clip(np.arange(corner[1] - pad, corner[1] + size[1] + pad), 0, picture.shape[1] - 1)
     around = picture[np.ix_(rows, columns)]

@@ -80,3 +80,63 @@ def _as(values: NDArray[np.float64], dtype: np.dtype) -> NDArray:
         limits = np.iinfo(dtype)
         values = np.clip(np.rint(values), limits.min, limits.max)
     return np.ascontiguousarray(values.astype(dtype))
+
+
+class Spline:
+    """A picture that is read between its pixels, by cubic splines (Unser, "Splines: a perfect fit", 1999).
+
+    Parameters
+    ----------
+    picture : ndarray (height, width, bands), float32
+        A pixel of 0 and less in all bands is no data: it holds the nearest pixel's values, so that none ring about it.
+    """
+
+    def __init__(self, picture: NDArray[np.float32]) -> None:
+        self._empty: NDArray[np.bool_] = (picture <= 0).all(-1)
+        if self._empty.any() and not self._empty.all():
+            nearest = ndimage.distance_transform_edt(
+                self._empty, return_distances=False, return_indices=True
+            )
+            picture = picture[tuple(nearest)]
+        knots = picture.astype(np.float64)
+        for axis in (0, 1):
+            knots = ndimage.spline_filter1d(knots, 3, axis, mode="mirror")
+        self._knots = knots
+
+    def moved(self, down: float, right: float) -> NDArray[np.float32]:
+        """The picture as it is `down` and `right` px further on, (height, width, bands).
+
+        What is read from no data, in part, is 0; beyond the borders the picture repeats its last pixels.
+        """
+        values, seen = self._knots, self._empty
+        for axis, shift in ((0, down), (1, right)):
+            values = _along(values, axis, shift)
+            if seen.any():
+                seen = _near(seen, axis, shift)
+        out = values.astype(np.float32)
+        if seen.any():
+            out[seen] = 0
+        return np.ascontiguousarray(out)
+
+
+def _along(knots: NDArray[np.float64], axis: int, shift: float) -> NDArray[np.float64]:
+    """Values of a cubic spline along one axis, at every pixel and a shift."""
+    whole = int(np.floor(shift))
+    t = shift - whole
+    weights = ((1 - t) ** 3 / 6, (4 - 6 * t**2 + 3 * t**3) / 6, (1 + 3 * t + 3 * t**2 - 3 * t**3) / 6, t**3 / 6)
+    return sum(
+        (w * _taken(knots, axis, whole + k) for k, w in zip(range(-1, 3), weights, strict=True)),
+        np.zeros(1),
+    )
+
+
+def _near(empty: NDArray[np.bool_], axis: int, shift: float) -> NDArray[np.bool_]:
+    """Where the pixels about a moved one are no data, along one axis."""
+    whole = int(np.floor(shift))
+    pair = [_taken(empty, axis, whole + k) for k in (0, 1)]
+    return pair[0] if shift == whole else pair[0] | pair[1]
+
+
+def _taken(array: NDArray, axis: int, shift: int) -> NDArray:
+    length = array.shape[axis]
+    return np.take(array, np.clip(np.arange(length) + shift, 0, length - 1), axis)

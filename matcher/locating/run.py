@@ -251,8 +251,8 @@ def _refined(planned: Plan, hit: Hit) -> tuple[float, float]:
     window = to_dn(raw, hit.job.targets.value_range)
     patch = hit.job.patches[hit.row_of]
     place = (hit.row - top, hit.col - left)
-    row, col = refine(patch, window, place, hit.job.roles, hit.job.settings.evidence)
-    return row + top, col + left
+    found = refine(patch, window, place, hit.job.roles, hit.job.settings.evidence)
+    return found.row + top, found.col + left
 
 
 def _refused(planned: Plan, chip: int, sure: float, reason: str) -> Place:

@@ -84,8 +84,8 @@ def _refined(job: Job, patch: int, image: int, answer: tuple[int, int]) -> tuple
     top, left = (max(a - REACH, 0) for a in answer)
     bottom, right = min(answer[0] + len(own) + REACH, high), min(answer[1] + own.shape[1] + REACH, wide)
     window = job.targets.crop(image, (top, left), (bottom - top, right - left))
-    row, col = refine(own, window, (answer[0] - top, answer[1] - left), job.roles, job.settings.evidence)
-    return row + top, col + left
+    found = refine(own, window, (answer[0] - top, answer[1] - left), job.roles, job.settings.evidence)
+    return found.row + top, found.col + left
 
 
 def _raster(source: Source, index: int) -> Raster | None:

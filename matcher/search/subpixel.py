@@ -1,20 +1,56 @@
-"""The place to a fraction of a pixel: a parabola through the peak of the exact score map.
+"""The place to a fraction of a pixel, and how far it may be off.
 
-The correlation of gradient phase peaks within about a pixel, and a parabola through three values along each axis
-(Tian and Huhns, "Algorithms for subpixel registration", CVGIP 1986) finds its top; on real pairs of dates the
-median error is below a tenth of a pixel (`tools/measure_locate.py`). Templates are not whitened here: that makes peaks
-so sharp that a parabola draws them towards whole pixels.
+The window is moved until the correlation of evidence peaks at no move at all: its surroundings are brought to the place
+found so far by cubic splines (Unser, "Splines: a perfect fit", 1999), the evidence is made anew, and the correlation at
+the nine lags about that place gives the next step (Newton's). A parabola through whole lags alone is drawn towards
+whole pixels, since evidence is no band-limited picture; at a peak in the middle of its neighbours it is not.
+
+The standard error is that of an estimate by a sum over the patch's blocks (Huber's sandwich, "The behavior of maximum
+likelihood estimates under nonstandard conditions", 1967): the curvature of the map says how far a slope moves the
+peak, and the slopes that the blocks add at the peak say how large the slope is by chance.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from matcher.evidence import channels
+from matcher.geo.resample import Spline
 from matcher.imagery import Roles
-from matcher.search.correlation import score_maps, target_spectra
+from matcher.kernels.products import lag_products
 
-REACH = 4  # px that a window must show beyond the patch on each side, where there are any
-_LOOK = 2  # px round the answer that the peak may lie off
+REACH = 8  # px that a window should show beyond the patch on each side, where there are any
+_LOOK = 2.5  # px round the answer that the peak may lie off
+_STEPS = 8
+_STILL = 0.005  # px; a step below it ends the search
+_FURTHEST = 0.75  # px a step
+_BLOCK = 8  # px
+_NOISE = 1.0  # how much larger errors are than blocks tell, fitted by `tools/measure_subpixel.py`
+
+
+@dataclass(frozen=True)
+class Fine:
+    """A place to a fraction of a pixel.
+
+    Attributes
+    ----------
+    row, col : float
+        Of the patch's top-left pixel in the window.
+    covariance : (float, float, float)
+        Of the error: of rows, of rows and columns, of columns, px^2; infinite where no peak was found and the place is
+        the answer that was given.
+    """
+
+    row: float
+    col: float
+    covariance: tuple[float, float, float]
+
+    @property
+    def sigma(self) -> float:
+        """The standard error of either coordinate, px: the root of the mean of both variances."""
+        return float(np.sqrt((self.covariance[0] + self.covariance[2]) / 2))
 
 
 def refine(
@@ -23,13 +59,13 @@ def refine(
     answer: tuple[int, int],
     roles: Roles,
     evidence: tuple[str, ...],
-) -> tuple[float, float]:
+) -> Fine:
     """Where the peak near an answer lies.
 
     Parameters
     ----------
     patch, window : ndarray (height, width, bands), float32
-        DN; the window is the patch's surroundings, at most `REACH` px more on each side.
+        DN; the window is the patch's surroundings, best `REACH` px more on each side.
     answer : (int, int)
         Row and column of the patch's top-left pixel in the window, as the search found it.
     roles : Roles
@@ -37,26 +73,95 @@ def refine(
 
     Returns
     -------
-    (float, float)
-        Row and column in the window, at most 2.5 px from the answer; the answer itself where nothing is to be seen.
+    Fine
+        At most 2.5 px from the answer; the answer itself where there is no peak.
     """
-    own = channels(np.ascontiguousarray(patch), roles, evidence)
-    around = channels(np.ascontiguousarray(window), roles, evidence)
-    maps, _ = next(score_maps(own, target_spectra([around], own[0].shape)))
-    total = np.tensordot([channel.weight for channel in own], maps[0].astype(np.float64), axes=1)
-    top, left = (max(a - _LOOK, 0) for a in answer)
-    near = total[top : answer[0] + _LOOK + 1, left : answer[1] + _LOOK + 1]
-    if near.max() <= 0:
-        return float(answer[0]), float(answer[1])
-    peak = int(near.argmax())
-    row, col = peak // near.shape[1] + top, peak % near.shape[1] + left
-    return row + _top(total[:, col], row), col + _top(total[row], col)
+    own = _fields(np.ascontiguousarray(patch), roles, evidence)
+    around = Spline(_framed(window, answer, patch.shape[:2]))
+    middle = np.zeros(2)
+    for _ in range(_STEPS):
+        sums = _products(own, _fields(around.moved(*middle), roles, evidence))
+        step = _step(sums.sum((0, 1)))
+        if step is None:
+            break
+        middle += step
+        if np.abs(middle).max() > _LOOK:
+            break
+        if np.abs(step).max() < _STILL:
+            return Fine(answer[0] + middle[0], answer[1] + middle[1], _covariance(sums))
+    return Fine(float(answer[0]), float(answer[1]), (np.inf, 0.0, np.inf))
 
 
-def _top(line: NDArray[np.float64], at: int) -> float:
-    """Where a parabola through a value and its neighbours has its top, from -0.5 to 0.5; 0 at a border or no peak."""
-    if not 0 < at < len(line) - 1:
-        return 0.0
-    before, here, after = line[at - 1 : at + 2]
-    bend = before - 2 * here + after
-    return float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) if bend < 0 else 0.0
+def _framed(
+    window: NDArray[np.float32], answer: tuple[int, int], size: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """The answer's window and `REACH` px on each side; 0, which is no data, beyond what is known."""
+    out = np.zeros((size[0] + 2 * REACH, size[1] + 2 * REACH, window.shape[2]), np.float32)
+    rows, columns = (
+        slice(max(at - REACH, 0), min(at + length + REACH, whole))
+        for at, length, whole in zip(answer, size, window.shape, strict=False)
+    )
+    top, left = REACH - answer[0], REACH - answer[1]
+    out[rows.start + top : rows.stop + top, columns.start + left : columns.stop + left] = window[
+        rows, columns
+    ]
+    return out
+
+
+def _fields(
+    dn: NDArray[np.float32], roles: Roles, evidence: tuple[str, ...]
+) -> NDArray[np.float32]:
+    """All fields of a picture (fields, height, width), those of stacks that are centred less their means."""
+    stacks = [
+        stack - stack.mean((1, 2), keepdims=True) if channel.centred else stack
+        for channel in channels(dn, roles, evidence)
+        for stack in channel.stacks
+    ]
+    return np.concatenate(stacks)
+
+
+def _products(own: NDArray[np.float32], around: NDArray[np.float32]) -> NDArray[np.float64]:
+    """`lag_products` of a patch's fields and those about it, where all nine lags show some evidence."""
+    fields, height, width = own.shape
+    edge = REACH - 1
+    other = np.ascontiguousarray(around[:, edge : edge + height + 2, edge : edge + width + 2])
+    seen = ndimage.minimum_filter(other.any(0), 3)[1:-1, 1:-1]
+    if not seen.all():
+        own = own * seen
+    out = np.empty((-(-height // _BLOCK), -(-width // _BLOCK), 3, 3))
+    lag_products(own, other, _BLOCK, out)
+    return out
+
+
+def _step(total: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """From the middle of nine values to their peak, px, at most `_FURTHEST` a side; None where there is no peak."""
+    if total[1, 1] <= 0:
+        return None
+    slope, bend = _shape(total)
+    if bend[0, 0] >= 0 or bend[1, 1] >= 0 or np.linalg.det(bend) <= 0:
+        best = np.unravel_index(total.argmax(), (3, 3))
+        step = np.subtract(best, 1).astype(np.float64)
+        return _FURTHEST * step if step.any() else None
+    return np.clip(-np.linalg.solve(bend, slope), -_FURTHEST, _FURTHEST)
+
+
+def _shape(total: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Slope (…, 2) and curvature (…, 2, 2) in the middle of nine values (…, 3, 3), rows first."""
+    slope = np.stack([total[..., 2, 1] - total[..., 0, 1], total[..., 1, 2] - total[..., 1, 0]], -1) / 2
+    down = total[..., 2, 1] - 2 * total[..., 1, 1] + total[..., 0, 1]
+    across = total[..., 1, 2] - 2 * total[..., 1, 1] + total[..., 1, 0]
+    both = (total[..., 2, 2] - total[..., 2, 0] - total[..., 0, 2] + total[..., 0, 0]) / 4
+    return slope, np.stack([np.stack([down, both], -1), np.stack([both, across], -1)], -2)
+
+
+def _covariance(sums: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Of the error of a peak, from `_products` there."""
+    slopes, _ = _shape(sums.reshape(-1, 3, 3))
+    _, bend = _shape(sums.sum((0, 1)))
+    inverse = np.linalg.inv(bend)
+    spread = slopes.T @ slopes
+    used = int(np.count_nonzero(slopes.any(1)))
+    if used < 3:
+        return np.inf, 0.0, np.inf
+    out = inverse @ spread @ inverse * (_NOISE**2 * used / (used - 2))
+    return float(out[0, 0]), float(out[0, 1]), float(out[1, 1])
