@@ -67,3 +67,27 @@ def test_runs_as_a_module():
         check=True,
     )
     assert done.stdout == f"matcher, version {VERSION}\n"
+
+
+def test_recipe_asks_for_what_the_distribution_asks_for(config):
+    """By the other index's names, with the same bounds."""
+    text = (ROOT / "recipe" / "meta.yaml").read_text(encoding="utf-8")
+    assert f'name = "{DISTRIBUTION}"' in text
+    assert f'version = "{VERSION}"' in text
+    needed = config["options"]["install_requires"].split("\n")
+    wanted = {
+        re.sub(r";.*", "", line).strip().replace("opencv-python", "py-opencv") for line in needed if line
+    }
+    run = text[text.index("  run:\n") : text.index("  run_constrained:")]
+    asked = {line.strip("- ").replace(" ", "") for line in run.splitlines()[1:]}
+    assert asked == wanted | {f"python{config['options']['python_requires']}"}
+
+
+def test_classifiers_name_what_the_workflow_tests(config):
+    """Every Python that the distribution claims is a row of the public matrix, and the other way round."""
+    claimed = set(re.findall(r"Python :: (3\.\d+)", config["metadata"]["classifiers"]))
+    workflow = ROOT / ".github" / "workflows" / "ci.yml"
+    if not workflow.is_file():
+        pytest.skip("the sdist has no workflow")
+    row = re.search(r"python: \[(.*)\]", workflow.read_text(encoding="utf-8")).group(1)
+    assert set(re.findall(r"3\.\d+", row)) == claimed
