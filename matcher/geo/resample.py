@@ -92,11 +92,9 @@ class Spline:
     """
 
     def __init__(self, picture: NDArray[np.float32]) -> None:
-        self._empty: NDArray[np.bool_] = (picture <= 0).all(-1)
+        self._empty: NDArray[np.bool_] = np.asarray((picture <= 0).all(-1))
         if self._empty.any() and not self._empty.all():
-            nearest = ndimage.distance_transform_edt(
-                self._empty, return_distances=False, return_indices=True
-            )
+            nearest = ndimage.distance_transform_edt(self._empty, return_distances=False, return_indices=True)
             picture = picture[tuple(nearest)]
         knots = picture.astype(np.float64)
         for axis in (0, 1):
@@ -123,7 +121,12 @@ def _along(knots: NDArray[np.float64], axis: int, shift: float) -> NDArray[np.fl
     """Values of a cubic spline along one axis, at every pixel and a shift."""
     whole = int(np.floor(shift))
     t = shift - whole
-    weights = ((1 - t) ** 3 / 6, (4 - 6 * t**2 + 3 * t**3) / 6, (1 + 3 * t + 3 * t**2 - 3 * t**3) / 6, t**3 / 6)
+    weights = (
+        (1 - t) ** 3 / 6,
+        (4 - 6 * t**2 + 3 * t**3) / 6,
+        (1 + 3 * t + 3 * t**2 - 3 * t**3) / 6,
+        t**3 / 6,
+    )
     return sum(
         (w * _taken(knots, axis, whole + k) for k, w in zip(range(-1, 3), weights, strict=True)),
         np.zeros(1),

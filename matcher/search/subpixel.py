@@ -108,9 +108,7 @@ def _framed(
     return out
 
 
-def _fields(
-    dn: NDArray[np.float32], roles: Roles, evidence: tuple[str, ...]
-) -> NDArray[np.float32]:
+def _fields(dn: NDArray[np.float32], roles: Roles, evidence: tuple[str, ...]) -> NDArray[np.float32]:
     """All fields of a picture (fields, height, width), those of stacks that are centred less their means."""
     stacks = [
         stack - stack.mean((1, 2), keepdims=True) if channel.centred else stack
@@ -122,7 +120,7 @@ def _fields(
 
 def _products(own: NDArray[np.float32], around: NDArray[np.float32]) -> NDArray[np.float64]:
     """`lag_products` of a patch's fields and those about it, where all nine lags show some evidence."""
-    fields, height, width = own.shape
+    _, height, width = own.shape
     edge = REACH - 1
     other = np.ascontiguousarray(around[:, edge : edge + height + 2, edge : edge + width + 2])
     seen = ndimage.minimum_filter(other.any(0), 3)[1:-1, 1:-1]
