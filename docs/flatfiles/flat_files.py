@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from affine import Affine
 
 from matcher.errors import FormatError
 from matcher.formats.bandnames import choose
 from matcher.formats.gather import Entry, RasterForm
 from matcher.formats.raster import Band, Raster
-from matcher.geo.grid import GeoRef
+from matcher.geo.grid import Grid
 
 
 class FlatReader(RasterForm):
@@ -40,7 +41,8 @@ def raster(path: str, wanted: Sequence[str] | None) -> Raster:
     said = header(path)
     choice = choose(path, said["bands"], [False] * len(said["bands"]), wanted)
     bands = tuple(Band(path, k, name) for k, name in zip(choice.indices, choice.names, strict=True))
-    georef = GeoRef(said["crs"], tuple(said["transform"])) if "crs" in said else None
+    shape = said["height"], said["width"]
+    georef = Grid(said["crs"], Affine(*said["transform"]), shape) if "crs" in said else None
     return Raster(
         path, said["height"], said["width"], said["dtype"], bands, Flat, georef, ungridded="has no crs"
     )

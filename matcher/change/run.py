@@ -10,7 +10,7 @@ from matcher.change.detect import PRIOR, Change, find_change
 from matcher.errors import MatcherError
 from matcher.formats.opening import open_pair
 from matcher.formats.raster import RasterSource
-from matcher.geo.grid import GeoRef
+from matcher.geo.grid import Grid
 from matcher.imagery import Roles, open_pictures, resolve_bands
 from matcher.placements import Placements
 from matcher.settings import Settings
@@ -27,7 +27,7 @@ class Found:
     x, y : int
         Column and row of the patch's top-left pixel in the image.
     change : Change
-    georef : GeoRef, optional
+    georef : Grid, optional
         Of the patch's pixels, where the image is a raster with a CRS.
     """
 
@@ -36,7 +36,7 @@ class Found:
     x: int
     y: int
     change: Change
-    georef: GeoRef | None
+    georef: Grid | None
 
 
 def changes(
@@ -93,14 +93,10 @@ def changes(
             last, picture = number, targets[number]
         dn = queries[at[1][patch]]
         change = find_change(dn, picture, (y, x), roles, threshold=threshold, prior=prior)
-        yield Found(patch, image, x, y, change, _georef(left, number, x, y))
+        yield Found(patch, image, x, y, change, _georef(left, number, y, x, dn.shape[:2]))
 
 
-def _georef(source: Any, index: int, x: int, y: int) -> GeoRef | None:
+def _georef(source: Any, index: int, row: int, col: int, shape: tuple[int, int]) -> Grid | None:
     """Of a window of an image, where that has one."""
     whole = source.rasters[index].georef if isinstance(source, RasterSource) else None
-    if whole is None:
-        return None
-    a, b, _, d, e, _ = whole.transform
-    left, top = whole.to_map(x, y)
-    return GeoRef(whole.crs, (a, b, left, d, e, top))
+    return None if whole is None else whole.window(row, col, shape)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from matcher.errors import FormatError, MatcherError, NoInputError
 from matcher.formats.bandnames import ORDER
 from matcher.formats.base import BadRecord
+from matcher.formats.georef import UPRIGHT
 from matcher.formats.raster import Raster, RasterSource, band_names, number
 from matcher.formats.reader import Asked, Reader
 
@@ -70,6 +71,7 @@ def gather(entries: Sequence[Entry], asked: Asked) -> RasterSource:
         if not found:
             raise NoInputError(f"{asked.name}: not one raster of it can be used; the first fault: {bad[0]}")
     _warn_of_names(list(found.values()))
+    _warn_of_turned(list(found.values()))
     return RasterSource(list(found.values()), asked.name, ids[list(found)])
 
 
@@ -107,6 +109,18 @@ def _warn_of_names(rasters: Sequence[Raster]) -> None:
         more = f" and {len(against) - 1} more" if len(against) > 1 else ""
         log.warning(
             "%s%s: calls its bands %s; taken as %s, as was asked for", against[0].name, more, own, taken
+        )
+
+
+def _warn_of_turned(rasters: Sequence[Raster]) -> None:
+    """Say so where pixels are not read in the order of the file; once for all files."""
+    turned = [raster for raster in rasters if raster.turned != UPRIGHT]
+    if turned:
+        more = f" and {len(turned) - 1} more" if len(turned) > 1 else ""
+        log.warning(
+            "%s%s: not stored with north up and west left; read so, and rows and columns are counted so",
+            turned[0].name,
+            more,
         )
 
 

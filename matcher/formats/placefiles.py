@@ -13,14 +13,18 @@ from numpy.typing import NDArray
 
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.files import atomic_write, problem
+from matcher.formats.georef import Turned
 from matcher.formats.geotiff import Dataset, gdal_errors, import_rasterio, write_geotiff
 from matcher.formats.handles import HANDLES
 from matcher.formats.opening import open_rasters
 from matcher.formats.pictures import Picture
 from matcher.formats.raster import Raster, RasterSource, band_names
-from matcher.geo.grid import to_degrees
+from matcher.geo.grid import degrees
 from matcher.geo.place import COLUMNS, Place, records
 from matcher.version import install_command
+
+Ring = list[tuple[float, float]]
+_POINT = "AREA_OR_POINT"  # of the file's own transform; here all are of areas
 
 
 def write_places(path: str | os.PathLike[str], places: Sequence[Place]) -> None:
@@ -63,17 +67,40 @@ def _write_csv(path: str | os.PathLike[str], places: Sequence[Place]) -> None:
         )
 
 
-def outline(place: Place) -> list[tuple[float, float]]:
-    """The chip's corners as a closed ring of longitude and latitude, anticlockwise; empty without CRS."""
+def outline(place: Place) -> list[Ring]:
+    """The chip's corners as closed rings of longitude and latitude, anticlockwise; empty without CRS.
+
+    One ring, or one on either side of the meridian of 180 degrees where the chip lies across it (RFC 7946, 3.1.9).
+
+    Raises
+    ------
+    MatcherError
+        If the chip lies so, and the package antimeridian is missing.
+    """
     if place.georef is None:
         return []
-    ring = to_degrees(place.georef, place.outline())
+    ring = [(lon, lat) for lon, lat in degrees(place.georef.crs, place.outline()).tolist()]
+    if any(abs(a[0] - b[0]) > 180 for a, b in zip(ring, [*ring[1:], ring[0]], strict=True)):
+        return _cut(ring)
     if _area(ring) < 0:
         ring = ring[::-1]
-    return [*ring, ring[0]]
+    return [[*ring, ring[0]]]
 
 
-def _area(ring: Sequence[tuple[float, float]]) -> float:
+def _cut(ring: Ring) -> list[Ring]:
+    """A ring that goes across 180 degrees as rings that do not; about a pole, up to it."""
+    try:
+        import antimeridian
+    except ImportError:
+        raise MatcherError(
+            f"outlines across 180 degrees need antimeridian: {install_command('geo')}"
+        ) from None
+    shape = antimeridian.fix_shape({"type": "Polygon", "coordinates": [[*ring, ring[0]]]})
+    parts = shape["coordinates"] if shape["type"] == "MultiPolygon" else [shape["coordinates"]]
+    return [[(float(x), float(y)) for x, y, *_ in outer] for outer, *_ in parts]
+
+
+def _area(ring: Ring) -> float:
     """Twice the signed area of a ring; positive where it runs anticlockwise."""
     following = [*ring[1:], ring[0]]
     return sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(ring, following, strict=True))
@@ -82,8 +109,12 @@ def _area(ring: Sequence[tuple[float, float]]) -> float:
 def _write_geojson(path: str | os.PathLike[str], places: Sequence[Place]) -> None:
     features = []
     for place, row in zip(places, records(places), strict=True):
-        ring = [[round(v, 7) for v in point] for point in outline(place)]
-        shape = {"type": "Polygon", "coordinates": [ring]} if ring else None
+        rings = [[[round(v, 7) for v in point] for point in ring] for ring in outline(place)]
+        shape: dict[str, Any] | None = None
+        if rings:
+            shape = {"type": "Polygon", "coordinates": [rings[0]]}
+        if len(rings) > 1:
+            shape = {"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]}
         features.append({"type": "Feature", "geometry": shape, "properties": row})
     with atomic_write(path, "w") as file:
         json.dump({"type": "FeatureCollection", "features": features}, file, indent=1, allow_nan=False)
@@ -109,10 +140,12 @@ def _write_parquet(path: str | os.PathLike[str], places: Sequence[Place]) -> Non
         name: pyarrow.array([row[name] for row in rows], kinds.get(name, pyarrow.float64()))
         for name in COLUMNS
     }
-    rings = [outline(place) for place in places]
-    columns["geometry"] = pyarrow.array([_wkb(ring) if ring else None for ring in rings], pyarrow.binary())
-    points = np.array([point for ring in rings for point in ring]).reshape(-1, 2)
-    column: dict[str, Any] = {"encoding": "WKB", "geometry_types": ["Polygon"]}
+    outlines = [outline(place) for place in places]
+    shapes = [_wkb(rings) if rings else None for rings in outlines]
+    columns["geometry"] = pyarrow.array(shapes, pyarrow.binary())
+    points = np.array([point for rings in outlines for ring in rings for point in ring]).reshape(-1, 2)
+    types = {"Polygon" if len(rings) == 1 else "MultiPolygon" for rings in outlines if rings}
+    column: dict[str, Any] = {"encoding": "WKB", "geometry_types": sorted(types)}
     if len(points):
         column["bbox"] = [*points.min(0).tolist(), *points.max(0).tolist()]
     meta = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
@@ -121,10 +154,13 @@ def _write_parquet(path: str | os.PathLike[str], places: Sequence[Place]) -> Non
         pyarrow.parquet.write_table(table, file)
 
 
-def _wkb(ring: Sequence[tuple[float, float]]) -> bytes:
-    """A polygon of one ring as little-endian well-known binary."""
-    points = b"".join(struct.pack("<2d", *point) for point in ring)
-    return struct.pack("<BIII", 1, 3, 1, len(ring)) + points
+def _wkb(rings: Sequence[Ring]) -> bytes:
+    """A polygon of one ring, or several polygons, as little-endian well-known binary."""
+    parts = []
+    for ring in rings:
+        points = b"".join(struct.pack("<2d", *point) for point in ring)
+        parts.append(struct.pack("<BIII", 1, 3, 1, len(ring)) + points)
+    return parts[0] if len(parts) == 1 else struct.pack("<BII", 1, 6, len(parts)) + b"".join(parts)
 
 
 _WRITERS: dict[str, Callable[[str | os.PathLike[str], Sequence[Place]], None]] = {
@@ -180,7 +216,7 @@ def write_georeferenced(
 
 
 def _write_chip(target: Path, place: Place, chips: RasterSource | None) -> None:
-    rasterio = import_rasterio(str(target))
+    import_rasterio(str(target))
     values, profile, describe = _contents(place.chip, chips)
     assert place.georef is not None
     assert place.transform is not None
@@ -189,7 +225,7 @@ def _write_chip(target: Path, place: Place, chips: RasterSource | None) -> None:
         describe(dataset)
         dataset.update_tags(MATCHER_SCENE=place.scene, MATCHER_CONFIDENCE=f"{place.confidence:.4f}")
 
-    profile |= {"crs": place.georef.crs, "transform": rasterio.Affine(*place.transform)}
+    profile |= {"crs": place.georef.crs, "transform": place.transform}
     write_geotiff(target, values, profile, tell)
 
 
@@ -206,24 +242,43 @@ def _contents(chip: str, chips: RasterSource | None) -> tuple[NDArray, dict[str,
             array = handles[0].array
             rgb = array.shape[2] >= 3
             extra = {"photometric": "RGB"} | ({"alpha": "YES"} if array.shape[2] == 4 else {}) if rgb else {}
-            return np.moveaxis(array, -1, 0), extra, lambda _dataset: None
+            return np.moveaxis(raster.turned.lay(array), -1, 0), extra, lambda _dataset: None
         if not isinstance(handles[0], Dataset):
             return _read(source, raster)
         datasets = [handle.dataset for handle in handles]
         with gdal_errors(chip, "cannot be read"):
             values = np.concatenate([dataset.read() for dataset in datasets])
-            first = datasets[0]
-            nodata, names, colours = first.nodata, first.descriptions, first.colorinterp
-            scales, offsets = (sum((getattr(d, key) for d in datasets), ()) for key in ("scales", "offsets"))
-
-    def describe(dataset: Any) -> None:
-        dataset.scales, dataset.offsets = scales, offsets
-        if len(datasets) == 1:
-            dataset.colorinterp = colours
-            _name_bands(dataset, names)
-
+            values = np.moveaxis(raster.turned.lay(np.moveaxis(values, 0, -1)), -1, 0)
+            nodata = datasets[0].nodata
+            describe = _described(datasets, raster.turned)
     extra = {"photometric": "MINISBLACK"}
     return values, extra if nodata is None else {**extra, "nodata": nodata}, describe
+
+
+def _described(datasets: Sequence[Any], turned: Turned) -> Callable[[Any], None]:
+    """What sets on another dataset what some say of their bands: names, colours, scales, units, tags and masks."""
+    from rasterio.enums import MaskFlags
+
+    bands = [(dataset, k) for dataset in datasets for k in dataset.indexes]
+    flags = datasets[0].mask_flag_enums[0]
+    mask = None
+    if len(datasets) == 1 and MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags:
+        mask = turned.lay(datasets[0].read_masks(1))
+
+    def describe(out: Any) -> None:
+        out.scales = [dataset.scales[k - 1] for dataset, k in bands]
+        out.offsets = [dataset.offsets[k - 1] for dataset, k in bands]
+        out.units = [dataset.units[k - 1] or "" for dataset, k in bands]
+        out.update_tags(**{key: value for key, value in datasets[0].tags().items() if key != _POINT})
+        for n, (dataset, k) in enumerate(bands, 1):
+            out.update_tags(n, **dataset.tags(k))
+        if len(datasets) == 1:
+            out.colorinterp = datasets[0].colorinterp
+            _name_bands(out, datasets[0].descriptions)
+        if mask is not None:
+            out.write_mask(mask)
+
+    return describe
 
 
 def _open_again(chip: str) -> RasterSource:

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import FormatError
+from matcher.formats.georef import UPRIGHT, Turned
 from matcher.formats.handles import HANDLES, Handle, Opener, Window
-from matcher.geo.grid import GeoRef
+from matcher.geo.grid import Grid
 
 _STRIP = 512  # rows read at once where a raster is read through
 
@@ -43,8 +44,8 @@ class Raster:
     bands : tuple of Band
     opener : callable or Handle
         Opens the bands' files: `matcher.formats.handles.Opener`; or what reads them without opening anything.
-    georef : GeoRef, optional
-        None where the file says no CRS, or its transform is the identity.
+    georef : Grid, optional
+        Where it lies, rows going down and columns right on the map; None where the file does not say.
     alpha : Band, optional
     offset : float
         Added to every valid value: -1000 in Sentinel-2 products since processing baseline 04.00.
@@ -54,6 +55,8 @@ class Raster:
         What the file itself calls its bands, where other names were given for them.
     label : str
         What tells it from others of one file, such as its date; empty where the file holds no other.
+    turned : Turned
+        How the file's pixels are laid for `georef`; height and width are those of the picture.
     """
 
     name: str
@@ -62,12 +65,13 @@ class Raster:
     dtype: str
     bands: tuple[Band, ...]
     opener: Opener | Handle
-    georef: GeoRef | None = None
+    georef: Grid | None = None
     alpha: Band | None = None
     offset: float = 0.0
     ungridded: str = ""
     against: tuple[str | None, ...] = ()
     label: str = ""
+    turned: Turned = UPRIGHT
 
 
 class RasterSource:
@@ -172,20 +176,21 @@ class RasterSource:
             If the file cannot be read there.
         """
         raster = self.rasters[index]
-        window = (row, col, height, width)
-        out = np.empty((height, width, 0))
-        empty = np.zeros((height, width), bool)
+        window = raster.turned.window(row, col, (height, width), (raster.height, raster.width))
+        out = np.empty((*window[2:], 0))
+        empty = np.zeros(window[2:], bool)
         for path in dict.fromkeys(band.path for band in raster.bands):
             where = [k for k, band in enumerate(raster.bands) if band.path == path]
             values, bad = self._read(raster, path, [raster.bands[k].index for k in where], window)
             if not out.size:
-                out = np.empty((height, width, len(raster.bands)), raster.dtype or values.dtype)
+                out = np.empty((*window[2:], len(raster.bands)), raster.dtype or values.dtype)
             for k, value in zip(where, values, strict=True):
                 out[..., k] = value
             empty |= bad
         if raster.alpha is not None:
             empty |= self._read(raster, raster.alpha.path, [raster.alpha.index], window)[0][0] == 0
-        return _finish(out, empty, raster.offset)
+        laid = raster.turned.lay(_finish(out, empty, raster.offset))
+        return np.ascontiguousarray(laid)
 
     @staticmethod
     def _read(

@@ -9,13 +9,13 @@ from matcher.errors import FormatError
 from matcher.formats import safe
 from matcher.formats.bandnames import choose, name_of, split_band
 from matcher.formats.gather import Entry, RasterForm
+from matcher.formats.georef import Georef, has_sidecar, read_georef
 from matcher.formats.geotiff import Dataset, gdal_errors, open_dataset
 from matcher.formats.handles import HANDLES
 from matcher.formats.pictures import SUFFIXES as PICTURES
 from matcher.formats.pictures import Picture, is_picture
 from matcher.formats.raster import Band, Raster
 from matcher.formats.reader import Asked, Series
-from matcher.geo.grid import GeoRef
 
 SUFFIXES = (".tif", ".tiff", ".jp2", ".vrt", *PICTURES)
 
@@ -142,7 +142,11 @@ def _from_picture(path: str, shape: tuple[int, ...], dtype: str, bands: Sequence
     }
     names = kinds.get(shape[2], ["unnamed"] * shape[2])
     choice = choose(path, [n if n != "alpha" else None for n in names], [n == "alpha" for n in names], bands)
-    return _raster(path, shape[0], shape[1], dtype, choice, None, "a picture without a place on Earth")
+    georef = Georef(None, "is a picture without a place on Earth: no world file or .aux.xml lies beside it")
+    if has_sidecar(path):
+        with open_dataset(path) as dataset, gdal_errors(path, "cannot be opened as a raster"):
+            georef = read_georef(dataset, path)
+    return _raster(path, (shape[0], shape[1]), dtype, choice, georef)
 
 
 def _from_dataset(path: str, dataset: Any, bands: Sequence[str] | None) -> Raster:
@@ -164,28 +168,13 @@ def _from_dataset(path: str, dataset: Any, bands: Sequence[str] | None) -> Raste
     kinds = {dataset.dtypes[k - 1] for k in choice.indices}
     if len(kinds) > 1:
         raise FormatError(f"{path}: its bands hold different kinds of numbers ({', '.join(sorted(kinds))})")
-    georef, why = _georef(dataset)
-    return _raster(path, dataset.height, dataset.width, kinds.pop(), choice, georef, why)
+    return _raster(path, (dataset.height, dataset.width), kinds.pop(), choice, read_georef(dataset, path))
 
 
-def _georef(dataset: Any) -> tuple[GeoRef | None, str]:
-    """Where a dataset lies, or why that cannot be said."""
-    transform = tuple(dataset.transform)[:6]
-    if dataset.crs is None:
-        return None, "has no CRS: set one, such as by `rio edit-info --crs EPSG:32631`"
-    if dataset.transform.is_identity:
-        return None, "has a CRS and no transform: georeference it first"
-    if abs(transform[1]) > 1e-9 * abs(transform[0]) or abs(transform[3]) > 1e-9 * abs(transform[4]):
-        return None, "has a rotated or sheared transform: warp it to north up first, such as by `rio warp`"
-    authority = dataset.crs.to_authority()
-    return GeoRef(":".join(authority) if authority else dataset.crs.to_wkt(), transform), ""
-
-
-def _raster(
-    path: str, height: int, width: int, dtype: str, choice: Any, georef: GeoRef | None, why: str
-) -> Raster:
+def _raster(path: str, shape: tuple[int, int], dtype: str, choice: Any, georef: Georef) -> Raster:
     bands = tuple(Band(path, k, n) for k, n in zip(choice.indices, choice.names, strict=True))
     alpha = None if choice.alpha is None else Band(path, choice.alpha, "alpha")
     return Raster(
-        path, height, width, dtype, bands, open_handle, georef, alpha, ungridded=why, against=choice.against
-    )
+        path, *georef.turned.shape(shape), dtype, bands, open_handle, georef.grid, alpha,
+        ungridded=georef.why, against=choice.against, turned=georef.turned,
+    )  # fmt: skip

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from numpy.typing import NDArray
 
-from matcher.errors import FormatError
 from matcher.formats.base import OnBad, Shape, Source
+from matcher.formats.shared_grid import shared
 
 
 @dataclass(frozen=True)
@@ -138,18 +138,21 @@ class Reader(ABC):
 
 
 def series_of(source: Source, path: str) -> Series:
-    """A source whose pictures are the dates of one place, in order.
+    """A source whose pictures are the dates of one place, in order; what all of them show, where they say it.
 
     Raises
     ------
     FormatError
-        If their sizes differ.
+        If their sizes differ, or, of rasters that say where they lie, their grids by more than whole pixels.
     """
-    shape = source.shape(0)
-    for k in range(len(source)):
-        if source.shape(k) != shape:
-            raise FormatError(
-                f"{source.where(k)}: is of {source.shape(k)}; {shape} was expected, as the first date is"
-            )
     labels = getattr(source, "labels", None) or tuple(map(str, range(len(source))))
-    return Series(Path(path).name, path, "", (len(source), *shape), tuple(labels), lambda date: source[date])
+    corners, (height, width) = shared(source)
+
+    def read(date: int) -> NDArray:
+        if (height, width) == source.shape(date)[:2]:
+            return source[date]
+        row, col = corners[date]
+        return source[date][row : row + height, col : col + width]
+
+    shape = (len(source), height, width, source.shape(0)[2])
+    return Series(Path(path).name, path, "", shape, tuple(labels), read)

@@ -14,14 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 
 from matcher.errors import FormatError
 from matcher.formats.bandnames import choose, name_of
 from matcher.formats.gather import Entry, RasterForm
+from matcher.formats.georef import Georef, as_on_the_map
 from matcher.formats.handles import HANDLES, Window
 from matcher.formats.raster import Band, Raster
-from matcher.geo.grid import GeoRef
+from matcher.geo.grid import Grid
 from matcher.version import install_command
 
 SUFFIXES = (".zarr", ".zarr.zip")
@@ -72,9 +74,10 @@ def _raster(path: str, date: int, name: str, bands: Sequence[str] | None) -> Ras
     choice = choose(name, store.names, [False] * len(store.names), bands, in_order=store.in_order)
     first = date * len(store.names)
     return Raster(
-        name, store.height, store.width, store.dtype,
+        name, *store.georef.turned.shape((store.height, store.width)), store.dtype,
         tuple(Band(path, first + k, n) for k, n in zip(choice.indices, choice.names, strict=True)),
-        Store, store.georef, ungridded=store.ungridded, against=choice.against, label=store.dates[date],
+        Store, store.georef.grid, ungridded=store.georef.why, against=choice.against, label=store.dates[date],
+        turned=store.georef.turned,
     )  # fmt: skip
 
 
@@ -100,9 +103,7 @@ class Store:
     height, width : int
     dtype : str
         Of the values that `read` gives.
-    georef : GeoRef, optional
-    ungridded : str
-        Why there is no `georef`.
+    georef : Georef
     """
 
     def __init__(self, path: str) -> None:
@@ -123,8 +124,9 @@ class Store:
         (self._flip_y, rows), (self._flip_x, columns) = (
             _steps(self._data, axis, down) for axis, down in ((self._y, True), (self._x, False))
         )
-        self.georef, self.ungridded = _georef(self._data, arrays[0], rows, columns, self._x)
-        if self.georef is None:
+        shape = (self.height, self.width)
+        self.georef = _georef(self._data, arrays[0], rows, columns, self._x, shape)
+        if self.georef.grid is None:
             self._flip_y = self._flip_x = False
 
     def close(self) -> None:
@@ -315,32 +317,35 @@ def _steps(data: Any, axis: str, down: bool) -> tuple[bool, tuple[float, float] 
 
 
 def _georef(
-    data: Any, array: Any, rows: tuple[float, float] | str, columns: tuple[float, float] | str, x: str
-) -> tuple[GeoRef | None, str]:
+    data: Any,
+    array: Any,
+    rows: tuple[float, float] | str,
+    columns: tuple[float, float] | str,
+    x: str,
+    shape: tuple[int, int],
+) -> Georef:
     """Where a store lies, or why that cannot be said."""
     crs = _crs(data, array, x)
     if crs is None:
-        return None, "has no CRS: write one, such as by rioxarray's rio.write_crs"
+        return Georef(None, "has no CRS: write one, such as by rioxarray's rio.write_crs")
     if isinstance(rows, str) or isinstance(columns, str):
         told = _told(data, array)
-        return (
-            (None, next(why for why in (rows, columns) if isinstance(why, str)))
-            if told is None
-            else (GeoRef(crs, told), "")
-        )
+        if told is None:
+            return Georef(None, next(why for why in (rows, columns) if isinstance(why, str)))
+        return as_on_the_map(Grid(crs, told, shape))
     (top, down), (left, right) = rows, columns
-    return GeoRef(crs, (float(right), 0.0, float(left), 0.0, float(down), float(top))), ""
+    return as_on_the_map(Grid(crs, Affine(right, 0, left, 0, down, top), shape))
 
 
-def _told(data: Any, array: Any) -> tuple[float, float, float, float, float, float] | None:
-    """The transform that the grid mapping says in GDAL's order, where there are no coordinates; north up alone."""
+def _told(data: Any, array: Any) -> Affine | None:
+    """The transform that the grid mapping says in GDAL's order, where there are no coordinates."""
     mapping = array.attrs.get("grid_mapping", array.encoding.get("grid_mapping", "spatial_ref"))
     said = data[mapping].attrs.get("GeoTransform", "") if mapping in data.variables else ""
     try:
         c, a, b, f, d, e = (float(part) for part in str(said).split())
     except ValueError:
         return None
-    return (a, b, c, d, e, f) if a > 0 > e and b == d == 0 else None
+    return Affine(a, b, c, d, e, f)
 
 
 def _crs(data: Any, array: Any, x: str) -> str | None:

@@ -1,75 +1,235 @@
-"""A grid on the Earth: CRS and transform, and what follows from them in degrees and metres."""
+"""A grid on the Earth: CRS, transform in both axes, and shape; and what follows from them in degrees and metres.
 
+Degrees are longitude and latitude, WGS 84; longitudes lie in [-180, 180). Distances are those of the ellipsoid.
+"""
+
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from affine import Affine
+from numpy.typing import ArrayLike, NDArray
 
-Affine = tuple[float, float, float, float, float, float]
+from matcher.errors import MatcherError
+from matcher.version import install_command
 
-_EARTH = 6371008.8  # m, mean radius
+Points = NDArray[np.float64]
+Matrix = NDArray[np.floating[Any]]
+
+_ONE_PLACE = 1e-6  # degrees; positions that differ by less are one
+_ALIKE = 0.1  # px by which the pixels of two grids may lie off each other and still be the same
 
 
 @dataclass(frozen=True)
-class GeoRef:
+class Grid:
     """Where a raster lies.
 
     Attributes
     ----------
     crs : str
         WKT, or ``AUTHORITY:CODE`` where it has one.
-    transform : tuple of 6 float
-        (a, b, c, d, e, f): column and row of a pixel corner to map coordinates, x = a col + b row + c and
-        y = d col + e row + f.
+    transform : Affine
+        Column and row, counted from the outer corner of the first pixel, to map coordinates.
+    shape : (int, int)
+        Height and width, pixels.
     """
 
     crs: str
-    transform: tuple[float, float, float, float, float, float]
+    transform: Affine
+    shape: tuple[int, int]
 
     @property
     def pixel(self) -> tuple[float, float]:
         """Width and height of a pixel, map units."""
-        a, b, _, d, e, _ = self.transform
-        return float(np.hypot(a, d)), float(np.hypot(b, e))
+        return math.hypot(self.transform.a, self.transform.d), math.hypot(self.transform.b, self.transform.e)
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """Column and row of the middle."""
+        return self.shape[1] / 2, self.shape[0] / 2
+
+    def window(self, row: float, col: float, shape: tuple[int, int]) -> "Grid":
+        """The grid of a window, by its top-left corner."""
+        return Grid(self.crs, self.transform @ Affine.translation(col, row), shape)
 
     def to_map(self, col: float, row: float) -> tuple[float, float]:
-        """Map coordinates of a point, in pixels from the outer corner of the first pixel."""
-        a, b, c, d, e, f = self.transform
-        return a * col + b * row + c, d * col + e * row + f
+        """Map coordinates of a point of the picture."""
+        x, y = self.transform @ (col, row)
+        return float(x), float(y)
+
+    def to_degrees(self, points: ArrayLike) -> Points:
+        """Columns and rows, (n, 2), as longitudes and latitudes, (n, 2); not finite where there is no such place."""
+        return degrees(self.crs, _moved(self.transform, points))
+
+    def to_pixels(self, spots: ArrayLike) -> Points:
+        """Longitudes and latitudes, (n, 2), as columns and rows, (n, 2); not finite where the CRS does not reach."""
+        x, y = _columns(from_degrees(self.crs, spots))
+        x = self._nearest_turn(x, y, spots)
+        return _moved(~self.transform, np.column_stack([x, y]))
+
+    def _nearest_turn(self, x: Points, y: Points, spots: ArrayLike) -> Points:
+        """Of map coordinates that stand for one place, such as x and x + 360, those next to this grid."""
+        middle = self.to_map(*self.middle)
+        here = degrees(self.crs, [middle])[0]
+        step = -0.01 if here[0] > 0 else 0.01  # away from 180 degrees, where the coordinate can jump
+        start, end = from_degrees(self.crs, [here, here + (step, 0)])[:, 0]
+        whole = abs((end - start) / step) * 360  # of the Earth, where x grows evenly with longitude
+        with np.errstate(invalid="ignore"):
+            moved = x + whole * np.round((middle[0] - x) / whole) if whole > 0 else x
+            off = degrees(self.crs, np.column_stack([moved, y])) - np.asarray(spots, np.float64).reshape(
+                -1, 2
+            )
+            off[:, 0] = wrapped(off[:, 0])
+            return np.where((np.abs(off) < _ONE_PLACE).all(1), moved, x)
+
+    def holds(self, spot: Sequence[float], margin: float = 0.0) -> bool:
+        """Whether a place in degrees lies on the grid, or less than `margin` pixels beside it."""
+        col, row = self.to_pixels([list(spot)])[0]
+        height, width = self.shape
+        return bool(-margin <= col <= width + margin and -margin <= row <= height + margin)
+
+    def ground(self) -> Matrix:
+        """Metres east and north, first row and second, that a column and a row make in the middle of the grid."""
+        col, row = self.middle
+        steps = [(col - 0.5, row), (col + 0.5, row), (col, row - 0.5), (col, row + 0.5)]
+        spots = self.to_degrees(steps)
+        azimuth, _, length = geod().inv(*spots[::2].T, *spots[1::2].T)
+        angle = np.radians(azimuth)
+        return np.array([length * np.sin(angle), length * np.cos(angle)])
 
 
-def apply(affine: Affine, col: float, row: float) -> tuple[float, float]:
-    """An affine transform of one point."""
-    a, b, c, d, e, f = affine
-    return a * col + b * row + c, d * col + e * row + f
+def relation(one: Grid, other: Grid) -> Matrix:
+    """Columns and rows of `other` that a column and a row of `one` make, (2, 2): where `one` says that it lies, or
+    by directions and lengths on the ground where it says that it lies elsewhere."""
+    if one.crs == other.crs:
+        return _linear(~other.transform @ one.transform)
+    here = one.to_degrees([one.middle])[0].tolist()
+    height, width = one.shape
+    if other.holds(here, margin=max(_size(other.ground(), one.ground()) * max(height, width), 1.0)):
+        (col, row), x, y = one.middle, width / 2, height / 2
+        around = [(col - x, row), (col + x, row), (col, row - y), (col, row + y)]
+        left, right, above, below = other.to_pixels(one.to_degrees(around))
+        matrix = np.column_stack([(right - left) / width, (below - above) / height])
+        if np.isfinite(matrix).all() and abs(np.linalg.det(matrix)) > 0:
+            return matrix
+    out: Matrix = np.linalg.solve(other.ground(), one.ground())
+    return out
 
 
-def compose(outer: Affine, inner: Affine) -> Affine:
-    """The transform that does `inner` first."""
-    a, b, c, d, e, f = outer
-    i, j, k, m, n, o = inner
-    return a * i + b * m, a * j + b * n, a * k + b * o + c, d * i + e * m, d * j + e * n, d * k + e * o + f
+def _size(large: Matrix, small: Matrix) -> float:
+    """Pixels of one grid along the side of a pixel of another."""
+    return math.sqrt(abs(np.linalg.det(small) / np.linalg.det(large)))
 
 
-def to_degrees(georef: GeoRef, points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Map coordinates as longitude and latitude, WGS 84."""
-    from rasterio.warp import transform
-
-    xs, ys = zip(*points, strict=True)
-    lons, lats = transform(georef.crs, "EPSG:4326", xs, ys)
-    return list(zip(lons, lats, strict=True))
-
-
-def ground_pixel(georef: GeoRef, height: int, width: int) -> float:
-    """Metres on the ground that a pixel in the middle of a raster is wide and high, the geometric mean."""
-    middle = (width / 2, height / 2)
-    steps = [middle, (middle[0] + 1, middle[1]), (middle[0], middle[1] + 1)]
-    here, right, below = to_degrees(georef, [georef.to_map(*step) for step in steps])
-    return math.sqrt(_distance(here, right) * _distance(here, below))
+def upright(grid: Grid) -> Matrix:
+    """Columns and rows of a grid that a step right and a step down make on a picture of the same ground with square
+    pixels that lies as its map does; of determinant 1."""
+    linear = grid.ground()
+    turn = _linear(grid.transform)
+    # On the ground: what the map's axes are there, without the lengths.
+    axes = linear @ np.linalg.inv(turn) @ np.diag([1.0, -1.0])
+    axes = _rotation(axes)
+    out: Matrix = np.linalg.solve(linear, axes)
+    return out / math.sqrt(abs(np.linalg.det(out)))
 
 
-def _distance(one: tuple[float, float], other: tuple[float, float]) -> float:
-    """Metres between two near points in degrees."""
-    east = math.radians(other[0] - one[0]) * math.cos(math.radians((one[1] + other[1]) / 2))
-    return _EARTH * math.hypot(east, math.radians(other[1] - one[1]))
+def _rotation(matrix: Matrix) -> Matrix:
+    """The rotation or reflection next to a matrix."""
+    left, _, right = np.linalg.svd(matrix)
+    out: Matrix = left @ right
+    return out
+
+
+def _linear(transform: Affine) -> Matrix:
+    return np.array([[transform.a, transform.b], [transform.d, transform.e]])
+
+
+def common(grids: Sequence[Grid]) -> tuple[list[tuple[int, int]], tuple[int, int]] | None:
+    """What several grids share: row and column of its first pixel in each, and its shape, which can be (0, 0).
+
+    None where their pixels do not lie on each other: another CRS, pixel size or direction, or parts of a pixel.
+    """
+    first = grids[0]
+    corners: list[tuple[int, int]] = []  # of each grid's first pixel, in the first grid
+    for grid in grids:
+        if grid.crs != first.crs:
+            return None
+        there = ~first.transform @ grid.transform
+        row, col = round(there.f), round(there.c)
+        for point in ((0, 0), (grid.shape[1], 0), (0, grid.shape[0]), grid.shape[::-1]):
+            x, y = there @ point
+            if max(abs(x - point[0] - col), abs(y - point[1] - row)) > _ALIKE:
+                return None
+        corners.append((row, col))
+    top, left = (max(corner[k] for corner in corners) for k in (0, 1))
+    bottom, right = (min(c[k] + g.shape[k] for c, g in zip(corners, grids, strict=True)) for k in (0, 1))
+    shape = (bottom - top, right - left) if bottom > top and right > left else (0, 0)
+    return [(top - row, left - col) for row, col in corners], shape
+
+
+def degrees(crs: str, points: ArrayLike) -> Points:
+    """Map coordinates, (n, 2), as longitudes and latitudes, (n, 2); not finite where there is no such place."""
+    lon, lat = to_geographic(crs).transform(*_columns(points))
+    somewhere = np.isfinite(lon) & np.isfinite(lat) & (np.abs(lat) <= 90 + _ONE_PLACE)
+    return np.where(somewhere[:, np.newaxis], np.column_stack([wrapped(lon), lat]), np.inf)
+
+
+def from_degrees(crs: str, spots: ArrayLike) -> Points:
+    """Longitudes and latitudes, (n, 2), as map coordinates, (n, 2); not finite where the CRS does not reach."""
+    lon, lat = _columns(spots)
+    return np.column_stack(to_geographic(crs).transform(wrapped(lon), lat, direction="INVERSE"))
+
+
+def wrapped(longitudes: Points) -> Points:
+    """Longitudes, or differences of them, in [-180, 180)."""
+    with np.errstate(invalid="ignore"):
+        out: Points = (longitudes + 180) % 360 - 180
+    return out
+
+
+def distance(one: ArrayLike, other: ArrayLike) -> NDArray[np.float64]:
+    """Metres on the ellipsoid between places in degrees, (n, 2) each."""
+    _, _, length = geod().inv(*_columns(one), *_columns(other))
+    return np.asarray(length, np.float64)
+
+
+def _moved(transform: Affine, points: ArrayLike) -> Points:
+    x, y = _columns(points)
+    moved: Any = transform @ (x, y)  # type: ignore[operator]  # which takes arrays as well
+    return np.column_stack(moved)
+
+
+def _columns(points: ArrayLike) -> tuple[Points, Points]:
+    x, y = np.array(points, np.float64).reshape(-1, 2).T
+    return x, y
+
+
+@functools.lru_cache(64)
+def to_geographic(crs: str) -> Any:
+    """The pyproj transformer from a CRS to longitude and latitude, in this order.
+
+    Raises
+    ------
+    MatcherError
+        If pyproj is missing.
+    pyproj.exceptions.ProjError
+        If the CRS does not lie on the Earth.
+    """
+    return _pyproj().Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+
+
+@functools.cache
+def geod() -> Any:
+    """The pyproj ellipsoid of WGS 84."""
+    return _pyproj().Geod(ellps="WGS84")
+
+
+def _pyproj() -> Any:
+    try:
+        import pyproj
+    except ImportError:
+        raise MatcherError(f"places on Earth need pyproj: {install_command('geo')}") from None
+    return pyproj

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from matcher.geo.grid import Affine, GeoRef, apply, compose, to_degrees
+from affine import Affine
+
+from matcher.geo.grid import Grid, degrees
 
 COLUMNS = (
     "chip", "rank", "scene", "row", "col", "map_x", "map_y", "lon", "lat", "crs",
@@ -27,11 +29,11 @@ class Place:
         The scene's file; empty where refused.
     row, col : float
         The chip's top-left corner in the scene's pixels, from the outer corner of its first pixel; nan where refused.
-    affine : tuple of 6 float
-        (a, b, c, d, e, f): column and row in the chip to column and row in the scene.
+    affine : Affine
+        Column and row in the chip to column and row in the scene.
     size : (int, int)
         The chip's height and width, its own pixels.
-    georef : GeoRef, optional
+    georef : Grid, optional
         Of the scene; None where it is a plain picture.
     scale : float
         Scene pixels a chip pixel.
@@ -52,7 +54,7 @@ class Place:
     col: float
     affine: Affine
     size: tuple[int, int]
-    georef: GeoRef | None
+    georef: Grid | None
     scale: float
     rotation: float
     score: float
@@ -62,7 +64,7 @@ class Place:
     @property
     def transform(self) -> Affine | None:
         """The chip's own pixels to map coordinates of the scene's CRS; None where it has none."""
-        return None if self.georef is None else compose(self.georef.transform, self.affine)
+        return None if self.georef is None else self.georef.transform @ self.affine
 
     def outline(self) -> list[tuple[float, float]]:
         """Map coordinates of the chip's corners: top left, bottom left, bottom right, top right; empty without CRS."""
@@ -70,16 +72,15 @@ class Place:
         if transform is None:
             return []
         height, width = self.size
-        return [apply(transform, *point) for point in ((0, 0), (0, height), (width, height), (width, 0))]
+        return [transform @ point for point in ((0, 0), (0, height), (width, height), (width, 0))]
 
     def centre(self) -> tuple[float, float]:
         """Map coordinates of the chip's middle; nan without CRS."""
         transform = self.transform
-        return (
-            (math.nan, math.nan)
-            if transform is None
-            else apply(transform, self.size[1] / 2, self.size[0] / 2)
-        )
+        if transform is None:
+            return math.nan, math.nan
+        x, y = transform @ (self.size[1] / 2, self.size[0] / 2)
+        return x, y
 
 
 def records(places: Sequence[Place]) -> list[dict[str, Any]]:
@@ -90,7 +91,7 @@ def records(places: Sequence[Place]) -> list[dict[str, Any]]:
     out = []
     for place in places:
         x, y = place.centre()
-        lon, lat = to_degrees(place.georef, [(x, y)])[0] if place.georef else (math.nan, math.nan)
+        lon, lat = degrees(place.georef.crs, [(x, y)])[0] if place.georef else (math.nan, math.nan)
         refused = place.rank == 0
         row = {
             "chip": place.chip, "rank": place.rank, "scene": place.scene or None,

@@ -1,4 +1,6 @@
-"""Pictures at other pixel sizes and turned: area means, and small rotations; pixels without data stay without."""
+"""Pictures at other pixel sizes and turned: area means, and linear maps; pixels without data stay without."""
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ _SHARE = 0.75  # of a pixel's area that must hold data
 
 def shrink(
     array: NDArray,
-    factor: float,
+    factor: float | tuple[float, float],
     size: tuple[int, int] | None = None,
     start: tuple[float, float] = (0.0, 0.0),
 ) -> NDArray:
@@ -19,8 +21,8 @@ def shrink(
     ----------
     array : ndarray (height, width, bands)
         A pixel of 0 in all bands is no data.
-    factor : float
-        Old pixels a new one, along each side; 1 or more.
+    factor : float or (float, float)
+        Old pixels a new one, down and across; 1 or more.
     size : (int, int), optional
         Height and width of the result; by default as many whole pixels as there are.
     start : (float, float)
@@ -31,46 +33,88 @@ def shrink(
     ndarray (size[0], size[1], bands)
         Of the dtype given; 0 where more than a quarter of the area is no data.
     """
+    factors = factor if isinstance(factor, tuple) else (factor, factor)
     if size is None:
-        size = (int(array.shape[0] / factor + 1e-9), int(array.shape[1] / factor + 1e-9))
+        size = shrunk(array.shape, factors)
     valid = (array != 0).any(-1)
-    means = _areas(array.astype(np.float64), factor, size, start)
+    means = _areas(array.astype(np.float64), factors, size, start)
     if valid.all():
         return _as(means, array.dtype)
-    share = _areas(valid[..., np.newaxis].astype(np.float64), factor, size, start)
+    share = _areas(valid[..., np.newaxis].astype(np.float64), factors, size, start)
     enough = share > _SHARE - 1e-9
     return _as(np.where(enough, means / np.where(enough, share, 1), 0), array.dtype)
+
+
+def shrunk(shape: tuple[int, ...], factors: tuple[float, float]) -> tuple[int, int]:
+    """Height and width in whole pixels of `factors` old ones."""
+    return int(shape[0] / factors[0] + 1e-9), int(shape[1] / factors[1] + 1e-9)
 
 
 def turn(array: NDArray, degrees: float) -> NDArray:
     """A picture turned anticlockwise about its centre, of the same size; 0 where nothing was."""
     if degrees == 0:
         return array
-    options = {"axes": (1, 0), "reshape": False, "mode": "constant", "cval": 0}
-    valid = ndimage.rotate((array != 0).any(-1).astype(np.float32), degrees, order=1, **options)
-    turned = np.stack(
+    return warp(array, rotation(degrees), (array.shape[0], array.shape[1]))
+
+
+def rotation(degrees: float) -> NDArray[np.float64]:
+    """The matrix that turns columns and rows anticlockwise, as they are seen with rows going down."""
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    return np.array([[cos, sin], [-sin, cos]])
+
+
+def warp(array: NDArray, matrix: NDArray[np.float64], size: tuple[int, int]) -> NDArray:
+    """A picture moved by a linear map about its centre, which becomes the centre of a picture of another size.
+
+    Parameters
+    ----------
+    array : ndarray (height, width, bands)
+        A pixel of 0 in all bands is no data.
+    matrix : ndarray (2, 2)
+        Columns and rows of the picture to columns and rows of the result.
+    size : (int, int)
+        Height and width of the result.
+
+    Returns
+    -------
+    ndarray (size[0], size[1], bands)
+        Of the dtype given, by cubic splines; 0 where there was nothing, or no data.
+    """
+    back = np.linalg.inv(matrix)[::-1, ::-1]  # rows first
+    centre = np.array(array.shape[:2]) / 2 - back @ (np.array(size) / 2)
+    options = {
+        "offset": centre + back @ (0.5, 0.5) - 0.5,
+        "output_shape": size,
+        "mode": "constant",
+        "cval": 0,
+    }
+    valid = ndimage.affine_transform((array != 0).any(-1).astype(np.float32), back, order=1, **options)
+    moved = np.stack(
         [
-            ndimage.rotate(array[..., b].astype(np.float64), degrees, order=3, **options)
+            ndimage.affine_transform(array[..., b].astype(np.float64), back, order=3, **options)
             for b in range(array.shape[2])
         ],
         axis=-1,
     )
-    turned[valid < 0.999] = 0
-    return _as(turned, array.dtype)
+    moved[valid < 0.999] = 0
+    return _as(moved, array.dtype)
 
 
 def _areas(
-    values: NDArray[np.float64], factor: float, size: tuple[int, int], start: tuple[float, float]
+    values: NDArray[np.float64],
+    factors: tuple[float, float],
+    size: tuple[int, int],
+    start: tuple[float, float],
 ) -> NDArray[np.float64]:
-    """Means over squares of `factor` px: differences of cumulative sums, linear between pixels' borders."""
+    """Means over areas of `factors` px: differences of cumulative sums, linear between pixels' borders."""
     for axis in (0, 1):
         moved = np.moveaxis(values, axis, 0)
         sums = np.concatenate([np.zeros_like(moved[:1]), np.cumsum(moved, axis=0)])
-        edges = np.clip(start[axis] + factor * np.arange(size[axis] + 1), 0, len(moved))
+        edges = np.clip(start[axis] + factors[axis] * np.arange(size[axis] + 1), 0, len(moved))
         below = np.minimum(edges.astype(int), len(moved) - 1)
         part = (edges - below).reshape(-1, *[1] * (moved.ndim - 1))
         at = sums[below] + part * (sums[below + 1] - sums[below])
-        values = np.moveaxis(np.diff(at, axis=0) / factor, 0, axis)
+        values = np.moveaxis(np.diff(at, axis=0) / factors[axis], 0, axis)
     return values
 
 

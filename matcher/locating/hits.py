@@ -1,6 +1,5 @@
 """Places that the search found: best first, each piece of ground once, and how sure the first is."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,11 +7,9 @@ import numpy as np
 
 from matcher.decision.confidence import confidence
 from matcher.formats.raster import RasterSource
-from matcher.geo.grid import to_degrees
+from matcher.geo.grid import distance
 from matcher.locating.variants import Search, Variant
 from matcher.matching.job import Job
-
-_KM_A_DEGREE = 111.195
 
 
 @dataclass(frozen=True)
@@ -30,64 +27,63 @@ class Hit:
     score: float
 
 
+@dataclass(frozen=True)
+class _Spot:
+    """Where a hit's middle lies, degrees, and how many metres off another is a place of its own."""
+
+    place: tuple[float, float]
+    reach: float
+
+
 def apart(scenes: RasterSource, hits: list[Hit]) -> list[Hit]:
     """Hits best first, without those on the ground of a better one, in the same scene or in another."""
     order = sorted(hits, key=lambda h: (-h.score, h.scene, h.row, h.col, h.variant.scale, h.variant.rotation))
     spots = _ground(scenes, order)
     kept: list[int] = []
     for n, hit in enumerate(order):
-        if not any(_same(scenes, hit, order[k], spots[n], spots[k]) for k in kept):
+        if not any(_same(hit, order[k], spots[n], spots[k]) for k in kept):
             kept.append(n)
     return [order[k] for k in kept]
 
 
 def _middle(hit: Hit) -> tuple[float, float]:
     """Row and column of a hit's middle, scene pixels."""
-    high, wide = hit.search.tiles.side
-    return (hit.row + high / 2) * hit.search.tiles.shrink, (hit.col + wide / 2) * hit.search.tiles.shrink
+    (high, wide), (down, across) = hit.search.tiles.side, hit.search.tiles.shrink
+    return (hit.row + high / 2) * down, (hit.col + wide / 2) * across
 
 
-def _ground(scenes: RasterSource, hits: list[Hit]) -> list[tuple[float, float] | None]:
-    """Longitude and latitude of hits' middles; only where there are several scenes is anybody asking."""
-    out: list[tuple[float, float] | None] = [None] * len(hits)
+def _half(hit: Hit) -> tuple[float, float]:
+    """Half a chip's height and width, scene pixels."""
+    (high, wide), (down, across) = hit.search.tiles.side, hit.search.tiles.shrink
+    return high * down / 2, wide * across / 2
+
+
+def _ground(scenes: RasterSource, hits: list[Hit]) -> list[_Spot | None]:
+    """Where hits lie on the ground; only where there are several scenes is anybody asking."""
+    out: list[_Spot | None] = [None] * len(hits)
     if len({hit.scene for hit in hits}) < 2:
         return out
     for scene in {hit.scene for hit in hits}:
         georef = scenes.rasters[scene].georef
         which = [n for n, hit in enumerate(hits) if hit.scene == scene]
-        if georef is not None:
-            middles = [_middle(hits[n]) for n in which]
-            for n, spot in zip(
-                which, to_degrees(georef, [georef.to_map(x, y) for y, x in middles]), strict=True
-            ):
-                out[n] = spot
+        if georef is None:
+            continue
+        middles, halves = (np.array([of(hits[n]) for n in which])[:, ::-1] for of in (_middle, _half))
+        spots = georef.to_degrees(middles)
+        reach = np.max([distance(spots, georef.to_degrees(middles + halves * edge)) for edge in np.eye(2)], 0)
+        for n, spot, far in zip(which, spots.tolist(), reach.tolist(), strict=True):
+            out[n] = _Spot((spot[0], spot[1]), far)
     return out
 
 
-def _same(
-    scenes: RasterSource,
-    one: Hit,
-    other: Hit,
-    spot: tuple[float, float] | None,
-    there: tuple[float, float] | None,
-) -> bool:
+def _same(one: Hit, other: Hit, spot: _Spot | None, there: _Spot | None) -> bool:
     """Whether two hits are one place: their middles nearer than half a chip in both directions."""
-    high, wide = (n * other.search.tiles.shrink / 2 for n in other.search.tiles.side)
     if one.scene == other.scene:
-        (y, x), (v, u) = _middle(one), _middle(other)
+        (y, x), (v, u), (high, wide) = _middle(one), _middle(other), _half(other)
         return abs(y - v) < high and abs(x - u) < wide
-    georef = scenes.rasters[other.scene].georef
-    if spot is None or there is None or georef is None:
+    if spot is None or there is None:
         return False
-    v, u = _middle(other)
-    edges = to_degrees(georef, [georef.to_map(u + wide, v), georef.to_map(u, v + high)])
-    reach = max(math.dist(_flat(edge, there[1]), _flat(there, there[1])) for edge in edges)
-    return math.dist(_flat(spot, there[1]), _flat(there, there[1])) < reach
-
-
-def _flat(spot: tuple[float, float], latitude: float) -> tuple[float, float]:
-    """Degrees as kilometres on a plane that touches at a latitude."""
-    return spot[0] * math.cos(math.radians(latitude)) * _KM_A_DEGREE, spot[1] * _KM_A_DEGREE
+    return float(distance(spot.place, there.place)[0]) < there.reach
 
 
 def sure(hits: list[Hit]) -> float:

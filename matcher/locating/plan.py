@@ -1,5 +1,6 @@
 """What `matcher.locate` is asked, and the plan made of it: inputs opened and checked, the searches they need."""
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -10,9 +11,11 @@ from matcher.formats.base import BadRecord
 from matcher.formats.gather import bad_raster, common_bands
 from matcher.formats.opening import open_rasters
 from matcher.formats.raster import RasterSource
-from matcher.locating.area import Near
+from matcher.locating.area import Near, box
 from matcher.locating.variants import Search, parse_scale, searches
 from matcher.settings import Settings, check_confidence
+
+log = logging.getLogger("matcher")
 
 
 @dataclass(frozen=True)
@@ -114,8 +117,32 @@ def plan(chips: Any, scenes: Any, settings: Settings | None = None, **options: A
     if not any(search.variants[0].first for search in made):
         raise MatcherError(
             f"{images.name}: no scene, or no part of one that --near names, is large enough for a chip"
+            f"{_swapped(images, wanted.near)}"
         )
+    _warn_of_positions(patches, wanted.near)
     return Plan(patches, images, replace(settings, bands=names), wanted, made, tuple(bad))
+
+
+def _swapped(scenes: RasterSource, near: Near | None) -> str:
+    """That latitude and longitude may have changed places, where that would name a part of a scene."""
+    area = None if near is None else near.swapped()
+    if area is None or not any(box(raster, area, (0, 0), (1.0, 1.0)) for raster in scenes.rasters):
+        return ""
+    return "; with latitude and longitude the other way round it would name one: the longitude goes first"
+
+
+def _warn_of_positions(chips: RasterSource, near: Near | None) -> None:
+    """Say so where a radius about chips' own positions binds some that have none."""
+    lost = [raster for raster in chips.rasters if raster.georef is None]
+    if near is not None and near.radius is not None and lost:
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        log.warning(
+            "%s%s: %s, so --near %g has no position to go by: sought everywhere",
+            lost[0].name,
+            more,
+            lost[0].ungridded,
+            near.radius,
+        )
 
 
 def _usable(

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from affine import Affine
+
 from matcher.decision.reasons import IN_DOUBT, fault, reason
 from matcher.evidence import channels, templates
-from matcher.geo.grid import apply
 from matcher.geo.place import Place
+from matcher.geo.resample import shrunk
 from matcher.imagery import Roles, tell_range, to_dn
 from matcher.locating.hits import Hit, apart, shares, sure
 from matcher.locating.plan import Plan, plan
@@ -101,8 +103,11 @@ class _Progress:
 
 def _search(planned: Plan, search: Search, hits: dict[int, list[Hit]], report: Callable[[int], None]) -> None:
     """One search: its hits are added to those of the chips."""
-    laid = Laid(planned.chips, search.variants)
-    job = prepare(search.tiles, laid, planned.settings)
+    seen = [v for v in search.variants if not constant(v.lay(planned.chips[v.chip]))]
+    if not seen:
+        return
+    search = Search(search.tiles, seen)
+    job = prepare(search.tiles, Laid(planned.chips, seen), planned.settings)
     found = _candidates(job, report)
     scene, row, col = search.tiles.to_scene(found.target, found.place[..., 0], found.place[..., 1])
     for n, variant in enumerate(search.variants):
@@ -188,7 +193,8 @@ def _guess(planned: Plan, found: list[Hit]) -> str:
     """A refused chip's best place, in words."""
     if not found:
         return ""
-    row, col = (round(n * found[0].search.tiles.shrink) for n in (found[0].row, found[0].col))
+    down, across = found[0].search.tiles.shrink
+    row, col = round(found[0].row * down), round(found[0].col * across)
     return f"; best guess: {planned.scenes.where(found[0].scene)}, row {row}, column {col}"
 
 
@@ -221,8 +227,8 @@ def _place(planned: Plan, hit: Hit, rank: int, sure: float, reason: str) -> Plac
     row, col = _refined(planned, hit)
     raster = planned.chips.rasters[hit.variant.chip]
     scene = planned.scenes.rasters[hit.scene]
-    affine = hit.variant.affine((raster.height, raster.width), row, col)
-    left, top = apply(affine, 0, 0)
+    affine = hit.variant.affine(row, col)
+    left, top = affine @ (0, 0)
     return Place(
         chip=raster.name,
         rank=rank,
@@ -243,7 +249,7 @@ def _place(planned: Plan, hit: Hit, rank: int, sure: float, reason: str) -> Plac
 def _refined(planned: Plan, hit: Hit) -> tuple[float, float]:
     """A hit's place to a fraction of a pixel of the search."""
     tiles = hit.search.tiles
-    size = [int(n / tiles.shrink + 1e-9) for n in planned.scenes.shape(hit.scene)[:2]]
+    size = shrunk(planned.scenes.shape(hit.scene), tiles.shrink)
     top, left = max(hit.row - REACH, 0), max(hit.col - REACH, 0)
     bottom = min(hit.row + tiles.side[0] + REACH, size[0])
     right = min(hit.col + tiles.side[1] + REACH, size[1])
@@ -257,7 +263,7 @@ def _refined(planned: Plan, hit: Hit) -> tuple[float, float]:
 
 def _refused(planned: Plan, chip: int, sure: float, reason: str) -> Place:
     raster = planned.chips.rasters[chip]
-    nowhere = (1.0, 0.0, math.nan, 0.0, 1.0, math.nan)
+    nowhere = Affine.translation(math.nan, math.nan)
     size = (raster.height, raster.width)
     return Place(
         raster.name, 0, "", math.nan, math.nan, nowhere, size, None, 1.0, 0.0, math.nan, sure, reason

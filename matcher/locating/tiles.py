@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from matcher.errors import MatcherError
 from matcher.formats.base import Windowed
-from matcher.geo.resample import shrink
+from matcher.geo.resample import shrink, shrunk
 
 PLACES = 512  # of a piece, along each side, about
 RIM = 8  # px; gradients and local means near a border see beyond it
@@ -51,8 +51,8 @@ class TiledSource:
     scenes : Windowed
     side : (int, int)
         Height and width of the patches, pixels of the search.
-    shrink : float
-        How many pixels of the scene a pixel of the search is, 1 or more.
+    shrink : (float, float)
+        How many pixels of the scene a pixel of the search is, down and across, 1 or more.
     areas : sequence of Box or None, optional
         The part of each scene that is searched, pixels of the search; None leaves the scene out.
     places : int
@@ -69,7 +69,7 @@ class TiledSource:
         scenes: Windowed,
         side: tuple[int, int],
         *,
-        shrink: float = 1.0,
+        shrink: tuple[float, float] = (1.0, 1.0),
         areas: Sequence[Box | None] | None = None,
         places: int = PLACES,
     ) -> None:
@@ -88,7 +88,7 @@ class TiledSource:
 
     def _cut(self, areas: Sequence[Box | None] | None, places: int) -> Iterator[Piece]:
         for k in range(len(self.scenes)):
-            size = [int(n / self.shrink + 1e-9) for n in self.scenes.shape(k)[:2]]
+            size = shrunk(self.scenes.shape(k), self.shrink)
             box = Box(0, 0, size[0], size[1]) if areas is None else areas[k]
             if box is None:
                 continue
@@ -185,17 +185,20 @@ class _Ahead:
             self._pool = None
 
 
-def read_shrunk(scenes: Windowed, piece: Piece, factor: float) -> NDArray:
-    """A piece of a scene at `factor` of the scene's pixels a pixel, by area means."""
-    if factor == 1.0:
+def read_shrunk(scenes: Windowed, piece: Piece, factors: tuple[float, float]) -> NDArray:
+    """A piece of a scene at `factors` of the scene's pixels a pixel, down and across, by area means."""
+    if factors == (1.0, 1.0):
         return scenes.read(piece.scene, piece.row, piece.col, piece.height, piece.width)
-    height, width, _ = scenes.shape(piece.scene)
-    top, left = int(piece.row * factor), int(piece.col * factor)
-    bottom = min(int(np.ceil((piece.row + piece.height) * factor)), height)
-    right = min(int(np.ceil((piece.col + piece.width) * factor)), width)
+    shape = scenes.shape(piece.scene)
+    (top, bottom), (left, right) = (
+        (int(first * f), min(int(np.ceil((first + count) * f)), whole))
+        for first, count, f, whole in zip(
+            (piece.row, piece.col), (piece.height, piece.width), factors, shape[:2], strict=True
+        )
+    )
     window = scenes.read(piece.scene, top, left, bottom - top, right - left)
-    start = (piece.row * factor - top, piece.col * factor - left)
-    return shrink(window, factor, (piece.height, piece.width), start)
+    start = (piece.row * factors[0] - top, piece.col * factors[1] - left)
+    return shrink(window, factors, (piece.height, piece.width), start)
 
 
 def _spans(start: int, stop: int, side: int, places: int) -> list[tuple[int, int]]:

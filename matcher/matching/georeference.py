@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from affine import Affine
 
 from matcher.formats.base import Source
 from matcher.formats.raster import Raster, RasterSource
@@ -11,7 +12,7 @@ from matcher.matching.job import Job
 from matcher.result import Result
 from matcher.search.subpixel import REACH, refine
 
-_NOWHERE = (1.0, 0.0, math.nan, 0.0, 1.0, math.nan)
+_NOWHERE = Affine.translation(math.nan, math.nan)
 
 
 def find_places(job: Job, result: Result) -> list[Place]:
@@ -57,7 +58,7 @@ def _place(job: Job, result: Result, n: int, patch: int, image: int) -> Place:
         scene=_name(job.targets.source, image),
         row=row,
         col=col,
-        affine=(1.0, 0.0, col, 0.0, 1.0, row),
+        affine=Affine.translation(col, row),
         size=(height, width),
         georef=None if raster is None else raster.georef,
         scale=1.0,

@@ -13,6 +13,7 @@ from matcher.formats.base import OnBad, Source
 from matcher.formats.opening import open_pair
 from matcher.formats.raster import RasterSource
 from matcher.imagery import Pictures, Roles, open_pictures, resolve_bands
+from matcher.matching.grids import check_grids
 from matcher.model import Model, read_model, shipped
 from matcher.search.candidates import Candidates
 from matcher.search.exhaustive import fits, search_everywhere
@@ -112,6 +113,8 @@ def open_both(
     targets, queries, names = open_pair(
         images, patches, settings.bands, on_bad_image=bad_images, on_bad_patch=bad_patches
     )
+    if isinstance(targets, RasterSource) and isinstance(queries, RasterSource):
+        check_grids(queries, targets)
     return targets, queries, settings if names is None else replace(settings, bands=names)
 
 

@@ -57,8 +57,8 @@ def _write_npz(path: Path, found: Found) -> None:
 def _write_tif(path: Path, found: Found) -> None:
     profile: dict[str, Any] = {}
     if found.georef is not None:
-        rasterio = import_rasterio(str(path))
-        profile = {"crs": found.georef.crs, "transform": rasterio.Affine(*found.georef.transform)}
+        import_rasterio(str(path))
+        profile = {"crs": found.georef.crs, "transform": found.georef.transform}
 
     def describe(dataset: Any) -> None:
         dataset.set_band_description(1, "probability of change")

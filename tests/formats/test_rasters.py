@@ -412,12 +412,3 @@ class TestDamage:
         (tmp_path / "z.vrt").write_text('<VRTDataset rasterXSize="9" rasterYSize="9"></VRTDataset>')
         with pytest.raises(FormatError, match=r"z\.vrt: (has no band|cannot be opened)"):
             open_images(tmp_path / "z.vrt")
-
-    @pytest.mark.parametrize(
-        ("profile", "words"),
-        [({"crs": None}, "has no CRS"), ({"transform": rasterio.Affine(9, 4, 6e5, 4, -9, 5e6)}, "rotated")],
-    )
-    def test_why_there_is_no_place(self, tmp_path, profile, words):
-        raster = open_images(write(tmp_path / "a.tif", picture(), **profile)).rasters[0]
-        assert raster.georef is None
-        assert words in raster.ungridded

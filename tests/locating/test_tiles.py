@@ -112,7 +112,7 @@ def test_a_scene_without_data_is_told_once_it_was_read():
         tiles.check_seen()
 
 
-@pytest.mark.parametrize("factor", [2.0, 1.5, 2.37])
+@pytest.mark.parametrize("factor", [(2.0, 2.0), (1.5, 1.5), (2.37, 2.37), (1.0, 2.0), (1.83, 1.1)])
 def test_shrunk_pieces_are_windows_of_the_shrunk_scene(factor):
     scene = RNG.integers(1, 4000, (120, 150, 2)).astype(np.uint16)
     whole = shrink(scene, factor)
