@@ -1,4 +1,4 @@
-"""``matcher compare``: submissions side by side."""
+"""``matcher compare``: submissions and rankings side by side."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def command(
     json_to: str | None,
     **options: str | int,
 ) -> None:
-    """Compare two or more SUBMISSIONS on the same answers.
+    """Compare two or more SUBMISSIONS or rankings (.npz, .parquet, .run) on the same answers.
 
     Scores side by side with 95 % intervals, the paired differences (intervals by resampling images, McNemar's
     test for hits), by group and by difficulty, agreement, and what the best choice among them would reach.

@@ -1,13 +1,18 @@
 """``matcher retrieve``: all images ranked for every patch."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from matcher.cli.options import Names, Size, quiet_option, spell_size
+from matcher.cli.options import Names, Size, dry_run_option, quiet_option, spell_size
 from matcher.cli.output import emit, json_option, xy_order_option
 from matcher.cli.progress import reporting
+from matcher.errors import MatcherError, SettingsError
 from matcher.settings import EVIDENCE, LEAST_MEMORY, RANGES, Settings, known_evidence
+
+if TYPE_CHECKING:
+    from matcher.placements import Placements
+    from matcher.ranking.rankings import Ranking
 
 
 @click.command("retrieve")
@@ -18,11 +23,21 @@ from matcher.settings import EVIDENCE, LEAST_MEMORY, RANGES, Settings, known_evi
 @click.option(
     "--stride", type=click.IntRange(1), help="Rank windows at every so many pixels.  [default: whole images]"
 )
+@click.option(
+    "--from",
+    "ranked",
+    type=click.Path(),
+    metavar="FILE",
+    help="A ranking of these patches, as exported: read it, and rank nothing anew.",
+)
 @click.option("-o", "--output", type=click.Path(), help="Write the first of each patch as a submission.")
 @click.option(
-    "--export", type=click.Path(), help="Write the first candidates to .npz or .parquet (extra research)."
+    "--export",
+    type=click.Path(),
+    help="Write the first candidates to .npz, .parquet (extra research) or, for trec_eval, .run.",
 )
 @click.option("--top", type=click.IntRange(1), default=100, show_default=True, help="How many to export.")
+@click.option("--qrels", type=click.Path(), help="Write the answers as qrels, for trec_eval.")
 @click.option(
     "--scores",
     type=click.Path(),
@@ -40,61 +55,138 @@ from matcher.settings import EVIDENCE, LEAST_MEMORY, RANGES, Settings, known_evi
 @click.option("--threads", type=click.IntRange(1), help="Cores to use.  [default: all]")
 @click.option("--memory", type=Size(LEAST_MEMORY), default=spell_size(Settings.memory), show_default=True)
 @json_option
+@dry_run_option
 @quiet_option
 def command(
     images: str,
     patches: str,
     answers: str | None,
     xy_order: str,
-    stride: int | None,
     output: str | None,
     export: str | None,
-    top: int,
+    qrels: str | None,
     scores: str | None,
     json_to: str | None,
-    quiet: bool,
+    dry_run: bool,
     **options: Any,
 ) -> None:
     """Rank all IMAGES, or with --stride their windows, for every patch of PATCHES, each by its best place.
 
-    With --answers: the share of patches with their image (or window) among the first k, mean reciprocal rank and mAP,
-    beside the official score. With --scores a learned method's scores are fused as calibrated log-likelihood ratios.
+    With --answers: the official score of the first, the share of patches with their image (or window) among the first
+    1, 5, 10 and 100, mean reciprocal rank and mAP, with 95 % intervals. With --scores a learned method's scores are
+    fused as calibrated log-likelihood ratios, and kept out where fusing does not pay.
     """
-    from matcher.errors import SettingsError
     from matcher.formats.files import check_outputs
-    from matcher.formats.submission import read_submission
-    from matcher.ranking.fusion import fuse, read_scores
-    from matcher.ranking.rankings import check_suffix, worth, worth_text
-    from matcher.ranking.run import retrieve
-    from matcher.scoring import score
+    from matcher.formats.submission import write_submission
+    from matcher.ranking.files import check_suffix, read_ranking, write_ranking
+    from matcher.ranking.trec import write_qrels
+    from matcher.scoring.judge import load_answers
 
-    given = [images, patches, *(path for path in (answers, scores) if path is not None)]
-    check_outputs([output, export, None if json_to == "-" else json_to], given)
-    if answers is None and scores is not None:
-        raise SettingsError("--scores: fusion is calibrated on answers of some patches: give --answers")
-    if answers is None and output is None and export is None:
-        raise SettingsError("nothing to do: give --answers, --output or --export")
+    given = [path for path in (images, patches, answers, scores, options["ranked"]) if path is not None]
+    check_outputs([output, export, qrels, None if json_to == "-" else json_to], given)
+    _check_wanted(answers, scores, qrels, output or export or dry_run)
     if export is not None:
         check_suffix(export)
-    truth = None if answers is None else read_submission(answers, xy_order=xy_order)
-    with reporting(quiet) as progress:
-        ranking = retrieve(images, patches, Settings(**options), stride=stride, keep=top, progress=progress)
+    truth = None if answers is None else load_answers(answers, xy_order)
+    theirs = None if scores is None else read_ranking(scores)
+    if dry_run:
+        _tell(images, patches, options, [path for path in (output, export, qrels) if path is not None])
+        return
+    ranking = _ranking(images, patches, **options)
     if truth is not None:
-        bits = None
-        worths = {"matcher": worth(ranking, truth)}
-        if scores is not None:
-            fusion = fuse(ranking, read_scores(scores, ranking), truth)
-            ranking, worths, bits = fusion.ranking, fusion.worths, fusion.bits
-        what = "image" if stride is None else "window"
-        official = score(ranking.placements(), truth)
-        data = {name: w.to_dict() for name, w in worths.items()}
-        table = (
-            f"{worth_text(worths, bits, what)}\nofficial score of the first: {official.value('total'):.4f}"
-        )
-        emit(table, data | {"bits": bits, "official": official.value("total")}, json_to, official.notes())
+        ranking = _judged(ranking, truth, theirs, scores, json_to)
+        if qrels is not None:
+            write_qrels(truth[0], qrels, ranking)
     if export is not None:
-        ranking.save(export, top)
+        write_ranking(ranking, export, options["top"])
     if output is not None:
-        from matcher.formats.submission import write_submission
-
+        if not ranking.placed:
+            raise MatcherError(f"{output}: a submission needs places, and the ranking says none")
         write_submission(output, ranking.placements())
+
+
+def _check_wanted(answers: str | None, scores: str | None, qrels: str | None, writes: Any) -> None:
+    if answers is None and (scores is not None or qrels is not None):
+        name, why = (
+            ("--scores", "fusion is calibrated on") if scores is not None else ("--qrels", "it writes")
+        )
+        raise SettingsError(f"{name}: {why} answers of some patches: give --answers")
+    if answers is None and not writes:
+        raise SettingsError("nothing to do: give --answers, --output or --export")
+
+
+def _tell(images: str, patches: str, options: dict[str, Any], outputs: list[str]) -> None:
+    """Say what would be done."""
+    from matcher.formats import open_images, open_patches
+
+    counts = len(open_images(images)), len(open_patches(patches))
+    click.echo(f"{images}: {counts[0]:,} images\n{patches}: {counts[1]:,} patches")
+    what = "images" if options["stride"] is None else f"windows at every {options['stride']} px"
+    if options["ranked"] is None:
+        click.echo(
+            f"would rank {what}: {counts[0] * counts[1]:,} pairs of a patch and an image, at every pixel"
+        )
+    else:
+        click.echo(f"would read the ranking {options['ranked']}")
+    for path in outputs:
+        click.echo(f"would write {path}")
+
+
+def _ranking(
+    images: str, patches: str, ranked: str | None, stride: int | None, top: int, quiet: bool, **options: Any
+) -> "Ranking":
+    """The ranking, made or read."""
+    from matcher.ranking.files import read_ranking
+    from matcher.ranking.run import retrieve
+
+    if ranked is None:
+        with reporting(quiet) as progress:
+            return retrieve(images, patches, Settings(**options), stride=stride, keep=top, progress=progress)
+    ranking = read_ranking(ranked)
+    found = None if ranking.grid is None else ranking.grid.stride
+    if stride is not None and stride != found:
+        raise SettingsError(f"{ranked}: does not rank windows at every {stride} px, as --stride says")
+    _check_ids(ranked, ranking, images, patches)
+    return ranking
+
+
+def _check_ids(name: str, ranking: "Ranking", images: str, patches: str) -> None:
+    """Raise where a ranking names a patch or an image that is not there."""
+    import numpy as np
+
+    from matcher.formats import open_images, open_patches
+
+    for noun, source, ids in (
+        ("patch", open_patches(patches), ranking.ids),
+        ("image", open_images(images), ranking.image[ranking.image >= 0]),
+    ):
+        strange = np.setdiff1d(ids, source.ids)
+        if len(strange):
+            raise MatcherError(f"{name}: ranks {noun} {strange[0]}, which {source.name} does not have")
+
+
+def _judged(
+    ranking: "Ranking",
+    truth: "tuple[Placements, bool]",
+    theirs: "Ranking | None",
+    scores: str | None,
+    json_to: str | None,
+) -> "Ranking":
+    """Print what a ranking is worth, and beside it what fusing gives; the ranking to use."""
+    from matcher.ranking.files import aligned
+    from matcher.ranking.fusion import fuse
+    from matcher.scoring.comparison import compare_judged
+    from matcher.scoring.judge import judge
+    from matcher.scoring.summary import summarise
+
+    if theirs is None:
+        score = summarise(judge(ranking, *truth), None, 2000, 0)
+        emit(str(score), score.to_dict(), json_to, score.notes())
+        return ranking
+    other = aligned(theirs, ranking, str(scores))
+    fusion = fuse(ranking, other, truth[0])
+    three = {"matcher": ranking, "other": ranking.with_scores(other), "fused": fusion.fused}
+    comparison = compare_judged({name: judge(one, *truth) for name, one in three.items()})
+    text = f"{comparison}\n\n{fusion}"
+    emit(text, comparison.to_dict() | {"fusion": fusion.to_dict()}, json_to, comparison.notes())
+    return fusion.ranking

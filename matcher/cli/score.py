@@ -1,4 +1,4 @@
-"""``matcher score``: a submission against the answers."""
+"""``matcher score``: a submission, or a ranking, against the answers."""
 
 import click
 
@@ -30,6 +30,8 @@ def command(
     json_to: str | None,
 ) -> None:
     """Score SUBMISSION against ANSWERS (any part of the patches), with 95 % intervals by resampling images.
+
+    Of a ranking (.npz, .parquet or .run) the first are scored, and where the true images stand in it.
 
     Patches without a row in the submission earn 0 and are named, as are rows without an answer.
     """

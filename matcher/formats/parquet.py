@@ -25,8 +25,8 @@ def import_pyarrow(path: Path_) -> Any:
     return pyarrow
 
 
-def write_parquet(path: Path_, columns: dict[str, NDArray]) -> None:
-    """Write columns (n,) as Parquet; the file appears when it is whole.
+def write_parquet(path: Path_, columns: dict[str, NDArray], metadata: dict[str, str] | None = None) -> None:
+    """Write columns (n,) as Parquet, and texts about them as the schema's metadata; it appears when it is whole.
 
     Raises
     ------
@@ -39,7 +39,13 @@ def write_parquet(path: Path_, columns: dict[str, NDArray]) -> None:
         for key, column in columns.items()
     }
     with atomic_write(path) as file:
-        pyarrow.parquet.write_table(pyarrow.table(table), file)
+        pyarrow.parquet.write_table(pyarrow.table(table).replace_schema_metadata(metadata or None), file)
+
+
+def read_metadata(path: Path_) -> dict[str, str]:
+    """The texts of the schema's metadata of a file that `read_parquet` has read."""
+    found = import_pyarrow(path).parquet.read_schema(path).metadata or {}
+    return {key.decode("utf-8", "replace"): value.decode("utf-8", "replace") for key, value in found.items()}
 
 
 def read_parquet(path: Path_, columns: tuple[str, ...]) -> dict[str, NDArray]:

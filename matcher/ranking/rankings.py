@@ -1,21 +1,12 @@
-"""Rankings of images, or of windows of images, for patches: what they are, what they are worth, how they are kept."""
+"""Rankings of images, or of windows of images, for patches, and where the true ones stand in them."""
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.errors import MatcherError, SettingsError
-from matcher.formats.files import atomic_write
-from matcher.formats.parquet import write_parquet
+from matcher.errors import MatcherError
 from matcher.placements import Placements
-
-KS = (1, 5, 10)
-SUFFIXES = (".npz", ".parquet")
-Path_ = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -52,10 +43,11 @@ class Grid:
         )
         return y, x
 
-    def relevant(self, row: int, image: int, place: tuple[int, int]) -> int:
-        """How many windows overlap a place by half of the patch or more."""
+    def relevant(self, row: int, image: int, place: tuple[int, int]) -> NDArray[np.int64]:
+        """Corners (row, column) of the windows that overlap a place by half of the patch or more, (k, 2)."""
         rows, columns = (np.arange(count) * self.stride for count in self.counts(row, image))
-        return int(overlapping(rows[:, None] - place[0], columns - place[1], self.sides[row]).sum())
+        near = overlapping(rows[:, None] - place[0], columns - place[1], self.sides[row])
+        return np.argwhere(near) * self.stride
 
 
 def overlapping(dy: NDArray, dx: NDArray, side: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -76,25 +68,37 @@ class Ranking:
     image, x, y : ndarray of int64, (n, m)
         Image id, and column and row of the patch's top-left pixel where it fits that image (or near that window)
         best; image is -1 where there is no further candidate.
-    score : ndarray of float32, (n, m)
-        Log-likelihood ratio, nats; -inf where there is no candidate.
+    score : ndarray of float32 or float64, (n, m)
+        Higher is better; a log-likelihood ratio, nats, where the matcher made it; -inf where there is no candidate.
     corner : ndarray of int64, (n, m, 2), optional
         Row and column of the window, where windows are ranked.
     grid : Grid, optional
         All windows, where they are ranked.
+    placed : bool
+        Whether x and y are known: other methods' rankings may say images alone, and x and y are then -1.
     """
 
     ids: NDArray[np.int64]
     image: NDArray[np.int64]
     x: NDArray[np.int64]
     y: NDArray[np.int64]
-    score: NDArray[np.float32]
+    score: NDArray[np.floating]
     corner: NDArray[np.int64] | None = None
     grid: Grid | None = None
+    placed: bool = True
+
+    @property
+    def noun(self) -> str:
+        """What is ranked: "image" or "window"."""
+        return "image" if self.corner is None else "window"
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
     def placements(self) -> Placements:
-        """The first of each patch."""
-        return Placements(self.ids, np.maximum(self.image[:, 0], 0), self.x[:, 0], self.y[:, 0])
+        """The first of each patch that has a candidate."""
+        some = self.image[:, 0] >= 0 if self.image.shape[1] else np.zeros(len(self), bool)
+        return Placements(self.ids[some], self.image[some, 0], self.x[some, 0], self.y[some, 0])
 
     def with_scores(self, score: NDArray[np.floating]) -> "Ranking":
         """Ranked anew by other scores (n, m); ties to the lower image id, then row and column of the window."""
@@ -107,7 +111,7 @@ class Ranking:
             image=self.image[rows, order],
             x=self.x[rows, order],
             y=self.y[rows, order],
-            score=score[rows, order].astype(np.float32),
+            score=score[rows, order],
             corner=None if self.corner is None else self.corner[rows, order],
         )
 
@@ -117,53 +121,27 @@ class Ranking:
         Raises
         ------
         MatcherError
-            If no patch has an answer.
+            If no patch has an answer, or windows are ranked whose grid is not known.
         """
         rows, at = answered(self, answers)
         hit = self.image[rows] == answers.image[at, np.newaxis]
-        if self.grid is not None and self.corner is not None:
-            known = [int(image) in self.grid.shapes for image in answers.image[at]]
+        if self.corner is not None:
             true = np.array(
-                [
-                    self.grid.corner(r, int(answers.image[a]), (int(answers.y[a]), int(answers.x[a])))
-                    if k
-                    else (-1, -1)
-                    for r, a, k in zip(rows.tolist(), at.tolist(), known, strict=True)
-                ]
+                [self._true_corner(*where, answers) for where in zip(rows.tolist(), at.tolist(), strict=True)]
             )
             hit &= (self.corner[rows] == true[:, np.newaxis]).all(-1)
         return rows, hit
 
-    def save(self, path: Path_, top: int) -> None:
-        """Write the first `top` candidates of every patch.
-
-        To ``.npz``: ids (n,), and image, x, y, score and, of windows, window_x and window_y, (n, top). To ``.parquet``:
-        a row a candidate, patch_id, rank (from 1), image_id, x, y, score and, of windows, window_x and window_y.
-
-        Raises
-        ------
-        MatcherError
-            If the ending is another, pyarrow is missing for Parquet, or the file cannot be written.
-        """
-        check_suffix(path)
-        columns: dict[str, NDArray] = {k: getattr(self, k)[:, :top] for k in ("image", "x", "y", "score")}
-        if self.corner is not None:
-            columns |= {"window_x": self.corner[:, :top, 1], "window_y": self.corner[:, :top, 0]}
-        if os.fspath(path).lower().endswith(".npz"):
-            with atomic_write(path) as file:
-                np.savez_compressed(file, ids=self.ids, **columns)  # type: ignore[arg-type]
-            return
-        real = columns["image"] >= 0
-        rank = np.broadcast_to(np.arange(1, real.shape[1] + 1), real.shape)
-        ids = np.broadcast_to(self.ids[:, None], real.shape)
-        long = {"patch_id": ids, "rank": rank, "image_id": columns.pop("image"), **columns}
-        write_parquet(path, {key: column[real] for key, column in long.items()})
-
-
-def check_suffix(path: Path_) -> None:
-    """Raise a SettingsError where a path ends in none of `SUFFIXES`."""
-    if os.path.splitext(os.fspath(path))[1].lower() not in SUFFIXES:
-        raise SettingsError(f"{os.fspath(path)}: ends in none of {', '.join(SUFFIXES)}")
+    def _true_corner(self, row: int, at: int, answers: Placements) -> tuple[int, int]:
+        """The corner of the true window of patch number `row`; (-1, -1) in an image that was not searched."""
+        if self.grid is None:
+            raise MatcherError(
+                "the ranking does not say of which windows it is: rank them again, or give their grid"
+            )
+        image = int(answers.image[at])
+        if image not in self.grid.shapes:
+            return -1, -1
+        return self.grid.corner(row, image, (int(answers.y[at]), int(answers.x[at])))
 
 
 def answered(ranking: Ranking, answers: Placements) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -182,40 +160,30 @@ def answered(ranking: Ranking, answers: Placements) -> tuple[NDArray[np.int64], 
 
 
 @dataclass(frozen=True)
-class Worth:
-    """What a ranking is worth against the answers, over answered patches.
+class Standing:
+    """Where the true image (or window) of every answered patch stands in a ranking.
 
     Attributes
     ----------
-    patches : int
-    top : dict of int to float
-        Share of patches whose image (or window) is among the first k.
-    mrr : float
-        Mean of 1 / rank of the true image (or window); 0 where it is not ranked.
-    mean_average_precision : float
-        Of images, the other way round: each image ranks the patches by score, its own are the relevant ones; the mean
-        over images with patches of the average precision. It falls where scores of different patches cannot be
-        compared. Of windows: each patch ranks the windows, those that overlap its place by half or more are the
-        relevant ones; the mean over patches.
+    rows : ndarray of int64, (k,)
+        The answered patches' rows in the ranking.
+    rank : ndarray of float64, (k,)
+        From 1; inf where the true one is not ranked.
+    precision : ndarray of float64, (k,)
+        What each patch adds to the mean average precision. Of images, each image ranks the patches by score and its
+        own are the relevant ones: the precision at the patch's place in the list of its own image, 0 where it is not
+        in it. The mean over an image's patches is that image's average precision, and their mean over images is mAP;
+        it falls where scores of different patches cannot be compared. Of windows, each patch ranks the windows, and
+        those that overlap its place by half or more are the relevant ones: the patch's average precision.
     """
 
-    patches: int
-    top: dict[int, float]
-    mrr: float
-    mean_average_precision: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """All of it in plain numbers."""
-        return {
-            "patches": self.patches,
-            "top": {str(k): share for k, share in self.top.items()},
-            "mrr": self.mrr,
-            "mAP": self.mean_average_precision,
-        }
+    rows: NDArray[np.int64]
+    rank: NDArray[np.float64]
+    precision: NDArray[np.float64]
 
 
-def worth(ranking: Ranking, answers: Placements, ks: Sequence[int] = KS) -> Worth:
-    """What a ranking is worth.
+def standing(ranking: Ranking, answers: Placements) -> Standing:
+    """Find the true images (or windows) in a ranking.
 
     Raises
     ------
@@ -223,62 +191,43 @@ def worth(ranking: Ranking, answers: Placements, ks: Sequence[int] = KS) -> Wort
         If no patch of it has an answer.
     """
     rows, hit = ranking.hits(answers)
-    rank = np.where(hit.any(1), hit.argmax(1) + 1, np.inf)
-    by = _precision_of_images if ranking.grid is None else _precision_of_windows
-    return Worth(
-        len(rows),
-        {int(k): float((rank <= k).mean()) for k in ks},
-        float((1 / rank).mean()),
-        by(ranking, answers),
-    )
+    rank = np.where(hit.any(1), hit.argmax(1) + 1.0, np.inf)
+    by = _precision_of_images if ranking.corner is None else _precision_of_windows
+    return Standing(rows, rank, by(ranking, answers))
 
 
-def _precision_of_images(ranking: Ranking, answers: Placements) -> float:
+def _precision_of_images(ranking: Ranking, answers: Placements) -> NDArray[np.float64]:
     rows, at = answered(ranking, answers)
     truth = answers.image[at]
-    precisions = []
-    for image in np.unique(truth):
-        column = np.where(ranking.image[rows] == image, ranking.score[rows], -np.inf).max(1)
-        precisions.append(_average_precision((truth == image)[np.argsort(-column, kind="stable")], None))
-    return float(np.mean(precisions))
+    image, score = ranking.image[rows], ranking.score[rows]
+    patch = np.broadcast_to(ranking.ids[rows, np.newaxis], image.shape)
+    number = np.broadcast_to(np.arange(len(rows))[:, np.newaxis], image.shape)
+    real = (image >= 0) & np.isfinite(score)
+    image, score, patch, number = (part[real] for part in (image, score, patch, number))
+    order = np.lexsort((patch, -score, image))  # of ties the lower patch id first
+    image, number = image[order], number[order]
+    out = np.zeros(len(rows))
+    for one in np.unique(truth).tolist():
+        start, stop = np.searchsorted(image, [one, one + 1])
+        listed = number[start:stop]
+        relevant = truth[listed] == one
+        place = np.flatnonzero(relevant)
+        out[listed[place]] = np.arange(1, len(place) + 1) / (place + 1)
+    return out
 
 
-def _precision_of_windows(ranking: Ranking, answers: Placements) -> float:
+def _precision_of_windows(ranking: Ranking, answers: Placements) -> NDArray[np.float64]:
     assert ranking.grid is not None
     assert ranking.corner is not None
-    precisions = []
+    out = []
     for row, at in zip(*answered(ranking, answers), strict=True):
         image, place = int(answers.image[at]), (int(answers.y[at]), int(answers.x[at]))
         if image not in ranking.grid.shapes:
-            precisions.append(0.0)
+            out.append(0.0)
             continue
         apart = ranking.corner[row] - np.array(place)
         near = overlapping(apart[:, 0], apart[:, 1], ranking.grid.sides[row]) & (ranking.image[row] == image)
-        precisions.append(_average_precision(near, ranking.grid.relevant(int(row), image, place)))
-    return float(np.mean(precisions))
-
-
-def _average_precision(relevant: NDArray[np.bool_], count: int | None) -> float:
-    """Of a ranked list, where so many are relevant in all (by default those in the list)."""
-    place = np.flatnonzero(relevant) + 1
-    whole = len(place) if count is None else count
-    return float((np.arange(1, len(place) + 1) / place).sum() / whole) if whole else 0.0
-
-
-def worth_text(worths: dict[str, Worth], bits: dict[str, float] | None = None, what: str = "image") -> str:
-    """Worths side by side as a table; `what` is ranked."""
-    first = next(iter(worths.values()))
-    lines = [f"{first.patches} patches", f"{'':24}" + "".join(f"{name:>10}" for name in worths)]
-    for k in first.top:
-        lines.append(
-            f"{f'{what} among first {k}':24}" + "".join(f"{w.top[k]:10.4f}" for w in worths.values())
-        )
-    lines.append(f"{'mean reciprocal rank':24}" + "".join(f"{w.mrr:10.4f}" for w in worths.values()))
-    lines.append(
-        f"{f'mAP of {what}s':24}" + "".join(f"{w.mean_average_precision:10.4f}" for w in worths.values())
-    )
-    if bits is not None:
-        lines.append(f"{'surprise, bits':24}" + "".join(f"{bits[name]:10.4f}" for name in worths))
-        lines.append(f"matcher adds {bits['other'] - bits['fused']:.4f} bits a patch to the other scores")
-        lines.append(f"the other scores add {bits['own'] - bits['fused']:.4f} bits a patch to matcher's")
-    return "\n".join(lines)
+        found = np.flatnonzero(near) + 1
+        relevant = len(ranking.grid.relevant(int(row), image, place))
+        out.append(float((np.arange(1, len(found) + 1) / found).sum() / relevant) if relevant else 0.0)
+    return np.array(out)

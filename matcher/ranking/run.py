@@ -19,7 +19,7 @@ from matcher.threads import limited, spread
 
 KEEP = 100  # windows kept a patch, at least
 Progress = Callable[[int, int], None]
-Report = Callable[[int], None]
+Tell = Callable[[int], None]
 Cells = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]
 
 
@@ -58,7 +58,7 @@ def retrieve(
     count, total = len(job.patches), len(job.targets)
     done = 0
 
-    def report(more: int) -> None:
+    def tell(more: int) -> None:
         nonlocal done
         done += more
         if progress is not None:
@@ -69,17 +69,17 @@ def retrieve(
         by_side.setdefault(job.patches.shape(k)[:2], []).append(k)
     with limited(job.settings.threads):
         if stride is not None:
-            return _windows(job, by_side, stride, max(keep, KEEP), report)
-        return _images(job, by_side, report)
+            return _windows(job, by_side, stride, max(keep, KEEP), tell)
+        return _images(job, by_side, tell)
 
 
-def _images(job: Job, by_side: dict[tuple[int, int], list[int]], report: Report) -> Ranking:
+def _images(job: Job, by_side: dict[tuple[int, int], list[int]], tell: Tell) -> Ranking:
     count, keep = len(job.patches), len(job.targets)
     target = np.full((count, keep), -1, np.int64)
     place = np.zeros((count, keep, 2), np.int64)
     score = np.full((count, keep), -np.inf, np.float32)
     for which in by_side.values():
-        found = job.search(which, keep, report)
+        found = job.search(which, keep, tell)
         target[which], place[which] = found.target, found.place
         score[which] = np.where(found.target >= 0, found.score / 2, -np.inf)
     image = np.where(target >= 0, job.targets.ids[target], -1)
@@ -87,30 +87,44 @@ def _images(job: Job, by_side: dict[tuple[int, int], list[int]], report: Report)
 
 
 def _windows(
-    job: Job, by_side: dict[tuple[int, int], list[int]], stride: int, keep: int, report: Report
+    job: Job, by_side: dict[tuple[int, int], list[int]], stride: int, keep: int, tell: Tell
 ) -> Ranking:
-    count = len(job.patches)
-    image = np.full((count, keep), -1, np.int64)
-    place, corner = np.zeros((count, keep, 2), np.int64), np.zeros((count, keep, 2), np.int64)
-    score = np.full((count, keep), -np.inf, np.float32)
+    best = _Best(len(job.patches), keep)
     for side, which in by_side.items():
-        for number, cells in _cells(job, side, which, stride, report):
-            value, at, window = cells
-            merged = np.concatenate([score[number], value])
-            order = np.argsort(-merged, kind="stable")[
-                :keep
-            ]  # of ties the lower image, row and column stay first
-            for kept, more in ((place, at[:, :2]), (corner, window), (image, at[:, 2])):
-                kept[number] = np.concatenate([kept[number], more])[order]
-            score[number] = merged[order]
+        for number, found in _cells(job, side, which, stride, tell):
+            best.add(number, found)
     shapes = {int(k): job.targets.shape(n)[:2] for n, k in enumerate(job.targets.ids)}
-    sides = np.array([job.patches.shape(k)[:2] for k in range(count)], np.int64)
-    grid = Grid(stride, shapes, sides)
-    return Ranking(job.patches.ids, image, place[..., 1], place[..., 0], score, corner, grid)
+    sides = np.array([job.patches.shape(k)[:2] for k in range(len(job.patches))], np.int64)
+    x, y = best.place[..., 1], best.place[..., 0]
+    return Ranking(job.patches.ids, best.image, x, y, best.score, best.corner, Grid(stride, shapes, sides))
+
+
+class _Best:
+    """The best windows of every patch so far: image, place, corner (count, keep, ...) and score, best first."""
+
+    def __init__(self, count: int, keep: int) -> None:
+        self.image = np.full((count, keep), -1, np.int64)
+        self.place, self.corner = (np.zeros((count, keep, 2), np.int64) for _ in range(2))
+        self.score = np.full((count, keep), -np.inf, np.float32)
+
+    def add(self, number: int, found: Cells) -> None:
+        """Merge windows into those of a patch; ties go to the lower image, then row, then column."""
+        score, place, corner = found
+        new = (place[:, 2], place[:, :2], corner, score)
+        merged = [
+            np.concatenate([kept[number], more]) for kept, more in zip(self._columns(), new, strict=True)
+        ]
+        keys = (merged[2][:, 1], merged[2][:, 0], merged[0], -merged[3])
+        order = np.lexsort(keys)[: self.score.shape[1]]
+        for kept, values in zip(self._columns(), merged, strict=True):
+            kept[number] = values[order]
+
+    def _columns(self) -> tuple[NDArray, ...]:
+        return self.image, self.place, self.corner, self.score
 
 
 def _cells(
-    job: Job, side: tuple[int, int], which: list[int], stride: int, report: Report
+    job: Job, side: tuple[int, int], which: list[int], stride: int, tell: Tell
 ) -> Iterator[tuple[int, Cells]]:
     """For each patch of a size, and each block of images of a shape, all windows' scores, places and corners."""
     evidence, roles, targets = job.settings.evidence, job.roles, job.targets
@@ -142,7 +156,7 @@ def _cells(
                 fields = [templates(job.patches[k], roles, evidence, job.model.responses) for k in some]
                 for k, found in zip(some, spread(read, fields), strict=True):
                     yield k, found
-                    report(len(block))
+                    tell(len(block))
 
 
 def _joined(parts: list[Cells]) -> Cells:

@@ -8,7 +8,7 @@ from matcher.report.figures import new_figure, save_figure
 from matcher.scoring.comparison import Comparison
 from matcher.scoring.judge import LABELS
 from matcher.scoring.pair import HITS
-from matcher.scoring.summary import Interval
+from matcher.scoring.summary import Interval, Score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,22 +63,28 @@ def _rows(comparison: Comparison) -> dict[str, Comparison]:
 def _draw_scores(axes: "Axes", parts: dict[str, Comparison]) -> None:
     names = list(parts["all"].scores)
     for k, name in enumerate(names):
-        points = [(part.scores[name].total, part.scores[name].intervals["total"]) for part in parts.values()]
+        points = [_cell(part.scores[name]) for part in parts.values()]
         _dots(axes, points, _slot(k, len(names) + 1), _look(k), name)
-    points = [(part.oracle.total, part.oracle.intervals["total"]) for part in parts.values()]
+    points = [_cell(part.oracle) for part in parts.values()]
     _dots(axes, points, _slot(len(names), len(names) + 1), _ORACLE, "oracle")
     _name_rows(axes, list(parts))
-    axes.set_title("official score, 95 % interval")
+    axes.set_title(f"{LABELS[parts['all'].headline]}, 95 % interval")
     _legend(axes)
+
+
+def _cell(score: Score) -> tuple[float, Interval]:
+    return score.value(score.headline), score.intervals[score.headline]
 
 
 def _draw_differences(axes: "Axes", parts: dict[str, Comparison], pairs: Sequence[str]) -> None:
     axes.axvline(0, color="gray", linewidth=0.8)
     for k, name in enumerate(pairs):
-        points = [(p.pairs[k].differences["total"], p.pairs[k].intervals["total"]) for p in parts.values()]
+        points = [
+            (p.pairs[k].differences[p.headline], p.pairs[k].intervals[p.headline]) for p in parts.values()
+        ]
         _dots(axes, points, _slot(k, len(pairs)), _look(k), name)
     _name_rows(axes, [""] * len(parts))  # as beside, in the panel of scores
-    axes.set_title("paired difference of the official score")
+    axes.set_title(f"paired difference: {LABELS[parts['all'].headline]}")
     _legend(axes)
 
 

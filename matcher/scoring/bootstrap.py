@@ -24,7 +24,11 @@ def draw_images(n_images: int, resamples: int, seed: int) -> Iterator[NDArray[np
 
 
 def resampled_means(
-    values: NDArray[np.float64], image: NDArray[np.int64], resamples: int, seed: int
+    values: NDArray[np.float64],
+    image: NDArray[np.int64],
+    resamples: int,
+    seed: int,
+    weights: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Means over patches when the images are drawn anew, with all their patches (cluster bootstrap).
 
@@ -36,6 +40,8 @@ def resampled_means(
         The image of each patch.
     resamples, seed : int
         How often to draw, and the seed of the draws. Columns share the draws: their differences are paired.
+    weights : ndarray of float64, shape (n, k), optional
+        What each value weighs in its column's mean; 1 by default.
 
     Returns
     -------
@@ -46,18 +52,20 @@ def resampled_means(
     Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8.
     """
     _, cluster = np.unique(image, return_inverse=True)
-    size = np.bincount(cluster).astype(np.float64)
-    sums = np.stack([np.bincount(cluster, column, len(size)) for column in values.T])
+    count = int(cluster.max()) + 1
+    weights = np.ones(values.shape) if weights is None else weights
+    sums = [np.bincount(cluster, column, count) for column in (values * weights).T]
+    wholes = [np.bincount(cluster, column, count) for column in weights.T]
     blocks = []
-    for rows in draw_images(len(size), resamples, seed):
-        patches = size[rows].sum(axis=1)
-        blocks.append(np.stack([column[rows].sum(axis=1) / patches for column in sums], axis=1))
+    for rows in draw_images(count, resamples, seed):
+        means = [s[rows].sum(axis=1) / whole[rows].sum(axis=1) for s, whole in zip(sums, wholes, strict=True)]
+        blocks.append(np.stack(means, axis=1))
     return np.concatenate(blocks)
 
 
 def percentile_interval(means: NDArray[np.float64], n_images: int) -> tuple[float, float] | None:
-    """The middle 95 % of resampled means, shape (resamples,); None where there is but one image to draw."""
-    if n_images < 2:
+    """The middle 95 % of resampled means, shape (resamples,); None of nan, or where there is but one image to draw."""
+    if n_images < 2 or np.isnan(means).any():
         return None
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from os import PathLike
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,25 +11,20 @@ from numpy.typing import NDArray
 from matcher.errors import MatcherError
 from matcher.placements import Placements
 from matcher.scoring.bootstrap import FEW_IMAGES, percentile_interval, resampled_means
-from matcher.scoring.facets import MOST_LABELS, Facet, Values, facet_of
-from matcher.scoring.judge import LABELS, METRICS, Judged, Placed, judge, load_placements
-from matcher.scoring.pair import HITS, SAME_PLACE, Pair, pair_of
+from matcher.scoring.facets import MOST_LABELS, Difficulty, facets_of
+from matcher.scoring.judge import LABELS, METRICS, Judged, Placed, judge, load, load_answers
+from matcher.scoring.pair import Pair, pair_lines, pair_of
 from matcher.scoring.summary import (
-    SCORE_ROWS,
     Groups,
     Interval,
     Score,
     check_draws,
-    labels_of,
     listed,
-    load_groups,
     score_column,
     score_of,
+    score_rows,
 )
 from matcher.scoring.table import columns_of, interval_cell
-
-Difficulty: TypeAlias = Mapping[str, Values] | str | PathLike[str]
-"""For every column the value of every patch id, or the path of a CSV file of such columns."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +38,7 @@ class Comparison:
     oracle : Score
         Of taking, for every patch, the best of the submissions: what a perfect choice among them would reach.
     oracle_gain : float, with oracle_gain_interval
-        The oracle's official score less that of the best submission.
+        The oracle's headline less that of the best submission.
     pairs : tuple of Pair
         Every two of them.
     best_alone : dict of str to float
@@ -70,8 +64,13 @@ class Comparison:
 
     @property
     def best(self) -> str:
-        """The name of highest official score; the first given of equals."""
-        return max(self.scores, key=lambda name: self.scores[name].total)
+        """The name of highest headline; the first given of equals."""
+        return max(self.scores, key=lambda name: self.scores[name].value(self.headline))
+
+    @property
+    def headline(self) -> str:
+        """The metric to judge by: the official score, or the right image where the answers say images alone."""
+        return self.oracle.headline
 
     @property
     def few_images(self) -> bool:
@@ -119,11 +118,11 @@ def compare(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Comparison:
-    """Compare two or more submissions on the same answers.
+    """Compare two or more submissions or rankings on the same answers.
 
     Parameters
     ----------
-    submissions : mapping of name to Placements, Result or path
+    submissions : mapping of name to Placements, Result, Ranking or path
     answers, groups, xy_order, resamples, seed
         As of `matcher.score`.
     difficulty : mapping of column to mapping of patch id to value, or path, optional
@@ -138,10 +137,10 @@ def compare(
     check_draws(resamples, seed)
     if len(submissions) < 2:
         raise MatcherError(f"{len(submissions)} submissions: give two or more to compare")
-    truth = load_placements(answers, "the answers", xy_order)
-    judged = {name: _judged(name, source, truth) for name, source in submissions.items()}
+    truth, places = load_answers(answers, xy_order)
+    judged = {name: _judged(name, source, truth, places) for name, source in submissions.items()}
     ids = next(iter(judged.values())).ids
-    facets, left_out = _facets(ids, groups, difficulty)
+    facets, left_out = facets_of(ids, groups, difficulty)
     parts = {
         facet.name: {
             label: _compared({n: j.part(facet.labels == label) for n, j in judged.items()}, resamples, seed)
@@ -152,77 +151,65 @@ def compare(
     return _compared(judged, resamples, seed, parts=parts, left_out=left_out)
 
 
-def _judged(name: str, source: Placed, truth: Placements) -> Judged:
-    placements = load_placements(source, name)
+def compare_judged(judged: Mapping[str, Judged], resamples: int = 2000, seed: int = 0) -> Comparison:
+    """Compare what was judged against the same answers, without parts."""
+    return _compared(judged, resamples, seed)
+
+
+def _judged(name: str, source: Placed, truth: Placements, places: bool) -> Judged:
+    said = load(source, name)
     try:
-        return judge(placements, truth)
+        return judge(said, truth, places)
     except MatcherError as error:
         raise MatcherError(f"{name}: {error}") from None
 
 
-def _facets(
-    ids: NDArray[np.int64], groups: Groups | None, difficulty: Difficulty | None
-) -> tuple[list[Facet], tuple[str, ...]]:
-    """The ways to tell patches apart, and the names of columns that have too many labels."""
-    facets, left_out = [], []
-    if groups is not None:
-        labels = labels_of(ids, load_groups(groups))
-        facets.append(Facet("group", labels, tuple(np.unique(labels).tolist())))
-    if isinstance(difficulty, str | PathLike):
-        from matcher.formats.columns import read_columns
-
-        difficulty = read_columns(difficulty)
-    for name, values in (difficulty or {}).items():
-        facet = facet_of(name, ids, values)
-        if facet is None:
-            left_out.append(name)
-        elif groups is None or name != "group":
-            facets.append(facet)
-    return facets, tuple(left_out)
-
-
 def _compared(judged: Mapping[str, Judged], resamples: int, seed: int, **rest: Any) -> Comparison:
     """One comparison, all of whose intervals come from the same draws of images."""
-    names = list(judged)
-    tables = np.stack([one.table() for one in judged.values()])
-    # A patch's metrics all grow as its corner comes nearer, so the best of each is the best submission's row.
+    names, every = list(judged), list(judged.values())
+    ranked = any(one.ranked is not None for one in every)
+    tables = np.stack([one.table(ranked) for one in every])
+    # A patch's official metrics all grow as its corner comes nearer, so the best of each is the best submission's row.
     tables = np.concatenate([tables, tables.max(axis=0, keepdims=True)])
-    image = judged[names[0]].true_image
-    n_images = len(np.unique(image))
-    flat = tables.transpose(1, 0, 2).reshape(len(image), -1)
-    draws = resampled_means(flat, image, resamples, seed).reshape(resamples, len(tables), len(METRICS))
-    scores = {
-        name: score_of(
-            tables[k],
-            image,
-            draws[:, k],
-            missing=tuple(one.missing.tolist()),
-            extra=tuple(one.extra.tolist()),
-            seed=seed,
-        )
-        for k, (name, one) in enumerate(judged.items())
-    }
-    oracle = score_of(tables[-1], image, draws[:, -1], seed=seed)
-    best = int(np.argmax([score.total for score in scores.values()]))
-    points = tables[:-1, :, METRICS.index("total")]
-    right_in = np.bincount(
-        tables[:-1, :, METRICS.index("image")].sum(axis=0).astype(int), minlength=len(names) + 1
-    )
+    tables[-1, :, len(METRICS) :] = np.nan
+    columns = tables.shape[2]
+    weights = np.stack([one.weights(columns) for one in (*every, every[0])])
+    image = every[0].true_image
+    flat = (part.transpose(1, 0, 2).reshape(len(image), -1) for part in (tables, weights))
+    values, weighed = flat
+    draws = resampled_means(values, image, resamples, seed, weighed).reshape(resamples, len(tables), columns)
+    scores = [
+        score_of(tables[k], weights[k], image, draws[:, k], seed=seed, **_told(one))
+        for k, one in enumerate(every)
+    ]
+    oracle = score_of(tables[-1], weights[-1], image, draws[:, -1], seed=seed)
+    main = METRICS.index(oracle.headline)
+    best = int(np.argmax([score.value(oracle.headline) for score in scores]))
+    right = tables[:-1, :, METRICS.index("image")].sum(axis=0).astype(int)
+    pairs = [
+        pair_of((names[i], names[j]), (every[i], every[j]), tables[[i, j]], weights[[i, j]], draws[:, [i, j]])
+        for i, j in combinations(range(len(names)), 2)
+    ]
+    gain = draws[:, -1, main] - draws[:, best, main]
     return Comparison(
-        scores=scores,
+        scores=dict(zip(names, scores, strict=True)),
         oracle=oracle,
-        oracle_gain=oracle.total - scores[names[best]].total,
-        oracle_gain_interval=percentile_interval(draws[:, -1, 0] - draws[:, best, 0], n_images),
-        pairs=tuple(
-            pair_of(
-                (names[i], names[j]), (judged[names[i]], judged[names[j]]), tables[[i, j]], draws[:, [i, j]]
-            )
-            for i, j in combinations(range(len(names)), 2)
-        ),
-        best_alone=dict(zip(names, _best_alone(points), strict=True)),
-        right_in=tuple((right_in / len(image)).tolist()),
+        oracle_gain=oracle.value(oracle.headline) - scores[best].value(oracle.headline),
+        oracle_gain_interval=percentile_interval(gain, oracle.n_images),
+        pairs=tuple(pairs),
+        best_alone=dict(zip(names, _best_alone(tables[:-1, :, main]), strict=True)),
+        right_in=tuple((np.bincount(right, minlength=len(names) + 1) / len(image)).tolist()),
         **rest,
     )
+
+
+def _told(one: Judged) -> dict[str, Any]:
+    """What a score says beside its figures."""
+    return {
+        "missing": tuple(one.missing.tolist()),
+        "extra": tuple(one.extra.tolist()),
+        "remarks": one.remarks,
+    }
 
 
 def _best_alone(points: NDArray[np.float64]) -> Sequence[float]:
@@ -235,8 +222,9 @@ def _best_alone(points: NDArray[np.float64]) -> Sequence[float]:
 def _text(comparison: Comparison) -> str:
     """Tables of scores, of paired differences and of every part, and what they come to."""
     names = list(comparison.scores)
-    columns = {name: score_column(score) for name, score in comparison.scores.items()}
-    lines = columns_of(SCORE_ROWS, columns | {"oracle": score_column(comparison.oracle)})
+    ranked = any(score.ranked for score in comparison.scores.values())
+    every = comparison.scores | {"oracle": comparison.oracle}
+    lines = columns_of(score_rows(ranked), {name: score_column(s, ranked) for name, s in every.items()})
     gain = interval_cell(comparison.oracle_gain, comparison.oracle_gain_interval, signed=True)
     lines += [
         "",
@@ -247,36 +235,16 @@ def _text(comparison: Comparison) -> str:
         + ", ".join(f"{n} {s:.3f}" for n, s in comparison.best_alone.items()),
         "",
         "Paired differences (first less second)",
-        *_pair_lines(comparison.pairs),
+        *pair_lines(comparison.pairs),
         "p takes patches for independent; where they share images, trust the intervals, which do not",
     ]
     for facet, parts in comparison.parts.items():
-        lines += ["", f"Official score by {facet}", *_part_lines(parts), *_verdicts(parts)]
+        title = LABELS[comparison.headline].capitalize()
+        lines += ["", f"{title} by {facet}", *_part_lines(parts, comparison.headline), *_verdicts(parts)]
     return "\n".join([*lines, *comparison.notes()])
 
 
-def _pair_lines(pairs: tuple[Pair, ...]) -> list[str]:
-    rows = [
-        *(LABELS[metric] for metric in METRICS),
-        *(f"only one hits, {LABELS[metric]}" for metric in HITS),
-        "more points in",
-        "same image",
-        f"same place, within {SAME_PLACE} px",
-        "same wrong image",
-    ]
-    columns = {}
-    for pair in pairs:
-        tests = [pair.hits[metric] for metric in HITS]
-        columns[f"{pair.first} - {pair.second}"] = [
-            *(interval_cell(pair.differences[m], pair.intervals[m], signed=True) for m in METRICS),
-            *(f"{t.only_first} / {t.only_second}  {_p('p', t.exact)}, {_p('mid-p', t.mid_p)}" for t in tests),
-            f"{pair.first_better:.3f} / {pair.second_better:.3f}",
-            *(f"{share:.3f}" for share in (pair.same_image, pair.same_place, pair.same_mistake)),
-        ]
-    return columns_of(rows, columns, per_block=2)
-
-
-def _part_lines(parts: dict[str, Comparison]) -> list[str]:
+def _part_lines(parts: dict[str, Comparison], metric: str) -> list[str]:
     every = list(parts.values())
     first = every[0]
     columns = {
@@ -285,14 +253,14 @@ def _part_lines(parts: dict[str, Comparison]) -> list[str]:
     }
     for name in first.scores:
         columns[name] = [
-            interval_cell(p.scores[name].total, p.scores[name].intervals["total"]) for p in every
+            interval_cell(p.scores[name].value(metric), p.scores[name].intervals[metric]) for p in every
         ]
     for k, pair in enumerate(first.pairs):
         differences = [(part.pairs[k].differences, part.pairs[k].intervals) for part in every]
         columns[f"{pair.first} - {pair.second}"] = [
-            interval_cell(value["total"], interval["total"], signed=True) for value, interval in differences
+            interval_cell(value[metric], interval[metric], signed=True) for value, interval in differences
         ]
-    columns["oracle"] = [interval_cell(part.oracle.total, part.oracle.intervals["total"]) for part in every]
+    columns["oracle"] = [interval_cell(p.oracle.value(metric), p.oracle.intervals[metric]) for p in every]
     return columns_of(list(parts), columns, per_block=5)
 
 
@@ -307,7 +275,3 @@ def _verdicts(parts: dict[str, Comparison]) -> list[str]:
         said += [f"not told apart: {', '.join(won[None])}"] if won[None] else []
         lines.append(f"{pair.first} - {pair.second}: " + "; ".join(said))
     return lines
-
-
-def _p(name: str, value: float) -> str:
-    return f"{name} < 0.0001" if value < 1e-4 else f"{name} {value:.4f}"

@@ -3,12 +3,15 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import MatcherError
+from matcher.formats.columns import read_columns
+from matcher.scoring.summary import Groups, labels_of, load_groups
 
 MOST_LABELS = 20
 """A column of more labels than this tells little about each, and is left out."""
@@ -20,6 +23,9 @@ UNKNOWN = "(unknown)"
 
 Values: TypeAlias = Mapping[int, str] | Mapping[int, float] | Mapping[int, str | float]
 """What a column says of every patch id."""
+
+Difficulty: TypeAlias = Mapping[str, Values] | str | PathLike[str]
+"""For every column the value of every patch id, or the path of a CSV file of such columns."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,25 @@ class Facet:
     name: str
     labels: NDArray[np.str_]
     order: tuple[str, ...]
+
+
+def facets_of(
+    ids: NDArray[np.int64], groups: Groups | None, difficulty: Difficulty | None
+) -> tuple[list[Facet], tuple[str, ...]]:
+    """The ways to tell patches apart, and the names of columns that have too many labels."""
+    facets, left_out = [], []
+    if groups is not None:
+        labels = labels_of(ids, load_groups(groups))
+        facets.append(Facet("group", labels, tuple(np.unique(labels).tolist())))
+    if isinstance(difficulty, str | PathLike):
+        difficulty = read_columns(difficulty)
+    for name, values in (difficulty or {}).items():
+        facet = facet_of(name, ids, values)
+        if facet is None:
+            left_out.append(name)
+        elif groups is None or name != "group":
+            facets.append(facet)
+    return facets, tuple(left_out)
 
 
 def facet_of(name: str, ids: NDArray[np.int64], values: Values) -> Facet | None:

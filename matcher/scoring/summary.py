@@ -1,5 +1,6 @@
 """The score of a submission: official, by the slides, within some pixels, with intervals and by group."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
@@ -10,7 +11,18 @@ from numpy.typing import NDArray
 
 from matcher.errors import MatcherError, SettingsError
 from matcher.scoring.bootstrap import FEW_IMAGES, percentile_interval, resampled_means
-from matcher.scoring.judge import LABELS, METRICS, WITHIN, Judged, Placed, first_few, judge, load_placements
+from matcher.scoring.judge import (
+    LABELS,
+    METRICS,
+    RANKED,
+    WITHIN,
+    Judged,
+    Placed,
+    first_few,
+    judge,
+    load,
+    load_answers,
+)
 from matcher.scoring.table import columns_of, interval_cell
 
 Interval: TypeAlias = tuple[float, float] | None
@@ -18,13 +30,13 @@ Groups: TypeAlias = Mapping[int, str] | str | PathLike[str]
 """A label for every patch id, or the path of a groups file."""
 
 NO_GROUP = "(no group)"
-SCORE_ROWS = ("patches", "images", *(LABELS[metric] for metric in METRICS))
-"""What stands beside `score_column`."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """How good a submission is; means over the answered patches, all in [0, 1].
+    """How good a submission or a ranking is; means over the answered patches, all in [0, 1].
+
+    A ranking's first of each patch is what `total` to `within` judge. They are nan where the answers say images alone.
 
     Attributes
     ----------
@@ -48,6 +60,11 @@ class Score:
         The same for every group, by name.
     resamples, seed : int
         How the intervals were drawn.
+    ranked : dict of str to float
+        Of a ranking: share of patches whose true image (or window) is among the first 1, 5, 10 and 100 (``first_1``,
+        …), ``mrr``, the mean reciprocal rank, and ``map``, the mean average precision (`matcher.ranking.rankings`).
+    remarks : tuple of str
+        What is to be known of the figures.
     """
 
     total: float
@@ -62,6 +79,18 @@ class Score:
     groups: "dict[str, Score]" = field(default_factory=dict)
     resamples: int = 2000
     seed: int = 0
+    ranked: dict[str, float] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that have a value."""
+        return tuple(m for m in (*METRICS, *RANKED) if not math.isnan(self.value(m)))
+
+    @property
+    def headline(self) -> str:
+        """The metric to judge by: the official score, or the right image where nothing else is known."""
+        return "image" if math.isnan(self.total) else "total"
 
     @property
     def few_images(self) -> bool:
@@ -69,7 +98,9 @@ class Score:
         return self.n_images < FEW_IMAGES
 
     def value(self, metric: str) -> float:
-        """The value of one of the `intervals`' keys."""
+        """The value of a metric, one of `METRICS` and `RANKED`; nan where there is none."""
+        if metric in RANKED:
+            return self.ranked.get(metric, math.nan)
         if metric.startswith("within_"):
             return self.within[int(metric.removeprefix("within_"))]
         return float(getattr(self, metric))
@@ -79,7 +110,7 @@ class Score:
         return {
             "metrics": {
                 metric: {"value": self.value(metric), "interval": listed(self.intervals[metric])}
-                for metric in METRICS
+                for metric in self.metrics
             },
             "n_patches": self.n_patches,
             "n_images": self.n_images,
@@ -92,8 +123,8 @@ class Score:
         }
 
     def notes(self) -> list[str]:
-        """Sentences on missing and extra ids; empty where the ids fit."""
-        notes = []
+        """Sentences on missing and extra ids and on the figures; empty where there is nothing to say."""
+        notes = list(self.remarks)
         if self.missing:
             notes.append(f"missing: {len(self.missing)} ids, counted as 0 ({first_few(self.missing)})")
         if self.extra:
@@ -106,7 +137,7 @@ class Score:
         columns = {"all": score_column(self)} | {
             name: score_column(group) for name, group in self.groups.items()
         }
-        return "\n".join([*columns_of(SCORE_ROWS, columns), *self.notes()])
+        return "\n".join([*columns_of(score_rows(bool(self.ranked)), columns), *self.notes()])
 
 
 def score(
@@ -118,13 +149,16 @@ def score(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Score:
-    """Score a submission against the answers.
+    """Score a submission, or a ranking, against the answers.
 
     Parameters
     ----------
-    submission, answers : Placements, Result or path
-        The rows may stand in any order. The answers may be any part of the patches: ids that only they have
-        earn 0 and are reported as missing, ids that only the submission has are reported as extra.
+    submission : Placements, Result, Ranking or path
+        Paths that end in .npz, .parquet, .run or .trec are rankings (`matcher.ranking.files`).
+    answers : Placements, Result or path
+        The rows may stand in any order. The answers may be any part of the patches: ids that only they have earn 0
+        and are reported as missing, ids that only the submission has are reported as extra. A path that ends in
+        .qrels says images alone.
     groups : mapping of patch id to label, or path, optional
         What to score apart; answered ids without a label make a group of their own.
     xy_order : {"xy", "yx"}
@@ -146,9 +180,7 @@ def score(
     1.0
     """
     check_draws(resamples, seed)
-    judged = judge(
-        load_placements(submission, "the submission"), load_placements(answers, "the answers", xy_order)
-    )
+    judged = judge(load(submission, "the submission"), *load_answers(answers, xy_order))
     labels = labels_of(judged.ids, load_groups(groups)) if groups is not None else None
     return summarise(judged, labels, resamples, seed)
 
@@ -166,10 +198,13 @@ def summarise(judged: Judged, labels: NDArray[np.str_] | None, resamples: int, s
     """
     parts = [] if labels is None else [(str(name), labels == name) for name in np.unique(labels)]
     values = judged.table()
+    weights = judged.weights(values.shape[1])
     return score_of(
         values,
+        weights,
         judged.true_image,
-        resampled_means(values, judged.true_image, resamples, seed),
+        resampled_means(values, judged.true_image, resamples, seed, weights),
+        remarks=judged.remarks,
         missing=tuple(int(i) for i in judged.missing),
         extra=tuple(int(i) for i in judged.extra),
         groups={name: summarise(judged.part(mask), None, resamples, seed) for name, mask in parts},
@@ -178,22 +213,37 @@ def summarise(judged: Judged, labels: NDArray[np.str_] | None, resamples: int, s
 
 
 def score_of(
-    values: NDArray[np.float64], image: NDArray[np.int64], draws: NDArray[np.float64], **rest: Any
+    values: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    image: NDArray[np.int64],
+    draws: NDArray[np.float64],
+    **rest: Any,
 ) -> Score:
-    """A Score from metrics of patches (n, 7), their images (n,) and resampled means (resamples, 7)."""
+    """A Score from metrics of patches (n, k), what they weigh, their images (n,) and resampled means (resamples, k).
+
+    The columns are `METRICS` and perhaps `RANKED`.
+    """
     n_images = len(np.unique(image))
-    mean = dict(zip(METRICS, values.mean(axis=0).tolist(), strict=True))
+    names = (*METRICS, *RANKED)[: values.shape[1]]
+    mean = dict(zip(names, means_of(values, weights).tolist(), strict=True))
     return Score(
         total=mean["total"],
         image=mean["image"],
         slides=mean["slides"],
         within={px: mean[f"within_{px}"] for px in WITHIN},
-        intervals={metric: percentile_interval(draws[:, k], n_images) for k, metric in enumerate(METRICS)},
+        ranked={metric: mean[metric] for metric in RANKED if not math.isnan(mean.get(metric, math.nan))},
+        intervals={metric: percentile_interval(draws[:, k], n_images) for k, metric in enumerate(names)},
         n_patches=len(values),
         n_images=n_images,
         resamples=len(draws),
         **rest,
     )
+
+
+def means_of(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean of every column of (n, k), weighed."""
+    out: NDArray[np.float64] = (values * weights).sum(axis=0) / weights.sum(axis=0)
+    return out
 
 
 def load_groups(groups: Groups) -> Mapping[int, str]:
@@ -217,10 +267,16 @@ def labels_of(ids: NDArray[np.int64], groups: Mapping[int, str]) -> NDArray[np.s
     return np.array([str(label) if label not in (None, "") else NO_GROUP for label in labels])
 
 
-def score_column(score: Score) -> list[str]:
-    """The cells of one score under one another: patches, images, then `METRICS`."""
+def score_rows(ranked: bool) -> list[str]:
+    """What stands beside `score_column`."""
+    return ["patches", "images", *(LABELS[metric] for metric in (*METRICS, *(RANKED if ranked else ())))]
+
+
+def score_column(score: Score, ranked: bool | None = None) -> list[str]:
+    """The cells of one score under one another: patches, images, then `METRICS`, and `RANKED` where they are shown."""
     few = " (few images)" if score.few_images else ""
-    metrics = [interval_cell(score.value(metric), score.intervals[metric]) for metric in METRICS]
+    shown = (*METRICS, *(RANKED if (bool(score.ranked) if ranked is None else ranked) else ()))
+    metrics = [interval_cell(score.value(metric), score.intervals.get(metric)) for metric in shown]
     return [str(score.n_patches), f"{score.n_images}{few}", *metrics]
 
 

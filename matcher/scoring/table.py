@@ -1,10 +1,13 @@
 """Text tables of scores: names down the side, one column a thing scored."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 
 def interval_cell(value: float, interval: tuple[float, float] | None, *, signed: bool = False) -> str:
-    """A value and its interval as "0.967 [0.951, 0.980]", with signs where it is a difference."""
+    """A value and its interval as "0.967 [0.951, 0.980]", with signs where it is a difference; "-" of nan."""
+    if math.isnan(value):
+        return "-"
     form = "+.3f" if signed else ".3f"
     # Rounded first, and 0 added, so that nothing reads -0.000.
     said = [f"{round(number, 3) + 0.0:{form}}" for number in (value, *(interval or ()))]

@@ -1,6 +1,8 @@
-"""Rankings of images: what they are worth, exported, fused with other scores."""
+"""Rankings made: of images and of windows, by the command, and where the true ones stand in them."""
 
 import json
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +14,8 @@ from matcher.errors import MatcherError
 from matcher.formats.submission import read_submission, write_submission
 from matcher.matching.run import match
 from matcher.placements import Placements
-from matcher.ranking.fusion import fuse, read_scores
-from matcher.ranking.rankings import Grid, Ranking, worth
+from matcher.ranking.files import read_ranking, write_ranking
+from matcher.ranking.rankings import Grid, Ranking, standing
 from matcher.ranking.run import cells, retrieve
 
 
@@ -28,36 +30,22 @@ def placed(image):
     return Placements(np.arange(len(image)), np.array(image), zeros, zeros)
 
 
-def test_worth_by_hand():
+def test_standing_by_hand():
     ranking = ranking_of([[3, 4, 5], [4, 3, 5], [5, 4, 3]], [[9, 5, 1], [8, 7, 0], [6, 4, 2]])
-    got = worth(ranking, placed([3, 3, 4]), ks=(1, 2))
-    assert got.top == {1: pytest.approx(1 / 3), 2: 1}
-    assert got.mrr == pytest.approx((1 + 1 / 2 + 1 / 2) / 3)
+    got = standing(ranking, placed([3, 3, 4]))
+    assert got.rows.tolist() == [0, 1, 2]
+    assert got.rank.tolist() == [1, 2, 2]
     # image 3: patches by score 9, 7 (both its own), 2; image 4: 8, 5, then its own 4
-    assert got.mean_average_precision == pytest.approx((1 + 1 / 3) / 2)
+    assert got.precision.tolist() == pytest.approx([1, 1, 1 / 3])
     with pytest.raises(MatcherError, match="no patch has an answer"):
-        worth(ranking, Placements(np.array([77]), np.array([3]), np.array([0]), np.array([0])))
+        standing(ranking, Placements(np.array([77]), np.array([3]), np.array([0]), np.array([0])))
 
 
-def noisy(rng, truth, strength, images):
-    score = rng.normal(size=(len(truth), images))
-    score[np.arange(len(truth)), truth] += strength
-    return score
-
-
-def test_fusion_recovers_likelihood_ratios_and_says_what_each_adds():
-    rng = np.random.default_rng(5)
-    truth = rng.integers(0, 8, 1500)
-    own, other = noisy(rng, truth, 2.0, 8), 10 * noisy(rng, truth, 1.0, 8)
-    order = np.argsort(-own, 1)
-    rows = np.arange(1500)[:, None]
-    ranking = ranking_of(order, own[rows, order])
-    fused = fuse(ranking, other[rows, order], placed(truth))
-    assert fused.weights == pytest.approx((2.0, 0.1), rel=0.15)
-    assert fused.bits["fused"] < fused.bits["own"] < fused.bits["other"]
-    assert fused.worths["fused"].mrr > fused.worths["own"].mrr > fused.worths["other"].mrr
-    nothing = fuse(ranking, rng.normal(size=own.shape), placed(truth))
-    assert nothing.bits["fused"] == pytest.approx(nothing.bits["own"], abs=0.01)
+def test_what_is_not_ranked_is_missed():
+    ranking = ranking_of([[3, 4], [4, -1]], [[9, 5], [8, -np.inf]])
+    got = standing(ranking, placed([5, 3]))
+    assert np.isinf(got.rank).all()
+    assert got.precision.tolist() == [0, 0]
 
 
 @pytest.fixture(scope="module")
@@ -90,33 +78,71 @@ def run(*arguments):
 
 
 def test_command_ranks_exports_and_fuses(challenge, tmp_path):
-    base = [challenge / "images.npy", challenge / "patches.npz", "--answers", challenge / "answers.csv"]
+    files = [challenge / "images.npy", challenge / "patches.npz"]
+    base = [*files, "--answers", challenge / "answers.csv"]
     result = run(*base, "--export", tmp_path / "top.npz", "--top", 3, "-o", tmp_path / "out.csv")
     assert result.exit_code == 0, result.output
-    assert "mean reciprocal rank" in result.stdout
+    assert re.search(r"mean reciprocal rank +1\.000 \[", result.stdout)
     assert "official score" in result.stdout
     with np.load(tmp_path / "top.npz") as file:
         assert file["image"].shape == (len(file["ids"]), 3)
     assert len(read_submission(tmp_path / "out.csv")) == len(read_submission(challenge / "answers.csv"))
     result = run(*base, "--scores", tmp_path / "top.npz", "--json", tmp_path / "out.json")
     assert result.exit_code == 0, result.output
-    assert "adds" in result.stdout
-    assert set(json.loads((tmp_path / "out.json").read_text())["bits"]) == {"own", "other", "fused"}
+    assert "the other scores add" in result.stdout
+    said = json.loads((tmp_path / "out.json").read_text())
+    assert list(said["scores"]) == ["matcher", "other", "fused"]
+    assert set(said["fusion"]["bits"]) == {"own", "other", "fused"}
+    assert said["fusion"]["pays"] is False
 
 
-def test_scores_that_do_not_fit(tmp_path):
-    ranking = ranking_of([[3, 4], [4, 3]], [[2, 1], [2, 1]])
-    np.savez(tmp_path / "s.npz", ids=[1, 0], image=[[3, 4], [4, 9]], score=[[0.5, 0.25], [7, 1]])
-    assert read_scores(tmp_path / "s.npz", ranking).tolist() == [[1, 7], [0.25, 0.5]]
-    for arrays, said in [
-        ({"ids": [0, 1], "image": [[3], [4]]}, "score"),
-        ({"ids": [0, 1], "image": [[3], [4]], "score": [[1.0]]}, "expected"),
-        ({"ids": [0], "image": [[3]], "score": [[1.0]]}, "patch 1"),
-        ({"ids": [0, 1], "image": [[3], [4]], "score": [[1.0], [np.nan]]}, "NaN"),
-    ]:
-        np.savez(tmp_path / "bad.npz", **arrays)
-        with pytest.raises(MatcherError, match=said):
-            read_scores(tmp_path / "bad.npz", ranking)
+def test_command_reads_a_ranking_in_place_of_making_one(challenge, tmp_path, monkeypatch):
+    files = [challenge / "images.npy", challenge / "patches.npz"]
+    base = [*files, "--answers", challenge / "answers.csv"]
+    made = run(*base, "--export", tmp_path / "top.npz")
+    monkeypatch.setattr("matcher.ranking.run.retrieve", lambda *_a, **_k: pytest.fail("ranked anew"))
+    read = run(
+        *base,
+        "--from",
+        tmp_path / "top.npz",
+        "--export",
+        tmp_path / "again.run",
+        "--qrels",
+        tmp_path / "q.qrels",
+    )
+    assert read.exit_code == 0, read.output
+    assert read.stdout == made.stdout
+    score = CliRunner().invoke(
+        main, ["score", str(tmp_path / "again.run"), str(tmp_path / "q.qrels"), "--json", "-"]
+    )
+    assert json.loads(score.stdout)["metrics"]["mrr"]["value"] == 1.0
+    said = run(*base, "--from", tmp_path / "top.npz", "--stride", 8)
+    assert said.exit_code == 1
+    assert "--stride" in said.stderr
+    ranking = read_ranking(tmp_path / "top.npz")
+    write_ranking(replace(ranking, ids=ranking.ids + 1000), tmp_path / "strange.npz")
+    said = run(*base, "--from", tmp_path / "strange.npz")
+    assert said.exit_code == 1
+    assert "ranks patch 1000, which" in said.stderr
+
+
+def test_dry_run_says_and_ranks_nothing(challenge, tmp_path, monkeypatch):
+    monkeypatch.setattr("matcher.ranking.run.retrieve", lambda *_a, **_k: pytest.fail("ranked"))
+    files = [challenge / "images.npy", challenge / "patches.npz"]
+    result = run(*files, "--dry-run", "--stride", 16, "--export", tmp_path / "top.npz")
+    assert result.exit_code == 0, result.output
+    assert "4 images" in result.stdout
+    assert "windows at every 16 px" in result.stdout
+    assert not (tmp_path / "top.npz").exists()
+
+
+def test_bad_scores_are_found_before_anything_is_ranked(challenge, tmp_path, monkeypatch):
+    monkeypatch.setattr("matcher.ranking.run.retrieve", lambda *_a, **_k: pytest.fail("ranked"))
+    np.savez(tmp_path / "bad.npz", ids=[0], image=[[3]])
+    base = [challenge / "images.npy", challenge / "patches.npz", "--answers", challenge / "answers.csv"]
+    result = run(*base, "--scores", tmp_path / "bad.npz")
+    assert result.exit_code == 1
+    assert "bad.npz: has no array 'score'" in result.stderr
 
 
 def test_errors_are_one_line(challenge, tmp_path):
@@ -162,19 +188,18 @@ def windows_of(score, corners, image):
     )
 
 
-def test_worth_of_windows_by_hand():
+def test_standing_of_windows_by_hand():
     ranking = windows_of(
         [[9, 5, 1], [9, 5, 1]], [[[0, 0], [4, 4], [4, 8]], [[0, 0], [8, 8], [4, 4]]], [[3, 3, 3], [4, 3, 3]]
     )
     truth = Placements(np.arange(2), np.array([3, 3]), np.array([5, 8]), np.array([4, 8]))
-    got = worth(ranking, truth, ks=(1, 2))
-    assert got.top == {1: 0, 2: 1}  # (4, 5) belongs to (4, 4)
-    assert got.mrr == 0.5
+    got = standing(ranking, truth)
+    assert got.rank.tolist() == [2, 2]  # (4, 5) belongs to (4, 4)
     # Patch 0 at (4, 5): half or more is shared with the windows (4, 4) and (4, 8), ranked second and third.
     # Patch 1 at (8, 8): with (8, 8), and the four that lie 4 px from it along one axis; one of these is ranked.
-    assert ranking.grid.relevant(0, 3, (4, 5)) == 2
-    assert ranking.grid.relevant(1, 3, (8, 8)) == 5
-    assert got.mean_average_precision == pytest.approx(((1 / 2 + 2 / 3) / 2 + (1 / 2) / 5) / 2)
+    assert ranking.grid.relevant(0, 3, (4, 5)).tolist() == [[4, 4], [4, 8]]
+    assert ranking.grid.relevant(1, 3, (8, 8)).tolist() == [[4, 8], [8, 4], [8, 8], [8, 12], [12, 8]]
+    assert got.precision.tolist() == pytest.approx([(1 / 2 + 2 / 3) / 2, (1 / 2) / 5])
     rows, hit = ranking.hits(truth)
     assert rows.tolist() == [0, 1]
     assert hit.tolist() == [[False, True, False], [False, True, False]]
@@ -189,9 +214,7 @@ def test_windows_of_a_stride_hold_the_true_one(challenge):
     assert (np.abs(ranking.corner[..., 1] - ranking.x) <= 8).all()
     assert (ranking.corner % 16 == 0).all()
     answers = read_submission(challenge / "answers.csv")
-    got = worth(ranking, answers)
-    assert got.top[1] > 0.7
-    assert got.top[10] >= got.top[1]
+    assert (standing(ranking, answers).rank == 1).mean() > 0.7
     with pytest.raises(MatcherError, match="stride 0"):
         retrieve(challenge / "images.npy", challenge / "patches.npz", stride=0)
 
@@ -200,42 +223,18 @@ def test_windows_of_a_stride_hold_the_true_one(challenge):
 def test_windows_are_exported_and_fused(challenge, tmp_path, ending):
     if ending == "parquet":
         pytest.importorskip("pyarrow")
-    base = [
-        challenge / "images.npy",
-        challenge / "patches.npz",
-        "--answers",
-        challenge / "answers.csv",
-        "--stride",
-        16,
-    ]
+    files = [challenge / "images.npy", challenge / "patches.npz"]
+    base = [*files, "--answers", challenge / "answers.csv", "--stride", 16]
     path = tmp_path / f"top.{ending}"
     result = run(*base, "--export", path, "--top", 20)
     assert result.exit_code == 0, result.output
-    assert "window among first 1" in result.stdout
+    assert "true one first" in result.stdout
     ranking = retrieve(challenge / "images.npy", challenge / "patches.npz", stride=16)
-    back = read_scores(path, ranking)
-    np.testing.assert_allclose(back[:, :20], ranking.score[:, :20], rtol=1e-6)
-    assert (back[:, 20:] == back[:, 19:20]).all()
-    result = run(*base, "--scores", path)
+    read = read_ranking(path)
+    for name in ("image", "x", "y", "corner", "score"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(ranking, name)[:, :20])
+    assert read.grid.shapes == ranking.grid.shapes
+    assert (read.grid.sides == ranking.grid.sides).all()
+    result = run(*base, "--from", path, "--scores", path)
     assert result.exit_code == 0, result.output
-    assert "adds" in result.stdout
-
-
-def test_parquet_that_does_not_fit(tmp_path):
-    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    ranking = ranking_of([[3, 4], [4, 3]], [[2, 1], [2, 1]])
-    ranking.save(tmp_path / "good.parquet", 5)
-    assert read_scores(tmp_path / "good.parquet", ranking).tolist() == [[2, 1], [2, 1]]
-    for columns, said in [
-        ({"patch_id": [0, 1], "image_id": [3, 4]}, "no column 'score'"),
-        ({"patch_id": [0, None], "image_id": [3, 4], "score": [1.0, 2.0]}, "gaps"),
-        ({"patch_id": [0], "image_id": [3], "score": [1.0]}, "patch 1"),
-    ]:
-        parquet.write_table(pyarrow.table(columns), tmp_path / "bad.parquet")
-        with pytest.raises(MatcherError, match=said):
-            read_scores(tmp_path / "bad.parquet", ranking)
-    (tmp_path / "no.parquet").write_bytes(b"nothing")
-    with pytest.raises(MatcherError, match="cannot be read as Parquet"):
-        read_scores(tmp_path / "no.parquet", ranking)
-    with pytest.raises(MatcherError, match=r"\.parquet"):
-        ranking.save(tmp_path / "top.csv", 5)
+    assert "the other scores add" in result.stdout
