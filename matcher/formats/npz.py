@@ -5,9 +5,9 @@ import math
 import os
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ _HEAD = 12_000
 """Bytes in which a header must end; NumPy itself refuses headers beyond 10,000."""
 _DEFLATE_RATIO = 1032
 """The most that deflate can shrink anything: a member that claims more is damaged."""
+_MANY = 0xFFFF
+"""The count of an archive with so many members or more."""
 
 
 @dataclass(frozen=True)
@@ -73,52 +75,105 @@ def open_npy(path: str | os.PathLike[str]) -> tuple[FileBytes, NpyHeader]:
     return file, parse_npy_header(file.path, file.read(0, min(_HEAD, file.size)), file.size)
 
 
+class Archive:
+    """An open ``.npz`` file; it may be pickled, and is opened again on the other side.
+
+    Raises
+    ------
+    BadZipFile, or other errors of `zipfile`
+        If the directory is damaged.
+    """
+
+    def __init__(self, file: FileBytes) -> None:
+        self.file = file
+        self.zip = zipfile.ZipFile(_Stream(file))
+        # zipfile takes a damaged directory for a shorter one; the count stands at the end of the file, where it fits.
+        end = file.read(file.size - 22 - len(self.zip.comment), 22)
+        count = int.from_bytes(end[10:12], "little")
+        if count not in (len(self.zip.infolist()), _MANY) or len(self.zip.infolist()) < count:
+            raise zipfile.BadZipFile
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Archive, (self.file,)
+
+
+class _Stream(io.RawIOBase):
+    """A `FileBytes` as a file object."""
+
+    def __init__(self, file: FileBytes) -> None:
+        self._file, self._at = file, 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._file.size}[whence]
+        if self._at < 0:
+            raise OSError("before the file")
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(self._file.size - self._at, 0)
+        data = self._file.read(self._at, left if size < 0 else min(size, left))
+        self._at += len(data)
+        return data
+
+
 @dataclass(frozen=True)
 class Member:
     """One array of an archive.
 
     Attributes
     ----------
-    file : FileBytes
-    key : str
-        Its name, without ``.npy``.
-    start, packed : int
-        Where its bytes are in the file, as they are stored.
-    size, crc : int
-        Its bytes when unpacked, and their CRC-32.
-    deflated : bool
+    archive : Archive
+    info : ZipInfo
+        Where it is, its sizes and its checksum.
     """
 
-    file: FileBytes
-    key: str
-    start: int
-    packed: int
-    size: int
-    crc: int
-    deflated: bool
+    archive: Archive
+    info: zipfile.ZipInfo
+
+    @property
+    def key(self) -> str:
+        """Its name, without ``.npy``."""
+        return self.info.filename[: -len(".npy")]
 
     @property
     def name(self) -> str:
         """File and key, for messages."""
-        return f"{self.file.path}, array {self.key!r}"
+        return f"{self.archive.file.path}, array {self.key!r}"
+
+    @property
+    def start(self) -> int:
+        """Its first byte in the archive."""
+        return self.info.header_offset
 
     def pieces(self) -> Iterator[bytes]:
         """Its content in pieces of bounded size; raises FormatError at the end where the checksum fails."""
-        crc = total = 0
-        for piece in self._inflate() if self.deflated else self.file.chunks(self.start, self.packed):
-            crc = zlib.crc32(piece, crc)
-            total += len(piece)
-            if total > self.size:
-                break
-            yield piece
-        if total != self.size or crc != self.crc:
+        total = 0
+        try:
+            with self.archive.zip.open(self.info) as stream:
+                while piece := stream.read(CHUNK):
+                    total += len(piece)
+                    yield piece
+        except FormatError:
+            raise
+        except Exception:  # zipfile lets errors of many kinds through on damaged members
+            raise FormatError(f"{self.name}: is corrupt (its checksum does not hold)") from None
+        if total != self.info.file_size:
             raise FormatError(f"{self.name}: is corrupt (its checksum does not hold)")
 
     def check(self) -> NpyHeader:
         """Read it through and return its header."""
         header = None
         for piece in self.pieces():
-            header = header or parse_npy_header(self.name, piece[:_HEAD], self.size)
+            header = header or parse_npy_header(self.name, piece[:_HEAD], self.info.file_size)
         if header is None:
             raise FormatError(f"{self.name}: is empty")
         return header
@@ -139,8 +194,11 @@ class Member:
 
         A deflated member is unpacked into a temporary file, which has no name and goes with the process.
         """
-        if not self.deflated:
-            return self.file, self.start
+        if self.info.compress_type == zipfile.ZIP_STORED:
+            # The length of the name and of what follows it stand at bytes 26 and 28 of the 30 before them.
+            lengths = self.archive.file.read(self.start + 26, 4)
+            named, more = (int.from_bytes(part, "little") for part in (lengths[:2], lengths[2:]))
+            return self.archive.file, self.start + 30 + named + more
         try:
             fd, path = tempfile.mkstemp(prefix="matcher-")
             try:
@@ -155,19 +213,6 @@ class Member:
                 "make room there, set TMPDIR, or save it without compression"
             ) from None
 
-    def _inflate(self) -> Iterator[bytes]:
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        try:
-            for packed in self.file.chunks(self.start, self.packed):
-                while packed:
-                    if piece := inflater.decompress(packed, CHUNK):
-                        yield piece
-                    packed = inflater.unconsumed_tail
-            while piece := inflater.decompress(inflater.unconsumed_tail, CHUNK):
-                yield piece
-        except zlib.error as error:
-            raise FormatError(f"{self.name}: is corrupt ({error})") from None
-
 
 def open_archive(path: str | os.PathLike[str]) -> dict[str, Member]:
     """The arrays of a ``.npz`` file by name, in the order of the file; nothing of them is read yet.
@@ -181,46 +226,27 @@ def open_archive(path: str | os.PathLike[str]) -> dict[str, Member]:
     if file.size == 0:
         raise NoInputError(f"{file.path}: is empty; a .npz file was expected")
     try:
-        with zipfile.ZipFile(file.path) as archive:
-            infos = archive.infolist()
-        # zipfile takes a damaged directory for a shorter one; the count stands at the end of the file.
-        end = file.read(file.size - 22, 22)
-        if end[:4] != b"PK\x05\x06" or int.from_bytes(end[10:12], "little") != len(infos) & 0xFFFF:
-            raise zipfile.BadZipFile
+        archive = Archive(file)
     except Exception:  # zipfile lets errors of many kinds through on damaged directories
         raise FormatError(f"{file.path}: is not a .npz archive, or is damaged (truncated?)") from None
     members: dict[str, Member] = {}
-    for info in infos:
-        member = _member(file, info)
+    for info in archive.zip.infolist():
+        _check(file, info)
+        member = Member(archive, info)
         if member.key in members:
             raise FormatError(f"{member.name}: stands twice in the archive")
         members[member.key] = member
     return members
 
 
-def _member(file: FileBytes, info: zipfile.ZipInfo) -> Member:
+def _check(file: FileBytes, info: zipfile.ZipInfo) -> None:
+    """Refuse what is no array, packed in another way than NumPy's, or said to be larger than it can be."""
     name = f"{file.path}, array {info.filename!r}"
     if not info.filename.endswith(".npy"):
         raise FormatError(f"{name}: is not an array; an archive of numpy.savez was expected")
     if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise FormatError(f"{name}: is encrypted or packed in a way that numpy does not write")
-    deflated = info.compress_type == zipfile.ZIP_DEFLATED
-    if not 0 <= info.header_offset <= file.size - 30:
-        raise FormatError(f"{file.path}: its directory is damaged")
-    local = file.read(info.header_offset, 30)
-    named = int.from_bytes(local[26:28], "little")
-    start = info.header_offset + 30 + named + int.from_bytes(local[28:30], "little")
-    whole = local[:4] == b"PK\x03\x04" and start + info.compress_size <= file.size
-    if deflated:
-        whole = whole and info.file_size <= info.compress_size * _DEFLATE_RATIO + 64
-    else:
-        whole = whole and info.file_size == info.compress_size
-    # The directory has no checksum; each name stands twice, so one that has changed shows.
-    encoding = "utf-8" if info.flag_bits & 0x800 else "cp437"
-    if (
-        not whole
-        or file.read(info.header_offset + 30, named).decode(encoding, "replace") != info.orig_filename
-    ):
+    stored = info.compress_type == zipfile.ZIP_STORED
+    most = info.compress_size if stored else info.compress_size * _DEFLATE_RATIO + 64
+    if info.file_size > most or info.header_offset + info.compress_size > file.size:
         raise FormatError(f"{name}: is damaged, or its archive is truncated")
-    key = info.filename[: -len(".npy")]
-    return Member(file, key, start, info.compress_size, info.file_size, info.CRC, deflated)
