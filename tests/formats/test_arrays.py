@@ -1,5 +1,6 @@
 """NumPy's files and arrays in memory, and how `open_images` chooses a reader."""
 
+import io
 import pickle
 import zipfile
 
@@ -9,6 +10,7 @@ import pytest
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.base import Source
 from matcher.formats.files import CHUNK, FileBytes
+from matcher.formats.npz import open_archive
 from matcher.formats.official import write_images
 from matcher.formats.opening import open_images, open_patches
 
@@ -213,6 +215,24 @@ class TestNpz:
         with pytest.raises(FormatError, match=words) as caught:
             open_patches(tmp_path / "a.npz")
         assert str(tmp_path / "a.npz") in str(caught.value)
+
+    @pytest.mark.parametrize("count", [65535, 65536])
+    def test_as_many_arrays_as_zip64_is_for(self, tmp_path, count):
+        one = io.BytesIO()
+        np.save(one, np.full((2, 2, 1), 7, np.uint8))
+        with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+            for k in range(count):
+                archive.writestr(f"{k}.npy", one.getvalue())
+        members = open_archive(tmp_path / "a.npz")
+        assert len(members) == count
+        last = members[str(count - 1)]
+        assert last.load(last.check()).tolist() == [[[7], [7]], [[7], [7]]]
+
+    def test_an_archive_with_a_comment(self, tmp_path):
+        np.savez(tmp_path / "a.npz", **{"3": stack(3, 3, 1)})
+        with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+            archive.comment = b"made by hand"
+        assert_same(open_images(tmp_path / "a.npz"), [stack(3, 3, 1)])
 
     def test_other_zips(self, tmp_path):
         with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
