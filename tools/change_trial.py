@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from painted import MARGIN, RECIPES, Painted, Scene, ndvi, paint
 
-from matcher.change.align import gains, moved, rest_shift
-from matcher.change.detect import PRIOR, find_change
-from matcher.change.terms import NAMES, terms
+from matcher.changing.align import gains, moved, rest_shift
+from matcher.changing.detect import PRIOR, find_change
+from matcher.changing.terms import NAMES, terms
 from matcher.imagery import Roles
 from matcher.simulate.sky import draw_sky
 from matcher.verification.curves import curves

@@ -26,7 +26,7 @@ from change_trial import (
 from painted import Painted
 from PIL import Image
 
-from matcher.change.detect import find_change, shipped
+from matcher.changing.detect import find_change, shipped
 from matcher.imagery import Roles
 from matcher.report.change import picture
 from matcher.verification.model import write_model

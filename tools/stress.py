@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from painted import PAINTERS, Scene
 from rounds import PACKAGE, Round, state, tell
 
-from matcher.change.align import moved
+from matcher.changing.align import moved
 from matcher.geo.resample import turn
 from matcher.imagery import Roles
 from matcher.simulate.challenge import cut_place

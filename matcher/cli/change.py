@@ -62,8 +62,8 @@ def command(
     """
     from pathlib import Path
 
-    from matcher.change.detect import CLASSES
-    from matcher.change.run import changes
+    from matcher.changing.detect import CLASSES
+    from matcher.changing.run import changes
     from matcher.errors import MatcherError
     from matcher.formats.files import problem
     from matcher.formats.submission import read_submission

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from matcher.change.detect import CLASSES, Change
-from matcher.change.run import Found
+from matcher.changing.detect import CLASSES, Change
+from matcher.changing.run import Found
 from matcher.formats.files import atomic_write
 from matcher.formats.geotiff import import_rasterio, write_geotiff
 from matcher.report.gallery import stretch

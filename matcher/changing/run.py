@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from matcher.change.detect import PRIOR, Change, find_change
+from matcher.changing.detect import PRIOR, Change, find_change
 from matcher.errors import MatcherError
 from matcher.formats.opening import open_pair
 from matcher.formats.raster import RasterSource
@@ -58,7 +58,7 @@ def changes(
     settings : Settings, optional
         Bands and value range; the rest is not used.
     threshold, prior : float
-        As of `matcher.change.detect.find_change`.
+        As of `matcher.changing.detect.find_change`.
 
     Raises
     ------

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from matcher.change.terms import agreement, logarithm
+from matcher.changing.terms import agreement, logarithm
 from matcher.evidence.pixels import BRIGHT
 from matcher.imagery import Roles
 

@@ -8,9 +8,9 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.change.align import gains, moved, rest_shift
-from matcher.change.sky import cloud_and_shadow
-from matcher.change.terms import NAMES, terms
+from matcher.changing.align import gains, moved, rest_shift
+from matcher.changing.sky import cloud_and_shadow
+from matcher.changing.terms import NAMES, terms
 from matcher.errors import MatcherError, SettingsError
 from matcher.imagery import Roles
 from matcher.verification.logistic import Logistic, probability
@@ -83,7 +83,7 @@ def find_change(
     prior : float
         The share of changed pixels that is expected, in (0, 1).
     model : Logistic, optional
-        Weights of `matcher.change.terms.NAMES`; the shipped ones by default.
+        Weights of `matcher.changing.terms.NAMES`; the shipped ones by default.
 
     Raises
     ------

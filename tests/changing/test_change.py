@@ -6,9 +6,9 @@ from change_trial import account, account_text, fit, paint_place, scores, season
 from click.testing import CliRunner
 from painted import MARGIN, RECIPES, Scene, paint
 
-from matcher.change.align import gains, moved, rest_shift
-from matcher.change.detect import CLASSES, find_change
-from matcher.change.run import changes
+from matcher.changing.align import gains, moved, rest_shift
+from matcher.changing.detect import CLASSES, find_change
+from matcher.changing.run import changes
 from matcher.cli import main
 from matcher.demo.sample import read_sample
 from matcher.errors import MatcherError
