@@ -117,7 +117,7 @@ def _check_wanted(answers: str | None, scores: str | None, qrels: str | None, wr
 
 def _tell(images: str, patches: str, options: dict[str, Any], outputs: list[str]) -> None:
     """Say what would be done."""
-    from matcher.formats import open_images, open_patches
+    from matcher.formats.opening import open_images, open_patches
 
     counts = len(open_images(images)), len(open_patches(patches))
     click.echo(f"{images}: {counts[0]:,} images\n{patches}: {counts[1]:,} patches")
@@ -154,7 +154,7 @@ def _check_ids(name: str, ranking: "Ranking", images: str, patches: str) -> None
     """Raise where a ranking names a patch or an image that is not there."""
     import numpy as np
 
-    from matcher.formats import open_images, open_patches
+    from matcher.formats.opening import open_images, open_patches
 
     for noun, source, ids in (
         ("patch", open_patches(patches), ranking.ids),

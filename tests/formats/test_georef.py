@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from matcher.formats import open_images
+from matcher.formats.opening import open_images
 from tests.formats.test_rasters import picture, write
 
 rasterio = pytest.importorskip("rasterio")
