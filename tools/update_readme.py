@@ -14,6 +14,15 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 START, END = "<!-- demo: written by tools/update_readme.py -->\n", "<!-- end of demo -->"
 WIDTH = 900  # px
+ROWS = (" ", "patches", "official score", "right image", "within 2 px")
+
+
+def short(printed: str) -> str:
+    """The files, and of the first table of scores the rows that say most."""
+    files, table = printed.rstrip().split("\n\n")[:2]
+    names = [line for line in files.splitlines() if not line.startswith(" ")]
+    rows = [line.rstrip() for line in table.splitlines() if line.startswith(ROWS)]
+    return "\n".join([*names, "", *rows])
 
 
 def main() -> None:
@@ -29,7 +38,7 @@ def main() -> None:
                 (WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS
             )
     small.quantize(255, dither=Image.Dither.FLOYDSTEINBERG).save(ROOT / "docs" / "matches.png", optimize=True)
-    shown = f"```\n$ matcher demo\n{done.stdout.rstrip()}\n```\n"
+    shown = f"```\n$ matcher demo\n{short(done.stdout)}\n```\n"
     readme.write_text(before + START + shown + END + after, encoding="utf-8")
 
 
