@@ -12,7 +12,7 @@ from matcher.demo import sample
 from matcher.errors import MatcherError, SettingsError
 from matcher.formats.official import write_images, write_patches
 from matcher.formats.opening import open_images
-from matcher.imagery import open_pictures, tell_range
+from matcher.imagery import open_pictures, tell_range, to_official
 from matcher.settings import EVIDENCE, Settings
 from tests.places import DATA, needs_data
 
@@ -86,8 +86,8 @@ def test_sizes_may_differ_on_both_sides(search):
 
 def test_ids_are_the_files_own(tmp_path):
     images = noise(3, 96, 96)
-    write_images(tmp_path / "i.tfrecords", map(sample.to_official, images), [50, 40, 60])
-    write_patches(tmp_path / "p.tfrecords", map(sample.to_official, cut(images, PLACES)), [9, 3, 8, 1])
+    write_images(tmp_path / "i.tfrecords", map(to_official, images), [50, 40, 60])
+    write_patches(tmp_path / "p.tfrecords", map(to_official, cut(images, PLACES)), [9, 3, 8, 1])
     result = matcher.match(tmp_path / "i.tfrecords", tmp_path / "p.tfrecords")
     assert result.ids.tolist() == [9, 3, 8, 1]
     assert result.image.tolist() == [50, 40, 60, 40]
@@ -131,8 +131,8 @@ def test_real_sample(search):
 def test_records_and_arrays_of_the_same_pixels_give_the_same(tmp_path):
     places = sample.read_sample()
     patches, _ = sample.cut_patches(places, 3, 64, seed=2)
-    images = [sample.to_official(place.image) for place in places]
-    patches = [sample.to_official(patch) for patch in patches]
+    images = [to_official(place.image) for place in places]
+    patches = [to_official(patch) for patch in patches]
     write_images(tmp_path / "i.tfrecords", images)
     write_patches(tmp_path / "p.tfrecords", patches)
     np.savez(tmp_path / "i.npz", **{str(k): image for k, image in enumerate(images)})
@@ -148,7 +148,7 @@ def test_records_and_arrays_of_the_same_pixels_give_the_same(tmp_path):
 
 RANGES = {
     "dn": lambda dn: dn,
-    "signed": sample.to_official,
+    "signed": to_official,
     "reflectance": lambda dn: (dn / np.float32(10_000)).astype(np.float32),
     "16bit": lambda dn: dn * np.uint16(16),
     "8bit": lambda dn: (dn // 16).astype(np.uint8),

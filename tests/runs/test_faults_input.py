@@ -119,7 +119,9 @@ def test_no_data_is_no_fault(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.tfrecords", "a.npy", "a.npz"])
-@pytest.mark.parametrize("content", [b"", gzip.compress(b"x" * 500), b"GIF89a" + bytes(500), bytes(500)])
+@pytest.mark.parametrize(
+    "content", [b"", gzip.compress(b"x" * 500, mtime=0), b"GIF89a" + bytes(500), bytes(500)]
+)
 def test_files_of_no_use(tmp_path, name, content):
     images, _ = small_world(tmp_path)
     path = tmp_path / name
