@@ -114,19 +114,33 @@ def checksums(folder: Path) -> dict[str, str]:
     for path in sorted(folder.rglob("*")):
         if not path.is_file() or path.name.startswith(".") or not any(key in path.name for key in KEPT):
             continue
-        digest = hashlib.sha256()
-        if path.suffix == ".npz":  # compressed bytes depend on the version of zlib
-            with np.load(path) as file:
-                for key in sorted(file.files):
-                    array = np.ascontiguousarray(file[key])
-                    digest.update(f"{key} {array.dtype.str} {array.shape}".encode())
-                    digest.update(array.tobytes())
-        else:
-            with open(path, "rb") as file:
-                for piece in iter(lambda: file.read(1 << 20), b""):
-                    digest.update(piece)
-        out[path.relative_to(folder).as_posix()] = digest.hexdigest()
+        out[path.relative_to(folder).as_posix()] = (
+            array_checksum(path) if path.suffix == ".npz" else file_checksum(path)
+        )
     return out
+
+
+def file_checksum(path: Path) -> str:
+    """SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for piece in iter(lambda: file.read(1 << 20), b""):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def array_checksum(path: Path) -> str:
+    """SHA-256 of the arrays of a .npz: names, types, shapes and bytes, in the order of names.
+
+    Compressed bytes depend on the version of zlib.
+    """
+    digest = hashlib.sha256()
+    with np.load(path) as file:
+        for key in sorted(file.files):
+            array = np.ascontiguousarray(file[key])
+            digest.update(f"{key} {array.dtype.str} {array.shape}".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def results(name: str, challenge: Challenge, folder: Path) -> list[str]:
