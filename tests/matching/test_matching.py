@@ -243,7 +243,7 @@ def test_settings_that_cannot_be(options):
 
 
 def test_options_stand_before_settings():
-    with pytest.raises(MatcherError, match="unknown option among speed: choose from bands, "):
+    with pytest.raises(MatcherError, match="unknown option speed: choose from bands, "):
         matcher.match([], [], speed=3)
     images = noise(1, 80, 80)
     with pytest.raises(SettingsError, match="2 are named"):
