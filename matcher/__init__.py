@@ -15,7 +15,15 @@ _HOMES = {
     "Result": "matcher.result",
     "match": "matcher.matching.run",
     "locate": "matcher.locating.run",
+    "verify": "matcher.verification.verifying",
+    "retrieve": "matcher.ranking.run",
+    "change": "matcher.changing.run",
+    "cut": "matcher.cutting.run",
+    "features": "matcher.shared.run",
     "fit_model": "matcher.fitting.run",
+    "CutOptions": "matcher.cutting.options",
+    "FitOptions": "matcher.fitting.options",
+    "Pairs": "matcher.verification.pairs",
     "Place": "matcher.geo.place",
     "open_images": "matcher.formats.opening",
     "open_patches": "matcher.formats.opening",
@@ -31,7 +39,11 @@ _HOMES = {
 __all__ = list(_HOMES)
 
 if TYPE_CHECKING:
+    from matcher.changing.run import change as change
+    from matcher.cutting.options import CutOptions as CutOptions
+    from matcher.cutting.run import cut as cut
     from matcher.errors import MatcherError as MatcherError
+    from matcher.fitting.options import FitOptions as FitOptions
     from matcher.fitting.run import fit_model as fit_model
     from matcher.formats.opening import open_images as open_images
     from matcher.formats.opening import open_patches as open_patches
@@ -42,18 +54,22 @@ if TYPE_CHECKING:
     from matcher.locating.run import locate as locate
     from matcher.matching.run import match as match
     from matcher.placements import Placements as Placements
+    from matcher.ranking.run import retrieve as retrieve
     from matcher.result import Result as Result
     from matcher.scoring import Comparison as Comparison
     from matcher.scoring import Score as Score
     from matcher.scoring import compare as compare
     from matcher.scoring import score as score
     from matcher.settings import Settings as Settings
+    from matcher.shared.run import features as features
+    from matcher.verification.pairs import Pairs as Pairs
+    from matcher.verification.verifying import verify as verify
+else:  # a type checker that saw it would take any name for a public one
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'matcher' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'matcher' has no attribute {name!r}")
+        return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -2,11 +2,15 @@
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 from matcher.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BANDS_BY_COUNT = {
     1: ("gray",),
@@ -14,8 +18,11 @@ BANDS_BY_COUNT = {
     3: ("red", "green", "blue"),
     4: ("red", "green", "blue", "nir"),
 }
-RANGES = ("auto", "dn", "signed", "reflectance", "8bit", "16bit")
-SEARCHES = ("pyramid", "exhaustive")
+SeriesRange = Literal["dn", "signed", "reflectance", "8bit", "16bit"]
+ValueRange = Literal["auto", "dn", "signed", "reflectance", "8bit", "16bit"]
+SearchKind = Literal["pyramid", "exhaustive"]
+RANGES: tuple[ValueRange, ...] = get_args(ValueRange)
+SEARCHES: tuple[SearchKind, ...] = get_args(SearchKind)
 # Every kind of evidence that ships, in the order in which several are compared: its file in `matcher.evidence`, and
 # the function there.
 EVIDENCE = {
@@ -64,9 +71,9 @@ class Settings:
     """
 
     bands: tuple[str, ...] | None = None
-    value_range: str = "auto"
+    value_range: ValueRange = "auto"
     evidence: tuple[str, ...] = DEFAULT_EVIDENCE
-    search: str = "pyramid"
+    search: SearchKind = "pyramid"
     effort: float = 1.0
     threads: int | None = None
     memory: int = 2 << 30
@@ -125,6 +132,41 @@ class Settings:
             return self.bands
         _check(count in BANDS_BY_COUNT, f"the pictures have {count} bands: name them in order with --bands")
         return BANDS_BY_COUNT[count]
+
+
+def with_options(settings: Settings | None, options: dict[str, Any]) -> Settings:
+    """The settings, by default all defaults, with some fields replaced.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such field, or a value does not fit it.
+    """
+    settings = settings or Settings()
+    unknown = [name for name in options if name not in Settings.__dataclass_fields__]
+    if unknown:
+        known = ", ".join(Settings.__dataclass_fields__)
+        raise SettingsError(f"unknown option {', '.join(unknown)}: choose from {known}")
+    return replace(settings, **options)
+
+
+class PictureOptions(TypedDict, total=False):
+    """Those fields of `Settings`, as keywords of a call, that say how pictures are read."""
+
+    bands: "Sequence[str] | None"
+    value_range: ValueRange
+    threads: int | None
+
+
+class MatchOptions(PictureOptions, total=False):
+    """The fields of `Settings` as keywords of a call, so that a type checker knows their names and values."""
+
+    evidence: "Sequence[str]"
+    search: SearchKind
+    effort: float
+    memory: int
+    model: "str | os.PathLike[str] | None"
+    min_confidence: float
 
 
 def check_confidence(value: float) -> None:

@@ -1,8 +1,9 @@
 """Change of many patches, each at its place."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,10 +11,15 @@ from matcher.changing.detect import PRIOR, Change, find_change
 from matcher.errors import MatcherError
 from matcher.formats.opening import open_pair
 from matcher.formats.raster import RasterSource
+from matcher.formats.submission import read_submission
 from matcher.geo.grid import Grid
 from matcher.imagery import Roles, open_pictures, resolve_bands
+from matcher.matching.run import match
 from matcher.placements import Placements
-from matcher.settings import Settings
+from matcher.settings import PictureOptions, Settings, with_options
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 @dataclass(frozen=True)
@@ -39,36 +45,46 @@ class Found:
     georef: Grid | None
 
 
-def changes(
+def change(
     images: Any,
     patches: Any,
-    places: Placements,
+    places: Placements | str | os.PathLike[str] | None = None,
     settings: Settings | None = None,
     *,
     threshold: float = 0.5,
     prior: float = PRIOR,
+    **options: "Unpack[PictureOptions]",
 ) -> Iterator[Found]:
     """The change of every patch that has a place, in the order of the places.
+
+    All inputs are opened and checked at the call; the pixels of a patch are compared when its turn comes.
 
     Parameters
     ----------
     images, patches : what `matcher.open_images` and `matcher.open_patches` take
-    places : Placements
-        Where the patches were found, of any part of them.
+    places : Placements, path or None
+        Where the patches were found, of any part of them: what `matcher.match` gave, or a submission. By default they
+        are matched first.
     settings : Settings, optional
-        Bands and value range; the rest is not used.
+        Options of the match; where `places` are given, only bands and value range are used.
     threshold, prior : float
         As of `matcher.changing.detect.find_change`.
+    **options
+        `bands`, `value_range` and `threads` in place of those of `settings`.
 
     Raises
     ------
     MatcherError
         If an input cannot be read, a place names no patch or image that is there, or does not lie in its image.
     """
-    settings = settings or Settings()
+    settings = with_options(settings, {**options})
     left, right, names = open_pair(images, patches, settings.bands)
     settings = settings if names is None else replace(settings, bands=names)
     targets, queries = open_pictures(left, right, settings.value_range)
+    if places is None:
+        places = match(left, right, settings)
+    elif not isinstance(places, Placements):
+        places = read_submission(places)
     roles = Roles.of(resolve_bands(targets, queries, settings))
     at = [{int(k): n for n, k in enumerate(pictures.ids)} for pictures in (targets, queries)]
     rows = [
@@ -86,14 +102,18 @@ def changes(
                 f"patch {patch}: {height} x {width} px at row {y}, column {x} do not lie in image {image} of "
                 f"{size[0]} x {size[1]} px"
             )
-    last, picture = -1, np.empty((0, 0, 0), np.float32)
-    for patch, image, x, y in rows:
-        number = at[0][image]
-        if number != last:
-            last, picture = number, targets[number]
-        dn = queries[at[1][patch]]
-        change = find_change(dn, picture, (y, x), roles, threshold=threshold, prior=prior)
-        yield Found(patch, image, x, y, change, _georef(left, number, y, x, dn.shape[:2]))
+
+    def find() -> Iterator[Found]:
+        last, picture = -1, np.empty((0, 0, 0), np.float32)
+        for patch, image, x, y in rows:
+            number = at[0][image]
+            if number != last:
+                last, picture = number, targets[number]
+            dn = queries[at[1][patch]]
+            change = find_change(dn, picture, (y, x), roles, threshold=threshold, prior=prior)
+            yield Found(patch, image, x, y, change, _georef(left, number, y, x, dn.shape[:2]))
+
+    return find()
 
 
 def _georef(source: Any, index: int, row: int, col: int, shape: tuple[int, int]) -> Grid | None:

@@ -63,7 +63,7 @@ def command(
     from pathlib import Path
 
     from matcher.changing.detect import CLASSES
-    from matcher.changing.run import changes
+    from matcher.changing.run import change
     from matcher.errors import MatcherError
     from matcher.formats.files import problem
     from matcher.formats.submission import read_submission
@@ -86,7 +86,7 @@ def command(
             except OSError as error:
                 raise MatcherError(f"{output}: cannot be made: {problem(error)}") from None
         click.echo("Patch ID,Result,dy,dx," + ",".join(CLASSES[1:]))
-        for one in changes(images, patches, found, settings, threshold=threshold, prior=prior):
+        for one in change(images, patches, found, settings, threshold=threshold, prior=prior):
             shares = one.change.shares()
             dy, dx = one.change.shift
             row = ",".join(f"{shares[name]:.4f}" for name in CLASSES[1:])

@@ -56,7 +56,7 @@ def command(
     bands), or folders with a raster a date. One place is in memory at a time.
     """
     from matcher.cutting.options import CutOptions
-    from matcher.cutting.run import cut_series
+    from matcher.cutting.run import cut
 
     chosen = CutOptions(
         dates=None if dates is None else _whole("--dates", dates),
@@ -67,7 +67,7 @@ def command(
         _cut_pairs(series, output, chosen, pairs)
         return
     with reporting(quiet, "places") as progress:
-        made = cut_series(series, output, chosen, progress=progress)
+        made = cut(series, output, chosen, progress=progress)
     for part, (places, images, count) in made.counts.items():
         where = f"{output}/{part}" if part else output
         click.echo(f"{where}: {places} places, {images} images, {count} patches")

@@ -55,7 +55,7 @@ def command(
     from matcher.errors import SettingsError
     from matcher.formats.files import check_outputs
     from matcher.shared.features import check_suffix
-    from matcher.shared.run import series_features
+    from matcher.shared.run import features
 
     outputs = [output, save_split, picture, None if json_to == "-" else json_to]
     check_outputs(outputs, [*series, *([split] if split else [])])
@@ -67,13 +67,13 @@ def command(
         "count": series_bands,
         "bands": bands,
     }
-    made = series_features(
+    made = features(
         series,
         side=window,
         stride=stride,
         each_date=each_date,
         split=split,
-        features=output is not None,
+        windows=output is not None,
         **options,
     )
     if (save_split or picture) and len(made.places) != 1:

@@ -1,12 +1,15 @@
 """What is cut, and from what."""
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from matcher.errors import SettingsError
-from matcher.settings import RANGES
+from matcher.settings import RANGES, SeriesRange
 
-SKIES = ("any", "clear", "cloudy")
-FORMS = ("official", "arrays")
+Sky = Literal["any", "clear", "cloudy"]
+Form = Literal["official", "arrays"]
+SKIES: tuple[Sky, ...] = get_args(Sky)
+FORMS: tuple[Form, ...] = get_args(Form)
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,9 @@ class CutOptions:
     dates: tuple[int, ...] | None = None
     gap: tuple[int, int] | None = None
     holdout: float = 0.0
-    sky: str = "any"
-    form: str = "official"
-    value_range: str = "dn"
+    sky: Sky = "any"
+    form: Form = "official"
+    value_range: SeriesRange = "dn"
     series_dates: int = 12
     series_bands: int = 4
     seed: int = 0

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from matcher.cutting.options import CutOptions
 from matcher.cutting.windows import Dates, number_of
 from matcher.cutting.writing import ChallengeWriter
 from matcher.errors import MatcherError
-from matcher.formats.series import iterate_series
+from matcher.formats.series import SeriesInput, iterate_series
 
 Progress = Callable[[int, int], None]
 
@@ -25,8 +25,8 @@ class Counts:
     counts: dict[str, tuple[int, int, int]]
 
 
-def cut_series(
-    series: Sequence[str | os.PathLike[str]],
+def cut(
+    series: SeriesInput,
     folder: str | os.PathLike[str],
     options: CutOptions | None = None,
     *,
@@ -44,7 +44,7 @@ def cut_series(
 
     Parameters
     ----------
-    series : sequence of paths
+    series : path, ndarray or `Series`, or a sequence of these
         As `matcher.formats.series.iterate_series`.
     folder : path
         Made where it does not exist.
@@ -92,9 +92,7 @@ def cut_series(
     return Counts(counts)
 
 
-def stacks(
-    series: Sequence[str | os.PathLike[str]], options: CutOptions
-) -> Iterator[tuple[str, str, NDArray]]:
+def stacks(series: SeriesInput, options: CutOptions) -> Iterator[tuple[str, str, NDArray]]:
     """(place, group, DN of the chosen dates) of every series, as `matcher.verification.pairs.cut_pairs` takes them."""
     for one in iterate_series(series, dates=options.series_dates, bands=options.series_bands):
         dates = Dates(one, options)

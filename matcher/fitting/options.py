@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from matcher.errors import SettingsError
-from matcher.settings import LEAST_MEMORY, MIN_SIDE, RANGES, Settings
+from matcher.settings import LEAST_MEMORY, MIN_SIDE, RANGES, SeriesRange, Settings
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class FitOptions:
     sides: tuple[int, ...] = (64, 32)
     rounds: int = 4
     bands: tuple[str, ...] | None = None
-    value_range: str = "dn"
+    value_range: SeriesRange = "dn"
     series_dates: int = 12
     series_bands: int = 4
     seed: int = 0

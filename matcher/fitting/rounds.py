@@ -3,14 +3,15 @@
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from matcher.cutting.options import CutOptions
-from matcher.cutting.run import cut_series
+from matcher.cutting.run import cut
 from matcher.fitting.options import FitOptions
 from matcher.fitting.trust import Observed, enough, fit_odds, fit_trust, joined, observe, settled
+from matcher.formats.series import SeriesInput
 from matcher.model import Model
 from matcher.settings import Settings
 
@@ -22,7 +23,7 @@ Progress = Callable[[int, int], None]
 
 
 def match_rounds(
-    series: Sequence[str | os.PathLike[str]],
+    series: SeriesInput,
     model: Model,
     bands: tuple[str, ...],
     options: FitOptions,
@@ -42,7 +43,7 @@ def match_rounds(
         blind.save(str(settings.model))
         for done, (side, k) in enumerate(todo):
             folder = _folder(work, side, k)
-            cut_series(series, folder, _cut(options, side, k))
+            cut(series, folder, _cut(options, side, k))
             parts.append(observe(folder, side, settings))
             right = parts[-1].right
             log.info("%d px, round %d of %d: %d of %d right without colour", side, k + 1, options.rounds,

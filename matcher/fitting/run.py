@@ -1,7 +1,5 @@
 """From series to a model: spectra and colour of their windows, then trust by matching what is cut from them."""
 
-import os
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,7 +13,7 @@ from matcher.fitting.options import FitOptions
 from matcher.fitting.rounds import Progress, match_rounds
 from matcher.fitting.spectra import LEAST, SIDE, Spectra
 from matcher.fitting.trust import Held, enough, held_out
-from matcher.formats.series import iterate_series
+from matcher.formats.series import SeriesInput, iterate_series
 from matcher.imagery import Roles, read_stack
 from matcher.model import Model, shipped
 from matcher.settings import Settings
@@ -91,7 +89,7 @@ class Fit:
 
 
 def fit_model(
-    series: Sequence[str | os.PathLike[str]],
+    series: SeriesInput,
     options: FitOptions | None = None,
     *,
     progress: Progress | None = None,
@@ -103,7 +101,7 @@ def fit_model(
 
     Parameters
     ----------
-    series : sequence of paths
+    series : path, ndarray or `Series`, or a sequence of these
         As `matcher.formats.series.iterate_series`; one is in memory at a time.
     options : FitOptions, optional
     progress : callable, optional

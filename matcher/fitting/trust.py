@@ -71,7 +71,7 @@ class Observed:
 
 
 def observe(folder: Path, side: int, settings: Settings, rows: NDArray[np.int64] | None = None) -> Observed:
-    """Match patches, by default all, of a challenge that `matcher.cutting.run.cut_series` wrote as arrays."""
+    """Match patches, by default all, of a challenge that `matcher.cutting.run.cut` wrote as arrays."""
     patches, answers = np.load(folder / "patches.npy"), read_submission(folder / "answers.csv")
     rows = np.arange(len(patches)) if rows is None else rows
     with _quiet():

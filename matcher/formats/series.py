@@ -3,23 +3,31 @@
 import os
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from matcher.errors import FormatError
 from matcher.formats.base import Path
 from matcher.formats.reader import Asked, Series
 from matcher.formats.registry import series_in
 
-__all__ = ["Series", "iterate_series"]
+__all__ = ["Series", "SeriesInput", "iterate_series"]
 
 
-def iterate_series(paths: Sequence[Path], *, dates: int = 12, bands: int = 4) -> Iterator[Series]:
+SeriesInput = Path | NDArray | Series | Sequence[Path | NDArray | Series]
+_ONE = (str, os.PathLike, np.ndarray, Series)
+
+
+def iterate_series(what: SeriesInput, *, dates: int = 12, bands: int = 4) -> Iterator[Series]:
     """Series of some files or folders in order, one open at a time.
 
     Parameters
     ----------
-    paths : sequence of paths
+    what : path, ndarray or Series, or a sequence of these
         Official training TFRecords (a file, or a folder of them); ``.npy`` (dates, height, width, bands), or with
         the places as a first axis; ``.npz`` with such an array called ``images`` and, if it likes, ``dates`` and
-        ``group``; a folder, glob or list with a raster a date, in the order of their names; a Zarr store.
+        ``group``; a folder, glob or list with a raster a date, in the order of their names; a Zarr store; an array
+        (dates, height, width, bands), whose place is called by its number in the sequence.
     dates, bands : int
         Of TFRecords, which do not say it.
 
@@ -28,8 +36,30 @@ def iterate_series(paths: Sequence[Path], *, dates: int = 12, bands: int = 4) ->
     FormatError
         If one is missing, damaged, or none of these.
     """
-    for given in paths:
+    each: Sequence[Path | NDArray | Series] = [what] if isinstance(what, _ONE) else what
+    for k, given in enumerate(each):
+        if isinstance(given, Series):
+            yield given
+            continue
+        if hasattr(given, "__array__"):
+            yield _array(np.asarray(given), k)
+            continue
+        if not isinstance(given, str | os.PathLike):
+            raise FormatError(
+                f"series {k}: is a {type(given).__name__}; give a path, an array of (dates, height, width, bands) or a "
+                "Series"
+            )
         path = os.fspath(given)
         if not os.path.exists(path) and not any(c in path for c in "*?["):
             raise FormatError(f"{path}: there is no such file")
         yield from series_in(path, Asked(path, noun="dates", count=bands), dates)
+
+
+def _array(stack: NDArray, number: int) -> Series:
+    if stack.dtype.kind not in "uif" or stack.ndim != 4 or not stack.size:
+        raise FormatError(
+            f"series {number}: is an array of the shape {stack.shape} of {stack.dtype}; numbers of (dates, height, "
+            "width, bands) were expected"
+        )
+    dates = tuple(map(str, range(len(stack))))
+    return Series(str(number), f"series {number}", "", stack.shape, dates, lambda date: stack[date])

@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from matcher.errors import MatcherError, NoInputError, SettingsError
 from matcher.formats.base import BadRecord
@@ -13,7 +13,10 @@ from matcher.formats.opening import open_rasters
 from matcher.formats.raster import RasterSource
 from matcher.locating.area import Near, box
 from matcher.locating.variants import Search, parse_scale, searches
-from matcher.settings import Settings, check_confidence
+from matcher.settings import MatchOptions, Settings, check_confidence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 log = logging.getLogger("matcher")
 
@@ -62,6 +65,19 @@ class Locating:
         check_confidence(self.min_confidence)
         if not all(math.isfinite(angle) and abs(angle) <= 180 for angle in self.rotations):
             raise SettingsError("rotations are degrees from -180 to 180")
+
+
+class LocateOptions(MatchOptions, total=False):
+    """The fields of `Locating` and of `Settings` as keywords of a call, for type checkers."""
+
+    candidates: int
+    near: Near | str | None
+    scale: float | Literal["auto"] | None
+    rotations: "Sequence[float]"
+    chip_bands: "Sequence[str] | None"
+    offset: float | None
+    pixels: bool
+    skip_bad: bool
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from affine import Affine
 
@@ -14,7 +14,7 @@ from matcher.geo.place import Place
 from matcher.geo.resample import shrunk
 from matcher.imagery import Roles, tell_range, to_dn
 from matcher.locating.hits import Hit, apart, shares, sure
-from matcher.locating.plan import Plan, plan
+from matcher.locating.plan import LocateOptions, Plan, plan
 from matcher.locating.tiles import Piece, read_shrunk
 from matcher.locating.variants import Laid, Search, constant
 from matcher.matching.job import Job, prepare
@@ -23,6 +23,9 @@ from matcher.search.peaks import best_peaks
 from matcher.search.subpixel import REACH, refine
 from matcher.settings import Settings
 from matcher.threads import limited
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 log = logging.getLogger("matcher")
 Progress = Callable[[int, int], None]
@@ -37,7 +40,7 @@ def locate(
     settings: Settings | None = None,
     *,
     progress: Progress | None = None,
-    **options: Any,
+    **options: "Unpack[LocateOptions]",
 ) -> list[Place]:
     """Find where chips lie in scenes.
 
@@ -202,7 +205,7 @@ def _reason(planned: Plan, chip: int, found: list[Hit]) -> str:
     """Why a chip's answer is in doubt."""
     if not found:
         array = planned.chips[chip]
-        told = planned.settings.value_range
+        told: str = planned.settings.value_range
         told = tell_range(planned.chips) if told == "auto" else told
         return fault(to_dn(array, told), Roles.of(planned.settings.band_names(array.shape[2]))) or "weak"
     best = found[0]

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,10 @@ from matcher.search.exhaustive import fits, search_everywhere
 from matcher.search.pyramid.cascade import search_pyramid
 from matcher.search.pyramid.index import Index
 from matcher.search.task import Report, Task
-from matcher.settings import MIN_SIDE, Settings
+from matcher.settings import MIN_SIDE, MatchOptions, Settings, with_options
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 log = logging.getLogger("matcher")
 _REHEARSAL = 64  # px a side of the picture on which evidence is tried before anything is read
@@ -62,9 +65,11 @@ class Job:
         return Task(self.targets, self.patches, self.roles, s.evidence, self.model, keep, s.effort, s.memory)
 
 
-def prepare(images: Any, patches: Any, settings: Settings | None = None, **options: Any) -> Job:
+def prepare(
+    images: Any, patches: Any, settings: Settings | None = None, **options: "Unpack[MatchOptions]"
+) -> Job:
     """Open and check everything that a match needs; takes and raises what `match` does."""
-    settings = _with_options(settings or Settings(), options)
+    settings = with_options(settings, {**options})
     model = shipped() if settings.model is None else read_model(settings.model)
     left, right, settings = open_both(images, patches, settings)
     targets, queries = open_pictures(left, right, settings.value_range)
@@ -133,14 +138,6 @@ def _check_constant(patches: Pictures) -> None:
             patches.source.where(constant[0]),
             more,
         )
-
-
-def _with_options(settings: Settings, options: dict[str, Any]) -> Settings:
-    try:
-        return replace(settings, **options)
-    except TypeError as error:
-        known = ", ".join(Settings.__dataclass_fields__)
-        raise MatcherError(f"unknown option among {', '.join(options)}: choose from {known}") from error
 
 
 def _check_sizes(targets: Pictures, patches: Pictures) -> None:

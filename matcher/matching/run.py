@@ -1,7 +1,7 @@
 """The match itself: from a job to a `Result`."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,11 @@ from matcher.result import Result
 from matcher.search.candidates import Candidates
 from matcher.search.pyramid.cascade import index_targets
 from matcher.search.pyramid.index import Index
-from matcher.settings import Settings
+from matcher.settings import MatchOptions, Settings
 from matcher.threads import limited
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Progress = Callable[[int, int], None]
 Indexes = Mapping[tuple[int, int], Index]
@@ -30,7 +33,7 @@ def match(
     settings: Settings | None = None,
     *,
     progress: Progress | None = None,
-    **options: Any,
+    **options: "Unpack[MatchOptions]",
 ) -> Result:
     """Find the image and the pixel of every patch.
 

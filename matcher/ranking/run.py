@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,11 @@ from matcher.ranking.rankings import Grid, Ranking
 from matcher.search.correlation import score_maps, target_bytes, target_spectra
 from matcher.search.exhaustive import fitting
 from matcher.search.peaks import combined
-from matcher.settings import Settings
+from matcher.settings import MatchOptions, Settings
 from matcher.threads import limited, spread
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 KEEP = 100  # windows kept a patch, at least
 Progress = Callable[[int, int], None]
@@ -31,7 +34,7 @@ def retrieve(
     stride: int | None = None,
     keep: int = KEEP,
     progress: Progress | None = None,
-    **options: Any,
+    **options: "Unpack[MatchOptions]",
 ) -> Ranking:
     """Rank all images for every patch, by the best place of each at every pixel; or windows of them.
 
@@ -54,7 +57,8 @@ def retrieve(
     """
     if stride is not None and stride < 1:
         raise SettingsError(f"stride {stride}: give 1 px or more")
-    job = prepare(images, patches, settings, **(options | {"search": "exhaustive"}))
+    options["search"] = "exhaustive"
+    job = prepare(images, patches, settings, **options)
     count, total = len(job.patches), len(job.targets)
     done = 0
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import MatcherError
-from matcher.formats.series import iterate_series
+from matcher.formats.series import SeriesInput, iterate_series
 from matcher.imagery import Roles, read_stack
-from matcher.settings import Settings
+from matcher.settings import SeriesRange, Settings
 from matcher.shared.features import Features, joined, window_features
 from matcher.shared.kinds import evidence_shares
 from matcher.shared.split import Split, fit_split, read_split, scale_names, share_text
@@ -65,16 +65,16 @@ class SeriesFeatures:
         }
 
 
-def series_features(
-    series: Sequence[str | os.PathLike[str]],
+def features(
+    series: SeriesInput,
     *,
     side: int = 32,
     stride: int = 16,
     each_date: bool = False,
     split: str | os.PathLike[str] | None = None,
-    features: bool = True,
-    bands: tuple[str, ...] | None = None,
-    value_range: str = "dn",
+    windows: bool = True,
+    bands: Sequence[str] | None = None,
+    value_range: SeriesRange = "dn",
     dates: int = 12,
     count: int = 4,
 ) -> SeriesFeatures:
@@ -82,7 +82,7 @@ def series_features(
 
     Parameters
     ----------
-    series : sequence of paths
+    series : path, ndarray or `Series`, or a sequence of these
         As `matcher.formats.series.iterate_series`; one is in memory at a time.
     side, stride : int
         Of windows, px.
@@ -90,8 +90,8 @@ def series_features(
         Read every date by itself, not all of a series together.
     split : path, optional
         A split to use in place of the series' own.
-    features : bool
-        Whether to make features at all.
+    windows : bool
+        Whether to make features of windows at all.
     bands : tuple of str, optional
     value_range : str
         Of `matcher.settings.RANGES` without ``auto``.
@@ -108,7 +108,7 @@ def series_features(
     made: list[Features] = []
     for one in iterate_series(series, dates=dates, bands=count):
         stack = read_stack(one, value_range)
-        names = Settings(bands=bands).band_names(one.shape[3])
+        names = Settings(bands=None if bands is None else tuple(bands)).band_names(one.shape[3])
         if given is None and len(stack) < 2:
             raise MatcherError(
                 f"{one.file}: has one date; give a series of two or more, or a split with --split"
@@ -118,7 +118,7 @@ def series_features(
         if places:
             places[-1] = replace(places[-1], stack=np.empty((0, 0, 0, 0), np.float32))
         places.append(PlaceSplit(one.place, one.dates, own, evidence, stack))
-        if features:
+        if windows:
             parts = [(stack, "all")] if not each_date else [(stack[[k]], d) for k, d in enumerate(one.dates)]
             made += [
                 window_features(part, own, side=side, stride=stride, place=one.place, date=date)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,8 +92,13 @@ def read_pairs(path: Path) -> Pairs:
     )
 
 
-def pairs_of(first: Path, second: Path) -> Pairs:
-    """Pairs of two files of patches, taken in order.
+def pairs_of(first: Any, second: Any) -> Pairs:
+    """Pairs of two files or arrays of patches, taken in order.
+
+    Parameters
+    ----------
+    first, second : what `matcher.open_patches` takes
+        Of one array, the first axis counts the patches: a pair of single ones is given as ``[first], [second]``.
 
     Raises
     ------

@@ -4,22 +4,26 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.errors import FormatError, SettingsError
+from matcher.errors import FormatError, MatcherError, SettingsError
 from matcher.formats.arrays import ArraySource
 from matcher.formats.files import atomic_write
 from matcher.imagery import Pictures, Roles, open_pictures, resolve_bands
-from matcher.settings import Settings
+from matcher.settings import PictureOptions, Settings, with_options
 from matcher.threads import limited, spread
 from matcher.verification.curves import Curves, curves
 from matcher.verification.features import check_shift, fields, pair_evidence
 from matcher.verification.logistic import fit_logistic, probability
 from matcher.verification.model import RIDGE, held_out, shipped
-from matcher.verification.pairs import Pairs
+from matcher.verification.pairs import Pairs, pairs_of, read_pairs
 from matcher.verification.rivals import RIVALS, rival_scores
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 OWN = "matcher"
 Progress = Callable[[int, int], None]
@@ -45,18 +49,23 @@ class Verdicts:
 
 
 def verify(
-    pairs: Pairs,
+    pairs: Any,
+    others: Any = None,
     *,
     max_shift: int = 16,
     prior: float = 0.5,
     settings: Settings | None = None,
     progress: Progress | None = None,
+    **options: "Unpack[PictureOptions]",
 ) -> Verdicts:
     """The calibrated probability that the two patches of each pair show the same place.
 
     Parameters
     ----------
-    pairs : Pairs
+    pairs : Pairs, path, or what `matcher.open_patches` takes
+        Pairs, or an ``.npz`` of them; with `others`, the first patch of each.
+    others : what `matcher.open_patches` takes, optional
+        The second patch of each pair, as arrays (n, height, width, bands) or files, in the same order.
     max_shift : int
         How far one may lie off the other along each axis, px.
     prior : float
@@ -65,16 +74,20 @@ def verify(
         Bands, value range and threads; the rest is not used.
     progress : callable, optional
         Called with (pairs done, pairs in all).
+    **options
+        `bands`, `value_range` and `threads` in place of those of `settings`.
 
     Raises
     ------
     MatcherError
-        If a value is NaN or absurd, bands do not fit, or `max_shift` leaves less than 12 px of overlap.
+        If the pairs cannot be read, a value is NaN or absurd, bands do not fit, or `max_shift` leaves less than
+        12 px of overlap.
     """
     if not 0 < prior < 1:
         raise SettingsError(f"prior {prior}: give a share between 0 and 1")
+    pairs = _pairs(pairs, others)
     check_shift((pairs.first.shape[1], pairs.first.shape[2]), max_shift)
-    settings = settings or Settings()
+    settings = with_options(settings, {**options})
     first, second, roles = _opened(pairs, settings)
 
     def judge(
@@ -93,6 +106,18 @@ def verify(
     features = np.array([row[0] for row in rows])
     return Verdicts(
         probability(shipped().log_odds(features), prior), np.array([row[1] for row in rows]), features
+    )
+
+
+def _pairs(pairs: Any, others: Any) -> Pairs:
+    if others is not None:
+        return pairs_of(pairs, others)
+    if isinstance(pairs, Pairs):
+        return pairs
+    if isinstance(pairs, str | os.PathLike):
+        return read_pairs(pairs)
+    raise MatcherError(
+        f"pairs are a `Pairs`, the path of an .npz, or two stacks of patches, not one {type(pairs).__name__}"
     )
 
 

@@ -8,7 +8,7 @@ from painted import MARGIN, RECIPES, Scene, paint
 
 from matcher.changing.align import gains, moved, rest_shift
 from matcher.changing.detect import CLASSES, find_change
-from matcher.changing.run import changes
+from matcher.changing.run import change
 from matcher.cli import main
 from matcher.demo.sample import read_sample
 from matcher.errors import MatcherError
@@ -221,7 +221,7 @@ def test_geotiff_lies_where_the_patch_lies(place, tmp_path):
         assert made.transform[:6] == (10, 0, 500700, 0, -10, 5699400)
         score, kind = made.read()
     found = next(
-        changes(
+        change(
             str(tmp_path / "scene.tif"),
             str(tmp_path / "patches.npy"),
             Placements(*(np.array([n]) for n in (0, 0, 70, 60))),

@@ -10,8 +10,15 @@ from hypothesis import strategies as st
 from matcher.errors import MatcherError, SettingsError
 from matcher.evidence import kind
 from matcher.imagery import _TO_DN
-from matcher.matching.job import _with_options
-from matcher.settings import BANDS_BY_COUNT, DEFAULT_EVIDENCE, EVIDENCE, RANGES, SEARCHES, Settings
+from matcher.settings import (
+    BANDS_BY_COUNT,
+    DEFAULT_EVIDENCE,
+    EVIDENCE,
+    RANGES,
+    SEARCHES,
+    Settings,
+    with_options,
+)
 
 
 def test_defaults_hold():
@@ -63,12 +70,12 @@ def test_what_cannot_be_is_refused_by_name(options, message):
         Settings(**options)
     assert message in str(error.value)
     with pytest.raises(SettingsError):
-        _with_options(Settings(), options)
+        with_options(Settings(), options)
 
 
 def test_unknown_options_are_named():
-    with pytest.raises(MatcherError, match=r"unknown option among pace: choose from bands, value_range"):
-        _with_options(Settings(), {"pace": 3})
+    with pytest.raises(MatcherError, match=r"unknown option pace: choose from bands, value_range"):
+        with_options(Settings(), {"pace": 3})
 
 
 @pytest.mark.parametrize("evidence", ["phase2,ratio , phase", ["phase2", "ratio", "phase"]])
