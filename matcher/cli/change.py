@@ -1,20 +1,24 @@
 """``matcher change``: what changed between patches and the windows found for them."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from matcher.cli.options import Names, quiet_option
 from matcher.cli.output import xy_order_option
+from matcher.cli.paths import Filled, Read
 from matcher.cli.progress import reporting
 from matcher.settings import RANGES
 
+if TYPE_CHECKING:
+    from matcher.placements import Placements
+
 
 @click.command("change")
-@click.argument("images", type=click.Path())
-@click.argument("patches", type=click.Path())
-@click.argument("places", type=click.Path(), required=False)
-@click.option("-o", "--output", type=click.Path(), help="Write a file a patch to this folder.")
+@click.argument("images", type=Read())
+@click.argument("patches", type=Read())
+@click.argument("places", type=Read(), required=False)
+@click.option("-o", "--output", type=Filled(), help="Write a file a patch to this folder.")
 @click.option(
     "--forms",
     type=Names(("npz", "tif", "png")),
@@ -60,51 +64,52 @@ def command(
     PLACES is a submission; without it the patches are matched first. Printed is a CSV of the rest of the shift (px)
     and the shares of pixels that are changed, cloud, shadow and no data; --output has every pixel.
     """
-    from pathlib import Path
-
     from matcher.changing.detect import CLASSES
     from matcher.changing.run import change
-    from matcher.errors import MatcherError
-    from matcher.formats.files import problem
+    from matcher.formats.opening import open_patches
     from matcher.formats.submission import read_submission
     from matcher.matching.run import match
-    from matcher.placements import Placements
-    from matcher.report.change import write_change
+    from matcher.report.change import ChangeFolder
     from matcher.settings import Settings
 
-    settings = Settings(**options)
+    settings, found, wanted = Settings(**options), None, _ids(only)
     with reporting(quiet, "patches") as progress:
         if places is not None:
-            found: Placements = read_submission(places, xy_order=xy_order)
-        else:
-            found = match(images, patches, settings, progress=progress)
-        if only is not None:
-            found = _only(found, only)
+            found = _only(read_submission(places, xy_order=xy_order), wanted)
+        folder = None
         if output is not None:
-            try:
-                Path(output).mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise MatcherError(f"{output}: cannot be made: {problem(error)}") from None
+            ids = (wanted or open_patches(patches).ids.tolist()) if found is None else found.ids.tolist()
+            read = [images, patches, *([] if places is None else [places])]
+            folder = ChangeFolder(output, ids, forms, read)
+        if found is None:
+            found = _only(match(images, patches, settings, progress=progress), wanted)
         click.echo("Patch ID,Result,dy,dx," + ",".join(CLASSES[1:]))
         for one in change(images, patches, found, settings, threshold=threshold, prior=prior):
             shares = one.change.shares()
             dy, dx = one.change.shift
             row = ",".join(f"{shares[name]:.4f}" for name in CLASSES[1:])
             click.echo(f"{one.patch},{one.image} {one.x} {one.y},{dy:.2f},{dx:.2f},{row}")
-            if output is not None:
-                write_change(output, one, forms)
+            if folder is not None:
+                folder.write(one)
 
 
-def _only(places: Any, ids: tuple[str, ...]) -> Any:
+def _ids(texts: tuple[str, ...] | None) -> list[int] | None:
+    from matcher.errors import SettingsError
+
+    try:
+        return None if texts is None else [int(text) for text in texts]
+    except ValueError:
+        raise SettingsError(f"--only {','.join(texts or ())}: give patch ids with commas between") from None
+
+
+def _only(places: "Placements", wanted: list[int] | None) -> "Placements":
+    if wanted is None:
+        return places
     import numpy as np
 
     from matcher.errors import SettingsError
     from matcher.placements import Placements
 
-    try:
-        wanted = [int(text) for text in ids]
-    except ValueError:
-        raise SettingsError(f"--only {','.join(ids)}: give patch ids with commas between") from None
     missing = sorted(set(wanted) - set(places.ids.tolist()))
     if missing:
         raise SettingsError(f"--only: there is no place of patch {missing[0]}")

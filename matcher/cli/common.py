@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from matcher.cli.paths import Read, checked
 from matcher.errors import SettingsError
 
 
@@ -15,7 +16,7 @@ def with_common(command: click.Command) -> click.Command:
     if not any(param.name == "config" for param in command.params):
         config = click.Option(
             ["--config"],
-            type=click.Path(),
+            type=Read(),
             metavar="FILE.toml",
             is_eager=True,
             expose_value=False,
@@ -31,13 +32,8 @@ def with_common(command: click.Command) -> click.Command:
             help="Show the libraries' logs, and where in the code an error arose.",
         )
         command.params += [config, verbose]
+        checked(command)
     return command
-
-
-def is_verbose(context: click.Context | None = None) -> bool:
-    """Whether ``-v`` was given."""
-    context = context or click.get_current_context(silent=True)
-    return context is not None and bool(context.find_root().meta.get("matcher.verbose"))
 
 
 def _be_verbose(context: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -60,6 +56,7 @@ def _read_config(context: click.Context, _param: click.Parameter, value: str | N
             for long in param.opts
             if long.startswith("--") and param.name not in ("config", "verbose")
         }
+        context.meta["matcher.config"] = [value]
         given = _options(value, context.info_name or "", known)
         context.default_map = {known[key].name or key: _as_text(known[key], v) for key, v in given.items()}
 

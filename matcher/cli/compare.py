@@ -12,22 +12,23 @@ from matcher.cli.output import (
     resample_options,
     xy_order_option,
 )
+from matcher.cli.paths import Read, Written
 from matcher.errors import MatcherError
 
 
 @click.command("compare")
-@click.argument("submissions", type=click.Path(), nargs=-1, required=True)
-@click.option("--answers", type=click.Path(), required=True, help="The answers, of any part of the patches.")
+@click.argument("submissions", type=Read(), nargs=-1, required=True)
+@click.option("--answers", type=Read(), required=True, help="The answers, of any part of the patches.")
 @groups_options
 @click.option(
     "--difficulty",
-    type=click.Path(),
+    type=Read(),
     help="CSV of patch ids and columns such as texture, cloud, season gap: numbers are cut into thirds.",
 )
 @xy_order_option
 @resample_options
 @json_option
-@click.option("--picture", type=click.Path(), help="Draw the comparison to a PNG, SVG or PDF (extra plot).")
+@click.option("--picture", type=Written(), help="Draw the comparison to a PNG, SVG or PDF (extra plot).")
 def command(
     submissions: tuple[str, ...],
     answers: str,

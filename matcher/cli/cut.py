@@ -5,12 +5,13 @@ from typing import Any
 import click
 
 from matcher.cli.options import Names, quiet_option, series_options
+from matcher.cli.paths import Filled, Read
 from matcher.cli.progress import reporting
 
 
 @click.command("cut")
-@click.argument("series", type=click.Path(), nargs=-1, required=True)
-@click.option("-o", "--output", type=click.Path(), required=True, help="The folder to write to.")
+@click.argument("series", type=Read(), nargs=-1, required=True)
+@click.option("-o", "--output", type=Filled(), required=True, help="The folder to write to.")
 @click.option("--patches", type=click.IntRange(1), default=64, show_default=True, help="Patches an image.")
 @click.option(
     "--side", type=click.IntRange(4), default=64, show_default=True, help="Pixels a side of a patch."
@@ -74,19 +75,16 @@ def command(
 
 
 def _cut_pairs(series: tuple[str, ...], output: str, options: Any, count: int) -> None:
-    from pathlib import Path
-
     from matcher.cutting.run import stacks
-    from matcher.errors import MatcherError
+    from matcher.formats.outputs import OutputFolder
     from matcher.verification.pairs import cut_pairs, write_pairs
 
+    name, inside = "pairs.npz", OutputFolder(output, "cut")
+    inside.make([name], series)
     made = cut_pairs(stacks(series, options), count, side=options.side, seed=options.seed)
-    try:
-        Path(output).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MatcherError(f"{output}: cannot be made: {error.strerror or error}") from None
-    path = Path(output, "pairs.npz")
+    path = inside.path / name
     write_pairs(path, made)
+    inside.wrote(name)
     click.echo(f"{path}: {len(made)} pairs")
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 import click
 
 from matcher.cli.options import quiet_option
+from matcher.cli.paths import Filled
 from matcher.cli.progress import reporting
 
 _FIRST = 4  # lines shown of each file
 
 
 @click.command("demo")
-@click.argument("folder", metavar="[DIR]", type=click.Path(file_okay=False), default="matcher-demo")
+@click.argument("folder", metavar="[DIR]", type=Filled(file_okay=False), default="matcher-demo")
 @quiet_option
 def command(folder: str, quiet: bool) -> None:
     """Match a small real sample and show the outcome.

@@ -6,12 +6,13 @@ import click
 
 from matcher.cli.options import Names, quiet_option, series_options
 from matcher.cli.output import emit, json_option
+from matcher.cli.paths import Read, Written
 
 
 @click.command("features")
-@click.argument("series", type=click.Path(), nargs=-1, required=True)
+@click.argument("series", type=Read(), nargs=-1, required=True)
 @click.option(
-    "-o", "--output", type=click.Path(), help="Features of all windows, .npz or .parquet (extra research)."
+    "-o", "--output", type=Written(), help="Features of all windows, .npz or .parquet (extra research)."
 )
 @click.option(
     "--window", type=click.IntRange(1), default=32, show_default=True, help="Pixels a side of a window."
@@ -24,9 +25,9 @@ from matcher.cli.output import emit, json_option
     is_flag=True,
     help="Features of every date by itself, not of all dates of a series together.",
 )
-@click.option("--split", type=click.Path(), help="Use this split and not the series' own: one date will do.")
-@click.option("--save-split", type=click.Path(), help="Write the split (of one series) to .npz.")
-@click.option("--picture", type=click.Path(), help="Draw the split (of one series) to a file (extra plot).")
+@click.option("--split", type=Read(), help="Use this split and not the series' own: one date will do.")
+@click.option("--save-split", type=Written(), help="Write the split (of one series) to .npz.")
+@click.option("--picture", type=Written(), help="Draw the split (of one series) to a file (extra plot).")
 @click.option("--bands", type=Names(), metavar="A,B,…", help="Names of the bands in order.")
 @series_options
 @json_option
@@ -53,12 +54,9 @@ def command(
     written: level and texture of the shared part. SERIES are those of `matcher cut`.
     """
     from matcher.errors import SettingsError
-    from matcher.formats.files import check_outputs
     from matcher.shared.features import check_suffix
     from matcher.shared.run import features
 
-    outputs = [output, save_split, picture, None if json_to == "-" else json_to]
-    check_outputs(outputs, [*series, *([split] if split else [])])
     if output is not None:
         check_suffix(output)
     options: dict[str, Any] = {

@@ -6,13 +6,14 @@ import click
 
 from matcher.cli.options import Names, Size, quiet_option, series_options, spell_size
 from matcher.cli.output import emit, json_option
+from matcher.cli.paths import Read, Written
 from matcher.cli.progress import reporting
 from matcher.settings import LEAST_MEMORY, Settings
 
 
 @click.command("fit")
-@click.argument("series", type=click.Path(), nargs=-1, required=True)
-@click.option("-o", "--output", type=click.Path(), required=True, help="The model to write, .npz.")
+@click.argument("series", type=Read(), nargs=-1, required=True)
+@click.option("-o", "--output", type=Written(), required=True, help="The model to write, .npz.")
 @click.option(
     "--side",
     "sides",
@@ -46,11 +47,9 @@ def command(series: tuple[str, ...], output: str, json_to: str | None, quiet: bo
     from matcher.errors import SettingsError
     from matcher.fitting.options import FitOptions
     from matcher.fitting.run import fit_model
-    from matcher.formats.files import check_outputs
 
     if not output.lower().endswith(".npz"):
         raise SettingsError(f"{output}: a model is written as .npz")
-    check_outputs([output, None if json_to == "-" else json_to], series)
     with reporting(quiet, "rounds") as progress:
         made = fit_model(series, FitOptions(**options), progress=progress)
     made.model.save(output)

@@ -16,6 +16,7 @@ from matcher.cli.options import (
     quiet_option,
     skip_bad_option,
 )
+from matcher.cli.paths import Filled, Read, Written
 from matcher.cli.progress import reporting
 from matcher.errors import SettingsError
 
@@ -23,18 +24,19 @@ _WORD = "in"  # between chips and scenes
 
 
 @click.command("locate")
-@click.argument("files", metavar="CHIP… [in] SCENE…", nargs=-1, required=True, type=click.Path())
+@click.argument("files", metavar="CHIP… [in] SCENE…", nargs=-1, required=True, type=Read())
 @click.option(
     "-o",
     "--output",
     "outputs",
     multiple=True,
-    type=click.Path(),
+    type=Written(),
     help="Write the places: .csv, .geojson or .parquet (extra geoparquet). May be given several times.",
 )
 @click.option(
     "--json",
     "json_to",
+    type=Written(),
     is_flag=False,
     flag_value="-",
     metavar="[FILE]",
@@ -79,7 +81,7 @@ _WORD = "in"  # between chips and scenes
 @click.option(
     "--write-georeferenced",
     "folder",
-    type=click.Path(file_okay=False),
+    type=Filled(file_okay=False),
     help="Write chips as GeoTIFFs in place to DIR.",
 )
 @skip_bad_option
@@ -105,17 +107,26 @@ def command(
     4 no chip or no scene can be used.
     """
     from matcher.cli.locate_text import dry, table
-    from matcher.formats.files import atomic_write, check_outputs
-    from matcher.formats.placefiles import check_suffix, write_georeferenced, write_places
+    from matcher.formats.files import atomic_write
+    from matcher.formats.outputs import OutputFolder
+    from matcher.formats.placefiles import (
+        GEOREFERENCED,
+        check_suffix,
+        georeferenced_names,
+        write_georeferenced,
+        write_places,
+    )
     from matcher.geo.place import records
     from matcher.locating.run import plan, run
 
     chips, scenes = split(files)
     for output in outputs:
         check_suffix(output)
-    check_outputs([*outputs, None if json_to == "-" else json_to], [*chips, *scenes])
     with reporting(quiet) as progress:
         planned = plan(chips, scenes, rotations=_angles(rotations), **options)
+        if folder is not None:
+            names = georeferenced_names([raster.name for raster in planned.chips.rasters])
+            OutputFolder(folder, GEOREFERENCED).check(names.values(), files)
         if not dry_run:
             places = run(planned, progress)
     for one in planned.skipped:
@@ -125,7 +136,7 @@ def command(
         return
     for output in outputs:
         write_places(output, places)
-    written = write_georeferenced(folder, places, planned.chips) if folder else []
+    written = write_georeferenced(folder, places, planned.chips, files) if folder else []
     text = json.dumps(records(places), indent=2, allow_nan=False)
     if json_to not in (None, "-"):
         with atomic_write(str(json_to), "w") as file:

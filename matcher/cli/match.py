@@ -7,19 +7,20 @@ from typing import Any
 import click
 
 from matcher.cli.options import dry_run_option, match_options, min_confidence_option, quiet_option
+from matcher.cli.paths import Read, Written
 from matcher.cli.progress import reporting, spell_time
 from matcher.cli.running import check_run_options, make_batch, perform, run_options
 from matcher.settings import Settings
 
 
 @click.command("match")
-@click.argument("images", type=click.Path())
-@click.argument("patches", type=click.Path())
-@click.option("-o", "--output", type=click.Path(), help="The submission to write; needed without --run-dir.")
-@click.option("--details", type=click.Path(), help="CSV of scores, runners-up, confidence and reasons.")
+@click.argument("images", type=Read())
+@click.argument("patches", type=Read())
+@click.option("-o", "--output", type=Written(), help="The submission to write; needed without --run-dir.")
+@click.option("--details", type=Written(), help="CSV of scores, runners-up, confidence and reasons.")
 @click.option(
     "--places",
-    type=click.Path(),
+    type=Written(),
     help="Places to a tenth of a pixel, on Earth where images are georeferenced: .csv, .geojson or .parquet.",
 )
 @click.option(
@@ -53,15 +54,17 @@ def command(
     standard error. Exit codes: 0 done, 1 an error, 2 wrong usage, 3 done with records skipped, 4 no valid input, 5
     the run directory is another run's, 130 and 143 interrupted.
     """
-    from matcher.formats.files import check_outputs
 
     check_run_options(options, output, dry_run)
     if places is not None:
         from matcher.formats.placefiles import check_suffix
 
         check_suffix(places)
-    check_outputs([output, details, places], [images, patches])
     settings = {name: options.pop(name) for name in Settings.__dataclass_fields__ if name in options}
+    if options["run_dir"] is not None:
+        from matcher.runs.folder import RunFolder
+
+        RunFolder(options["run_dir"]).check()
     if dry_run:
         click.echo(_dry(images, patches, settings, options, [output, details, places]))
         return

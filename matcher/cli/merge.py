@@ -5,12 +5,13 @@ import sys
 import click
 
 from matcher.cli.options import min_confidence_option
+from matcher.cli.paths import Read, Written
 
 
 @click.command("merge")
-@click.argument("folders", metavar="DIR...", type=click.Path(), nargs=-1, required=True)
-@click.option("-o", "--output", type=click.Path(), required=True, help="The submission to write.")
-@click.option("--details", type=click.Path(), help="CSV of scores, runners-up, confidence and reasons.")
+@click.argument("folders", metavar="DIR...", type=Read(), nargs=-1, required=True)
+@click.option("-o", "--output", type=Written(), required=True, help="The submission to write.")
+@click.option("--details", type=Written(), help="CSV of scores, runners-up, confidence and reasons.")
 @click.option(
     "--xy-order",
     type=click.Choice(["xy", "yx"]),
@@ -26,10 +27,8 @@ def command(
 
     A shard that is missing, damaged or in two directories is named. Exit code 3 where records were skipped.
     """
-    from matcher.formats.files import check_outputs
     from matcher.runs import merge
 
-    check_outputs([output, details])
     outcome = merge(folders, min_confidence)
     if details is not None:
         outcome.result.to_details(details)

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from matcher.cli.paths import Read
 from matcher.settings import EVIDENCE, LEAST_MEMORY, RANGES, SEARCHES, Settings, known_evidence
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -103,9 +104,7 @@ _MATCH_OPTIONS = (
         show_default=True,
         help="How much the pyramid searches: more finds more, slower.",
     ),
-    click.option(
-        "--model", type=click.Path(), help="Fitted numbers of `matcher fit`.  [default: those that ship]"
-    ),
+    click.option("--model", type=Read(), help="Fitted numbers of `matcher fit`.  [default: those that ship]"),
     click.option(
         "--threads", type=click.IntRange(1), help="Cores to use.  [default: all that the process may use]"
     ),

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from matcher.cli.paths import Read, Written
 from matcher.errors import SettingsError
 from matcher.formats.files import atomic_write
 
@@ -15,7 +16,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 def json_option(function: F) -> F:
     """Add ``--json FILE``; "-" is standard output."""
     return click.option(
-        "--json", "json_to", metavar="FILE", help='Write JSON to FILE; "-" prints it instead of the table.'
+        "--json",
+        "json_to",
+        type=Written(),
+        metavar="FILE",
+        help='Write JSON to FILE; "-" prints it instead of the table.',
     )(function)
 
 
@@ -24,7 +29,7 @@ def groups_options(function: F) -> F:
     column = click.option(
         "--group-by", metavar="COLUMN", help="Column of the groups file.  [default: group, or else the first]"
     )
-    file = click.option("--groups", type=click.Path(), help="CSV of patch ids and groups: score each apart.")
+    file = click.option("--groups", type=Read(), help="CSV of patch ids and groups: score each apart.")
     return file(column(function))
 
 

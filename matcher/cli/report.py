@@ -3,14 +3,15 @@
 import click
 
 from matcher.cli.options import Names, quiet_option
+from matcher.cli.paths import Read, Written
 
 
 @click.command("report")
-@click.argument("images", type=click.Path())
-@click.argument("patches", type=click.Path())
-@click.argument("details", type=click.Path())
-@click.option("-o", "--output", type=click.Path(), required=True, help="The page to write, .html.")
-@click.option("--answers", type=click.Path(), help="The answers: adds the score, errors and reliability.")
+@click.argument("images", type=Read())
+@click.argument("patches", type=Read())
+@click.argument("details", type=Read())
+@click.option("-o", "--output", type=Written(), required=True, help="The page to write, .html.")
+@click.option("--answers", type=Read(), help="The answers: adds the score, errors and reliability.")
 @click.option("--false-colour", is_flag=True, help="Show near infrared, red, green as red, green, blue.")
 @click.option(
     "--bands", type=Names(), metavar="A,B,…", help="Names of the bands, as the match was given them."
@@ -24,7 +25,7 @@ from matcher.cli.options import Names, quiet_option
 )
 @click.option(
     "--run-dir",
-    type=click.Path(file_okay=False),
+    type=Read(file_okay=False),
     metavar="DIR",
     help="Run directory of the match, for its settings.  [default: the one that DETAILS lie in]",
 )
@@ -46,10 +47,8 @@ def command(
     Score, gallery, histograms, reliability, hits on each image, settings and versions. It opens in any browser,
     without a network.
     """
-    from matcher.formats.files import check_outputs
     from matcher.report.page import write_report
 
-    check_outputs([output], [images, patches, details, *([answers] if answers else [])])
     made = write_report(
         output,
         images,

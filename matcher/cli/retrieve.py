@@ -6,6 +6,7 @@ import click
 
 from matcher.cli.options import Names, Size, dry_run_option, quiet_option, spell_size
 from matcher.cli.output import emit, json_option, xy_order_option
+from matcher.cli.paths import Read, Written
 from matcher.cli.progress import reporting
 from matcher.errors import MatcherError, SettingsError
 from matcher.settings import EVIDENCE, LEAST_MEMORY, RANGES, Settings, known_evidence
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
 
 @click.command("retrieve")
-@click.argument("images", type=click.Path())
-@click.argument("patches", type=click.Path())
-@click.option("--answers", type=click.Path(), help="Print what the ranking is worth against these.")
+@click.argument("images", type=Read())
+@click.argument("patches", type=Read())
+@click.option("--answers", type=Read(), help="Print what the ranking is worth against these.")
 @xy_order_option
 @click.option(
     "--stride", type=click.IntRange(1), help="Rank windows at every so many pixels.  [default: whole images]"
@@ -26,21 +27,21 @@ if TYPE_CHECKING:
 @click.option(
     "--from",
     "ranked",
-    type=click.Path(),
+    type=Read(),
     metavar="FILE",
     help="A ranking of these patches, as exported: read it, and rank nothing anew.",
 )
-@click.option("-o", "--output", type=click.Path(), help="Write the first of each patch as a submission.")
+@click.option("-o", "--output", type=Written(), help="Write the first of each patch as a submission.")
 @click.option(
     "--export",
-    type=click.Path(),
+    type=Written(),
     help="Write the first candidates to .npz, .parquet (extra research) or, for trec_eval, .run.",
 )
 @click.option("--top", type=click.IntRange(1), default=100, show_default=True, help="How many to export.")
-@click.option("--qrels", type=click.Path(), help="Write the answers as qrels, for trec_eval.")
+@click.option("--qrels", type=Written(), help="Write the answers as qrels, for trec_eval.")
 @click.option(
     "--scores",
-    type=click.Path(),
+    type=Read(),
     help="Another method's scores of the candidates, as exported: fuse them (needs --answers of some patches).",
 )
 @click.option("--bands", type=Names(), metavar="A,B,…", help="Names of the bands in order.")
@@ -76,14 +77,11 @@ def command(
     1, 5, 10 and 100, mean reciprocal rank and mAP, with 95 % intervals. With --scores a learned method's scores are
     fused as calibrated log-likelihood ratios, and kept out where fusing does not pay.
     """
-    from matcher.formats.files import check_outputs
     from matcher.formats.submission import write_submission
     from matcher.ranking.files import check_suffix, read_ranking, write_ranking
     from matcher.ranking.trec import write_qrels
     from matcher.scoring.judge import load_answers
 
-    given = [path for path in (images, patches, answers, scores, options["ranked"]) if path is not None]
-    check_outputs([output, export, qrels, None if json_to == "-" else json_to], given)
     _check_wanted(answers, scores, qrels, output or export or dry_run)
     if export is not None:
         check_suffix(export)

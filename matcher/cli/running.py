@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from matcher.cli.options import add_options, skip_bad_option
+from matcher.cli.paths import Read, RunDir
 
 if TYPE_CHECKING:
     from matcher.cli.progress import Progress
@@ -34,7 +35,7 @@ class Part(click.ParamType):
 _RUN_OPTIONS = (
     click.option(
         "--run-dir",
-        type=click.Path(file_okay=False),
+        type=RunDir(file_okay=False),
         metavar="DIR",
         help="Work shard by shard in DIR; the same command goes on where it stopped.",
     ),
@@ -51,7 +52,7 @@ _RUN_OPTIONS = (
     skip_bad_option,
     click.option(
         "--ids",
-        type=click.Path(),
+        type=Read(),
         metavar="FILE",
         help="Ids that must be answered, one a row; a placeholder if need be.",
     ),

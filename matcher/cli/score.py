@@ -10,11 +10,12 @@ from matcher.cli.output import (
     resample_options,
     xy_order_option,
 )
+from matcher.cli.paths import Read
 
 
 @click.command("score")
-@click.argument("submission", type=click.Path())
-@click.argument("answers", type=click.Path())
+@click.argument("submission", type=Read())
+@click.argument("answers", type=Read())
 @groups_options
 @xy_order_option
 @resample_options

@@ -2,9 +2,11 @@
 
 import click
 
+from matcher.cli.paths import Filled
+
 
 @click.command("simulate")
-@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
+@click.argument("folder", metavar="DIR", type=Filled(file_okay=False))
 @click.option("--images", type=click.IntRange(1), required=True, help="How many images (places) to make.")
 @click.option(
     "--patches-per-image", type=click.IntRange(1), required=True, help="Patches cut from every place."

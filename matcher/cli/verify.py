@@ -6,14 +6,15 @@ import click
 
 from matcher.cli.options import Names, quiet_option
 from matcher.cli.output import emit, json_option
+from matcher.cli.paths import Read, Written
 from matcher.cli.progress import reporting
 from matcher.settings import RANGES, Settings
 
 
 @click.command("verify")
-@click.argument("pairs", type=click.Path())
-@click.argument("others", type=click.Path(), required=False)
-@click.option("-o", "--output", type=click.Path(), help="CSV of every pair's probability and shift.")
+@click.argument("pairs", type=Read())
+@click.argument("others", type=Read(), required=False)
+@click.option("-o", "--output", type=Written(), help="CSV of every pair's probability and shift.")
 @click.option(
     "--max-shift",
     type=click.IntRange(0),
@@ -31,7 +32,7 @@ from matcher.settings import RANGES, Settings
 @click.option(
     "--refit", is_flag=True, help="Judge each labelled pair by numbers fitted to the pairs of other places."
 )
-@click.option("--picture", type=click.Path(), help="Draw ROC and precision-recall curves (extra plot).")
+@click.option("--picture", type=Written(), help="Draw ROC and precision-recall curves (extra plot).")
 @click.option("--bands", type=Names(), metavar="A,B,…", help="Names of the bands in order.")
 @click.option("--range", "value_range", type=click.Choice(RANGES), default="auto", show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Cores to use.  [default: all]")
@@ -56,13 +57,9 @@ def command(
     correlation; else they are printed as CSV.
     """
     from matcher.errors import SettingsError
-    from matcher.formats.files import check_outputs
     from matcher.verification.pairs import pairs_of, read_pairs
     from matcher.verification.verifying import account, account_text, rivals, verify, write_verdicts
 
-    check_outputs(
-        [output, picture, None if json_to == "-" else json_to], [pairs] if others is None else [pairs, others]
-    )
     given = read_pairs(pairs) if others is None else pairs_of(pairs, others)
     if given.same is None and (refit or picture is not None or json_to is not None):
         raise SettingsError(

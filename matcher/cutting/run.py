@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from matcher.cutting.options import CutOptions
 from matcher.cutting.windows import Dates, number_of
-from matcher.cutting.writing import ChallengeWriter
+from matcher.cutting.writing import ChallengeWriter, file_names
 from matcher.errors import MatcherError
+from matcher.formats.outputs import OutputFolder
 from matcher.formats.series import SeriesInput, iterate_series
 
 Progress = Callable[[int, int], None]
@@ -40,7 +41,8 @@ def cut(
 
     Written to `folder` (with a holdout to ``train`` and ``validation`` in it): images, patches, ``answers.csv``,
     ``manifest.csv`` (where every patch came from; its columns serve as groups and difficulty) and ``manifest.json``
-    (version, options, SHA-256 of the files). Files appear when all are whole; those of these names are replaced.
+    (version, options, SHA-256 of the files). Files appear when all are whole; those that an earlier cut wrote are
+    replaced, and where there are others of these names, nothing is cut.
 
     Parameters
     ----------
@@ -59,10 +61,11 @@ def cut(
     """
     options = options or CutOptions()
     out = Path(folder)
+    inside = OutputFolder(out, "cut")
+    parts = [""] if options.holdout == 0 else ["train", "validation"]
+    inside.make([os.path.join(part, name) for part in parts for name in file_names(options.form)], series)
     try:
-        out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out, prefix=".cut-") as work:
-            parts = [""] if options.holdout == 0 else ["train", "validation"]
             writers = {part: ChallengeWriter(Path(work, part or "all"), options) for part in parts}
             names: set[str] = set()
             for one in iterate_series(series, dates=options.series_dates, bands=options.series_bands):
@@ -86,6 +89,7 @@ def cut(
             for part, writer in writers.items():
                 (out / part).mkdir(exist_ok=True)
                 for path in sorted(writer.folder.iterdir()):
+                    inside.wrote(os.path.join(part, path.name), path)
                     os.replace(path, out / part / path.name)
     except OSError as error:
         raise MatcherError(f"{out}: cannot write there: {error.strerror or error}") from None

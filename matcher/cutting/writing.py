@@ -29,6 +29,16 @@ MANIFEST = (
 )  # fmt: skip
 
 
+def file_names(form: str) -> tuple[str, ...]:
+    """The files of a challenge of one form."""
+    pixels = (
+        ("test_images.tfrecords", "test_patches.tfrecords")
+        if form == "official"
+        else ("images.npz", "patches.npy")
+    )
+    return (*pixels, "answers.csv", "manifest.csv", "manifest.json")
+
+
 class ChallengeWriter:
     """One challenge as it is cut: pixels go to the disk at once, patches by way of a scratch file."""
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.demo.sample import SamplePlace, cut_patches, read_sample
-from matcher.errors import MatcherError
-from matcher.formats.files import atomic_write, problem
+from matcher.formats.files import atomic_write
 from matcher.formats.official import write_images, write_patches
+from matcher.formats.outputs import OutputFolder
 from matcher.formats.submission import write_submission
 from matcher.imagery import to_official
 from matcher.matching.run import match
@@ -22,6 +22,8 @@ from matcher.result import Result
 from matcher.scoring import Score, score
 from matcher.settings import Settings
 
+_GIVEN = ("test_images.tfrecords", "test_patches.tfrecords", "answers.csv", "groups.csv")
+_FOUND = ("submission.csv", "details.csv", "matches.png")
 SIDE = 64  # px of a patch
 PATCHES_A_PLACE = 12
 SEED = 0
@@ -55,7 +57,8 @@ def run_demo(
     Parameters
     ----------
     folder : path
-        Made where it does not exist; files of an earlier demo in it are replaced.
+        Made where it does not exist; files that an earlier demo wrote there are replaced, and where there are others
+        of these names, nothing is done.
     settings : Settings, optional
         By default all defaults.
     progress : callable, optional
@@ -67,26 +70,26 @@ def run_demo(
         If the folder cannot be made or written to.
     """
     folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MatcherError(f"{folder}: cannot be made: {problem(error)}") from None
+    inside = OutputFolder(folder, "demo")
+    inside.make(_GIVEN + _FOUND)
     places = read_sample()
     patches, answers = cut_patches(places, PATCHES_A_PLACE, SIDE, SEED)
-    images_file, patches_file = folder / "test_images.tfrecords", folder / "test_patches.tfrecords"
-    answers_file, groups_file = folder / "answers.csv", folder / "groups.csv"
-    submission, details, picture = (
-        folder / name for name in ("submission.csv", "details.csv", "matches.png")
+    images_file, patches_file, answers_file, groups_file, submission, details, picture = (
+        folder / name for name in _GIVEN + _FOUND
     )
     write_images(images_file, (to_official(place.image) for place in places))
     write_patches(patches_file, map(to_official, patches))
     write_submission(answers_file, answers)
     _write_groups(groups_file, places, answers)
+    for name in _GIVEN:
+        inside.wrote(name)
     result = match(images_file, patches_file, settings, progress=progress)
     result.to_details(details)
     result.to_submission(submission)
     scored = score(result, answers, groups_file)
     _draw(picture, places, patches, answers, result)
+    for name in _FOUND:
+        inside.wrote(name)
     return Demo(
         images_file, patches_file, answers_file, groups_file, submission, details, picture, result, scored
     )

@@ -7,18 +7,20 @@ import contextlib
 import errno
 import io
 import os
+import re
+import secrets
 import stat
-import tempfile
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import IO, Any
 
 from matcher.errors import FormatError, MatcherError
 
 CHUNK = 4 << 20
 """Bytes read at once where a file is read through: bounded, whatever a length field says."""
+
+_TEMPORARY = re.compile(r"\.matcher-[0-9a-f]{8}\.tmp")
 
 # What the first bytes of a file give away, longest first.
 _MAGICS = (
@@ -171,29 +173,23 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
     """
     target = os.path.realpath(path)
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
-    try:
-        if os.path.isdir(target):
-            raise MatcherError(f"{os.fspath(path)}: is a folder; name a file to write")
-        if os.path.exists(target) and not os.path.isfile(target):
+    with _write_errors(path):
+        if os.path.exists(target) and not os.path.isfile(target) and not os.path.isdir(target):
             with open(target, mode, **text) as file:
                 yield file
             return
-        fd, temporary = tempfile.mkstemp(
-            prefix=f".{Path(target).name[:100]}.", suffix=".tmp", dir=Path(target).parent
-        )
-        try:
-            buffered: Any = io.BufferedWriter(layer.raw(fd))
+        with _replacing(path) as descriptor:
+            buffered: Any = io.BufferedWriter(layer.raw(descriptor))
             with io.TextIOWrapper(buffered, **text) if text else buffered as file:
                 yield file
                 file.flush()
                 layer.sync(file.fileno())
-            os.chmod(temporary, _default_mode(target))
-            layer.replace(temporary, target)
-            layer.sync_folder(os.path.dirname(target))
-        except BaseException:
-            with contextlib.suppress(OSError):
-                layer.remove(temporary)
-            raise
+
+
+@contextlib.contextmanager
+def _write_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
         raise MatcherError(
             f"{os.fspath(path)}: cannot be written: its folder does not exist; make it first"
@@ -202,48 +198,34 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
         raise MatcherError(f"{os.fspath(path)}: cannot be written: {problem(error)}") from None
 
 
-def check_outputs(
-    outputs: Sequence[str | os.PathLike[str] | None], inputs: Sequence[str | os.PathLike[str]] = ()
-) -> None:
-    """Refuse, before any work is done, outputs that could not be written when it is.
-
-    Raises
-    ------
-    MatcherError
-        If an output (None is passed over) is a folder, lies in a folder that does not exist or cannot be
-        written to, is given twice, or is one of the inputs.
-    """
-    taken = {os.path.realpath(path): "an input" for path in inputs}
-    for output in outputs:
-        if output is None:
-            continue
-        name, target = os.fspath(output), os.path.realpath(output)
-        folder = os.path.dirname(target)
-        if not name or os.path.isdir(target):
-            raise MatcherError(f"{name or repr(name)}: is a folder; name a file to write")
-        if target in taken:
-            raise MatcherError(f"{name}: is {taken[target]} too; write to another file")
-        if os.path.exists(target) and not os.path.isfile(target):
-            continue  # a terminal or a pipe, which may well be given twice
-        taken[target] = "another output"
-        if not os.path.isdir(folder):
-            raise MatcherError(f"{name}: cannot be written: its folder does not exist; make it first")
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise MatcherError(f"{name}: cannot be written: its folder cannot be written to")
-
-
-def _default_mode(target: str) -> int:
-    """The permissions of a file that is there, or of a new one (temporary files are made private)."""
+@contextlib.contextmanager
+def _replacing(path: str | os.PathLike[str]) -> Iterator[int]:
+    """A new file, open to be written, beside the one that it takes the place of when the body is done."""
+    target = os.path.realpath(path)
+    if os.path.isdir(target):
+        raise MatcherError(f"{os.fspath(path)}: is a folder; name a file to write")
+    descriptor, temporary = _create(os.path.dirname(target))
     try:
-        return stat.S_IMODE(os.stat(target).st_mode)
-    except OSError:
-        return 0o666 & ~_umask()
+        yield descriptor
+        with contextlib.suppress(FileNotFoundError):  # a new file has the rights that the umask leaves it
+            os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
+        layer.replace(temporary, target)
+        layer.sync_folder(os.path.dirname(target))
+    except BaseException:
+        with contextlib.suppress(OSError):
+            layer.remove(temporary)
+        raise
 
 
-def _umask() -> int:
-    # The mask can only be read by setting it, which other threads would notice; Linux shows it in /proc.
-    with contextlib.suppress(OSError, ValueError), open("/proc/self/status") as status:
-        for line in status:
-            if line.startswith("Umask:"):
-                return int(line.split()[1], 8)
-    return 0o022
+def _create(folder: str) -> tuple[int, str]:
+    """A new file of a name that nothing else has: its descriptor and path."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    while True:
+        path = os.path.join(folder, f".matcher-{secrets.token_hex(4)}.tmp")
+        with contextlib.suppress(FileExistsError):
+            return os.open(path, flags, 0o666), path
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file's name is one that `atomic_write` gives to what is not whole yet."""
+    return _TEMPORARY.fullmatch(name) is not None

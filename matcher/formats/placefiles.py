@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import FormatError, MatcherError
-from matcher.formats.files import atomic_write, problem
+from matcher.formats.files import atomic_write
 from matcher.formats.georef import Turned
 from matcher.formats.geotiff import Dataset, gdal_errors, import_rasterio, write_geotiff
 from matcher.formats.handles import HANDLES
 from matcher.formats.opening import open_rasters
+from matcher.formats.outputs import OutputFolder
 from matcher.formats.pictures import Picture
 from matcher.formats.raster import Raster, RasterSource, band_names
 from matcher.geo.grid import degrees
@@ -25,6 +26,8 @@ from matcher.version import install_command
 
 Ring = list[tuple[float, float]]
 _POINT = "AREA_OR_POINT"  # of the file's own transform; here all are of areas
+
+GEOREFERENCED = "locate"  # whose files `write_georeferenced` may replace
 
 
 def write_places(path: str | os.PathLike[str], places: Sequence[Place]) -> None:
@@ -171,19 +174,38 @@ _WRITERS: dict[str, Callable[[str | os.PathLike[str], Sequence[Place]], None]] =
 }
 
 
+def georeferenced_names(chips: Sequence[str]) -> dict[str, str]:
+    """The names that `write_georeferenced` gives the files of some chips: those of the chips, and no two alike."""
+    out: dict[str, str] = {}
+    taken: set[str] = set()
+    for chip in dict.fromkeys(chips):
+        stem = Path(chip).stem.replace("*", "bands")
+        name, number = f"{stem}.tif", 2
+        while name.casefold() in taken:
+            name, number = f"{stem}-{number}.tif", number + 1
+        taken.add(name.casefold())
+        out[chip] = name
+    return out
+
+
 def write_georeferenced(
-    folder: str | os.PathLike[str], places: Sequence[Place], chips: RasterSource | None = None
+    folder: str | os.PathLike[str],
+    places: Sequence[Place],
+    chips: RasterSource | None = None,
+    inputs: Sequence[str | os.PathLike[str]] = (),
 ) -> list[str]:
     """Write each chip that was found as a GeoTIFF with the transform found: all its bands, values and no data.
 
     Parameters
     ----------
     folder : path
-        Made where it is not there; a file is called after the chip.
+        Made where it is not there; a file is called after the chip. Files that an earlier call wrote are replaced.
     places : sequence of Place
-        Only those of rank 1 in a scene with a CRS are written.
+        Of all chips; only those of rank 1 in a scene with a CRS are written.
     chips : RasterSource, optional
         The chips, where they are open; by default each is opened by its name.
+    inputs : sequence of paths
+        What must not be replaced, beside the chips and scenes of the places.
 
     Returns
     -------
@@ -193,24 +215,20 @@ def write_georeferenced(
     Raises
     ------
     MatcherError
-        If a chip cannot be read or a file cannot be written.
+        If a chip cannot be read, a file cannot be written, or one of its name is there that no earlier call wrote.
     """
+    names = georeferenced_names([place.chip for place in places])
     found = [place for place in places if place.rank == 1 and place.georef is not None]
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MatcherError(f"{os.fspath(folder)}: cannot be made: {problem(error)}") from None
+    inside = OutputFolder(folder, GEOREFERENCED)
+    inside.make(
+        [names[place.chip] for place in found],
+        [*inputs, *(place.chip for place in places), *(place.scene for place in found)],
+    )
     out: list[str] = []
     for place in found:
-        stem = Path(place.chip).stem.replace("*", "bands")
-        target = Path(folder) / f"{stem}.tif"
-        number = 2
-        while str(target) in out:
-            target = Path(folder) / f"{stem}-{number}.tif"
-            number += 1
-        if target.exists() and os.path.exists(place.chip) and os.path.samefile(target, place.chip):
-            raise MatcherError(f"{target}: is the chip itself; write georeferenced chips to another folder")
+        target = Path(folder) / names[place.chip]
         _write_chip(target, place, chips)
+        inside.wrote(names[place.chip])
         out.append(str(target))
     return out
 

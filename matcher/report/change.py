@@ -1,7 +1,7 @@
 """A change written: arrays, GeoTIFF, and a picture."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from matcher.changing.detect import CLASSES, Change
 from matcher.changing.run import Found
 from matcher.formats.files import atomic_write
 from matcher.formats.geotiff import import_rasterio, write_geotiff
+from matcher.formats.outputs import OutputFolder
 from matcher.report.gallery import stretch
 
 FORMS = ("npz", "tif", "png")
@@ -20,23 +21,55 @@ _ENLARGED = 192  # px a side, at least, of a picture's panels
 _COLOURS = ((40, 40, 40), (230, 60, 30), (255, 255, 255), (60, 90, 200), (0, 0, 0))  # by class
 
 
-def write_change(folder: str | os.PathLike[str], found: Found, forms: Sequence[str] = FORMS) -> list[str]:
-    """Write one change to ``<patch>.npz``, ``.tif`` and ``.png`` in a folder, as `forms` says.
+class ChangeFolder:
+    """Changes written to ``<patch>.npz``, ``.tif`` and ``.png`` in a folder.
 
     ``.npz`` holds score, kind, classes, shift, gain, offset, place; ``.tif`` the bands score and class; ``.png``
     patch, window, score and classes (changed red, cloud white, shadow blue).
 
+    Parameters
+    ----------
+    path : path
+        Made where it is not there; files that an earlier call wrote are replaced.
+    patches : iterable of int
+        The ids of all patches that will be written.
+    forms : sequence of str
+        Which of the three.
+    inputs : sequence of paths
+        What must not be replaced.
+
     Raises
     ------
     MatcherError
-        If one cannot be written, or rasterio is missing for ``.tif``.
+        If the folder cannot be made, or a file of one of the names is there that no earlier call wrote.
     """
-    out = []
-    for form in forms:
-        path = Path(folder) / f"{found.patch}.{form}"
-        {"npz": _write_npz, "tif": _write_tif, "png": _write_png}[form](path, found)
-        out.append(str(path))
-    return out
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        patches: Iterable[int],
+        forms: Sequence[str] = FORMS,
+        inputs: Sequence[str | os.PathLike[str]] = (),
+    ) -> None:
+        self._forms, self._inside = forms, OutputFolder(path, "change")
+        self._inside.make([f"{patch}.{form}" for patch in patches for form in forms], inputs)
+
+    def write(self, found: Found) -> list[str]:
+        """Write one change; returns the files.
+
+        Raises
+        ------
+        MatcherError
+            If one cannot be written, or rasterio is missing for ``.tif``.
+        """
+        out = []
+        for form in self._forms:
+            name = f"{found.patch}.{form}"
+            path = self._inside.path / name
+            {"npz": _write_npz, "tif": _write_tif, "png": _write_png}[form](path, found)
+            self._inside.wrote(name)
+            out.append(str(path))
+        return out
 
 
 def _write_npz(path: Path, found: Found) -> None:

@@ -5,12 +5,13 @@ import hashlib
 import json
 import os
 import pickle
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from matcher.errors import FormatError, MatcherError, ResumeError
-from matcher.formats.files import atomic_write, problem
+from matcher.formats.files import atomic_write, is_temporary, problem
 from matcher.matching.job import Job
 from matcher.matching.run import Indexes, build_indexes
 from matcher.result import Result
@@ -18,6 +19,7 @@ from matcher.runs.identity import differences, key_of, versions
 from matcher.runs.shards import Shard, read_shard, write_shard
 from matcher.search.pyramid.index_file import load_index, save_index
 
+_SHARD = re.compile(r"[0-9]{9,}-[0-9]{9,}\.shard")
 SUBMISSION, DETAILS, ERRORS, DONE = "submission.csv", "details.csv", "errors.jsonl", "DONE"
 
 
@@ -44,8 +46,9 @@ class RunFolder:
         ResumeError
             If another process holds it.
         MatcherError
-            If it cannot be made or written to.
+            If it cannot be made or written to, or holds files and no run.
         """
+        self.check()
         try:
             (self.path / "shards").mkdir(parents=True, exist_ok=True)
             file = open(self.path / "lock", "a+", encoding="utf-8")  # noqa: SIM115
@@ -63,7 +66,44 @@ class RunFolder:
                 file.truncate(0)
                 file.write(f"{os.getpid()}\n")
                 file.flush()
+            self._sweep()
             yield
+
+    def check(self) -> None:
+        """Refuse a folder that holds something and no run: nothing of somebody else's is to be replaced.
+
+        Raises
+        ------
+        MatcherError
+            If it does.
+        """
+        try:
+            names = sorted(os.listdir(self.path)) if self.path.is_dir() else []
+        except OSError as error:
+            raise MatcherError(f"{self.path}: cannot be read: {problem(error)}") from None
+        with contextlib.suppress(FormatError):
+            if "run.json" in names:
+                self.read_run()
+                return
+        if any(_SHARD.fullmatch(path.name) for path in (self.path / "shards").glob("*.shard")):
+            return  # a run whose run.json was lost: the shards say themselves to which run they belong
+        foreign = [name for name in names if not self._is_begun(name)]
+        if foreign:
+            raise MatcherError(
+                f"{self.path}: is no run directory, and is not empty (it holds {foreign[0]}): name another --run-dir"
+            )
+
+    def _is_begun(self, name: str) -> bool:
+        """Whether a run that ended before it wrote ``run.json`` leaves such a file."""
+        path = self.path / name
+        if name == "shards":
+            return path.is_dir() and all(is_temporary(inside) for inside in os.listdir(path))
+        if name == "lock":
+            try:
+                return re.fullmatch(r"[0-9]*\n?", path.read_text("utf-8")) is not None
+            except (OSError, ValueError):
+                return False
+        return is_temporary(name)
 
     def compare(self, identity: dict[str, Any], cut: dict[str, Any]) -> bool:
         """Whether the directory holds this run already, begun earlier.
@@ -73,7 +113,6 @@ class RunFolder:
         ResumeError
             If it holds another one; the message names what differs.
         """
-        self._sweep()
         self.run = key_of(identity)
         try:
             old = self.read_run()
@@ -176,10 +215,12 @@ class RunFolder:
             file.write("\n")
 
     def _sweep(self) -> None:
-        """Remove what a killed process was writing."""
-        for path in self.path.rglob(".*.tmp"):
-            with contextlib.suppress(OSError):
-                path.unlink()
+        """Remove what a killed process was writing, where runs write."""
+        for folder in (self.path, self.path / "shards", *(self.path / "index").glob("**")):
+            for path in folder.glob(".*"):
+                if is_temporary(path.name):
+                    with contextlib.suppress(OSError):
+                        path.unlink()
 
 
 def load_indexes(root: Path, run: str, verify: bool = False) -> Indexes:

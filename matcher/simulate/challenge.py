@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from matcher.errors import MatcherError, SettingsError
 from matcher.formats.official import DATES, write_images, write_patches, write_series
+from matcher.formats.outputs import OutputFolder
 from matcher.formats.submission import write_submission
 from matcher.imagery import to_official
 from matcher.placements import Placements
@@ -173,7 +174,8 @@ def simulate(
 
     Parameters
     ----------
-    folder : made where it does not exist; files of these names in it are replaced.
+    folder : made where it does not exist; files that an earlier call wrote there are replaced, and where there are
+        others of these names, nothing is made.
     images, patches_per_image : counts, 1 or more.
     seed : 0 or more; the same seed gives the same bytes.
     size : pixels a side of an image, 32 to 4096.
@@ -192,11 +194,12 @@ def simulate(
     threads = _cores() if threads is None else threads
     _check(images, patches_per_image, seed, size, patch_side, threads)
     folder = Path(folder)
+    inside = OutputFolder(folder, "simulate")
+    inside.make(_file_names(images if series else 0))
     count = images * patches_per_image
     patch_bytes = 2 * BANDS * patch_side**2
     needed = 2 * BANDS * size**2 * images * (1 + DATES * series) + 2 * count * patch_bytes
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         _check_room(folder, needed)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".simulate-") as temporary, threadpool_limits(1):
             work = Path(temporary)
@@ -207,7 +210,7 @@ def simulate(
             if series:
                 made = _in_order(partial(_series_by_number, seed, size), images, threads)
                 _write_training(work / "training", _reported(made, "series", images, progress))
-            _publish(work, folder)
+            _publish(work, folder, inside)
     except OSError as error:
         raise MatcherError(f"{folder}: cannot write there: {error.strerror or error}") from error
     return Simulated(folder, images, count, images if series else 0)
@@ -282,10 +285,17 @@ def _write_training(folder: Path, series: Iterator[NDArray]) -> None:
         write_series(folder / f"{number:03d}.tfrecords", some())
 
 
-def _publish(work: Path, folder: Path) -> None:
-    """Move what is whole into the folder; series of an earlier run do not stay among the new ones."""
+def _file_names(series: int) -> list[str]:
+    """The files of a challenge with so many training series."""
+    training = [f"training/{number:03d}.tfrecords" for number in range(-(-series // SERIES_A_FILE))]
+    return ["test_images.tfrecords", "test_patches.tfrecords", "answers.csv", "groups.csv", *training]
+
+
+def _publish(work: Path, folder: Path, inside: OutputFolder) -> None:
+    """Move what is whole into the folder."""
     for path in sorted(work.rglob("*")):
         if path.is_file():
-            target = folder / path.relative_to(work)
-            target.parent.mkdir(exist_ok=True)
-            os.replace(path, target)
+            name = path.relative_to(work)
+            (folder / name).parent.mkdir(exist_ok=True)
+            inside.wrote(name.as_posix(), path)
+            os.replace(path, folder / name)

@@ -286,7 +286,7 @@ def test_demo(tmp_path):
     result = CliRunner().invoke(main, ["demo", str(tmp_path / "new" / "demo"), "-q"])
     assert result.exit_code == 0, result.output
     folder = tmp_path / "new" / "demo"
-    assert {p.name for p in folder.iterdir()} == {
+    assert {p.name for p in folder.glob("[!.]*")} == {
         "test_images.tfrecords", "test_patches.tfrecords", "answers.csv", "groups.csv",
         "submission.csv", "details.csv", "matches.png",
     }  # fmt: skip

@@ -1,0 +1,88 @@
+"""Paths on the command line: read, written, or folders that are filled; what is written is checked before any work."""
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+
+RUN_OUTPUTS = {
+    "submission.csv",
+    "details.csv",
+}  # of a run directory, which a command may name as its own outputs
+
+
+class Read(click.Path):
+    """A file or folder that a command reads, or a glob."""
+
+
+class Written(click.Path):
+    """A file that a command writes, "-" for standard output."""
+
+
+class Filled(click.Path):
+    """A folder that a command writes files to; it checks their names itself."""
+
+
+class RunDir(click.Path):
+    """The directory of a run."""
+
+
+def checked(command: click.Command) -> click.Command:
+    """The command with a check of all its outputs against all its inputs before anything is done."""
+    inner = command.callback
+    assert inner is not None
+    command.callback = functools.wraps(inner)(_checking(command, inner))
+    return command
+
+
+def _checking(command: click.Command, inner: Callable[..., Any]) -> Callable[..., Any]:
+    def callback(*arguments: Any, **options: Any) -> Any:
+        check(command, click.get_current_context().params)
+        return inner(*arguments, **options)
+
+    return callback
+
+
+def check(command: click.Command, values: dict[str, Any]) -> None:
+    """Refuse outputs that are inputs, that are named twice or cannot be written.
+
+    Parameters
+    ----------
+    command : click.Command
+        Whose parameters say which paths are read and which are written.
+    values : dict
+        By the parameters' names.
+
+    Raises
+    ------
+    MatcherError
+        As `matcher.formats.outputs.check_outputs`.
+    """
+    from matcher.errors import MatcherError
+    from matcher.formats.outputs import RUN_FILES, check_outputs
+
+    outputs = [path for path in _of(command, values, Written) if path != "-"]
+    inputs = [*_of(command, values, Read), *_config(click.get_current_context(silent=True))]
+    check_outputs(outputs, inputs)
+    for folder in _of(command, values, RunDir):
+        own = {os.path.realpath(os.path.join(folder, name)) for name in RUN_FILES if name not in RUN_OUTPUTS}
+        for output in outputs:
+            if os.path.realpath(output) in own:
+                raise MatcherError(f"{output}: is a file of the run directory; write to another file")
+        there = (os.path.join(folder, name) for name in RUN_FILES)
+        check_outputs([path for path in there if os.path.isfile(path)], inputs)
+
+
+def _of(command: click.Command, values: dict[str, Any], kind: type[click.Path]) -> Iterator[str]:
+    """The values of parameters of one kind of path."""
+    for param in command.params:
+        value = values.get(param.name or "")
+        if isinstance(param.type, kind) and value is not None:
+            yield from [value] if isinstance(value, str) else value
+
+
+def _config(context: click.Context | None) -> list[str]:
+    """The file of options, which is read before all else."""
+    return [] if context is None else context.meta.get("matcher.config", [])

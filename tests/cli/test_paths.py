@@ -1,0 +1,355 @@
+"""No command destroys a file: outputs against inputs, folders that are filled, run directories."""
+
+import os
+import shutil
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from matcher.cli import COMMANDS, main
+from matcher.cli.paths import Filled, Read, RunDir, Written
+from tests.search.test_inside import write
+
+KINDS = (Read, Written, Filled, RunDir)
+
+
+def commands():
+    context = click.Context(main)
+    return {name: main.get_command(context, name) for name in COMMANDS}
+
+
+def params(command, *kinds):
+    return [param for param in command.params if isinstance(param.type, kinds)]
+
+
+PAIRS = [
+    (name, read.name, written.name)
+    for name, command in commands().items()
+    for read in params(command, Read)
+    for written in params(command, Written)
+]
+
+
+def spell(command, values):
+    """Arguments of a command line from values by parameter."""
+    out = []
+    for param in command.params:
+        value = values.get(param.name)
+        if value is None:
+            continue
+        out += [str(value)] if isinstance(param, click.Argument) else [param.opts[-1], str(value)]
+    return out
+
+
+def test_every_path_is_of_a_kind():
+    """What is written is known of every command; a plain path would be checked by nobody."""
+    for name, command in commands().items():
+        for param in command.params:
+            assert type(param.type) is not click.Path, (name, param.name)
+            if param.type is click.STRING:
+                assert param.metavar not in ("FILE", "DIR", "[FILE]"), (name, param.name)
+
+
+@pytest.mark.parametrize(("name", "read", "written"), PAIRS)
+@pytest.mark.parametrize(
+    "way", ["itself", "symlink", "hard link", "dots", "linked folder", "in a folder", "list"]
+)
+def test_an_output_is_no_input(name, read, written, way, tmp_path):
+    """Whatever way leads to it, an input is refused as an output before it is opened."""
+    command = commands()[name]
+    folder = tmp_path / "in"
+    folder.mkdir()
+    files = {param.name: folder / f"{param.name}.txt" for param in params(command, Read)}
+    for path in files.values():
+        path.write_text("# mine\n")
+    own = files[read]
+    given, output = dict(files), own
+    if way == "symlink":
+        output = tmp_path / "other.csv"
+        output.symlink_to(own)
+    elif way == "hard link":
+        output = tmp_path / "other.csv"
+        os.link(own, output)
+    elif way == "dots":
+        output = folder / ".." / "in" / own.name
+    elif way == "linked folder":
+        (tmp_path / "also").symlink_to(folder)
+        output = tmp_path / "also" / own.name
+    elif way == "in a folder":
+        given[read] = folder
+    elif way == "list":
+        given[read] = tmp_path / "all.txt"
+        given[read].write_text(f"# pictures\nin/{own.name}\n")
+    given |= {param.name: tmp_path / "new.npz" for param in params(command, Written) if param.required}
+    given[written] = output
+    if read == "config" and given[read] != own:
+        pytest.skip("options are in one file")
+    if (
+        any(param.name == read and param.type.file_okay is False for param in command.params)
+        and way != "in a folder"
+    ):
+        pytest.skip("is a folder")
+    for param in command.params:  # a folder where only a folder will do
+        if param.name in given and isinstance(param.type, Read) and not param.type.file_okay:
+            given[param.name] = folder if param.name == read else None
+    before = own.read_bytes()
+    done = CliRunner().invoke(main, [name, *spell(command, given)])
+    assert done.exit_code == 1, done.output
+    assert "write to another file" in done.output
+    assert own.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", [name for name, c in commands().items() if len(params(c, Written)) > 1])
+def test_two_outputs_are_two_files(name, tmp_path):
+    command = commands()[name]
+    files = {
+        param.name: tmp_path / f"{param.name}.csv"
+        for param in params(command, Read)
+        if param.name != "config"
+    }
+    for path in files.values():
+        path.write_text("mine")
+    first, second = params(command, Written)[:2]
+    for other in (tmp_path / "a.csv", tmp_path / "A.csv", tmp_path / "link" / "a.csv"):
+        (tmp_path / "link").unlink(missing_ok=True)
+        (tmp_path / "link").symlink_to(tmp_path)
+        given = {**files, first.name: tmp_path / "a.csv", second.name: other}
+        done = CliRunner().invoke(main, [name, *spell(command, given)])
+        assert done.exit_code == 1, done.output
+        assert "another output too" in done.output
+
+
+def test_text_does_not_replace_a_picture(tmp_path):
+    """A picture that is there is not overwritten by a table, though it is no input of this command."""
+    np.save(tmp_path / "precious.npy", np.zeros(3))
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("Patch ID,Result\n0,5 70 9\n")
+    before = (tmp_path / "precious.npy").read_bytes()
+    arguments = ["score", "a.csv", "b.csv", "--json", "precious.npy"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 1
+    assert "NumPy" in done.output
+    assert (tmp_path / "precious.npy").read_bytes() == before
+
+
+def test_sources_of_a_virtual_raster_are_inputs(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"pixels")
+    (tmp_path / "a.vrt").write_text('<V><SourceFilename relativeToVRT="1">a.tif</SourceFilename></V>')
+    done = CliRunner().invoke(
+        main, ["locate", str(tmp_path / "a.vrt"), str(tmp_path), "--json", str(tmp_path / "a.tif")]
+    )
+    assert done.exit_code == 1
+    assert "input" in done.output
+
+
+def tree(folder):
+    """What lies in a folder, whoever wrote it; lists of what was written aside."""
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+# --- folders that are filled ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A scene, two chips, a series of two dates, arrays of both, and where the chips lie."""
+    folder = tmp_path_factory.mktemp("world")
+    rng = np.random.default_rng(5)
+    scene = np.kron(rng.integers(300, 3000, (40, 40, 4)), np.ones((3, 3, 1))).astype(np.uint16)
+    scene += rng.integers(0, 60, scene.shape, dtype=np.uint16)
+    write(folder / "scenes/T31.tif", scene)
+    write(folder / "chips/T31.tif", scene[20:60, 30:70])
+    write(folder / "more/7.tif", scene[60:100, 50:90])
+    np.save(folder / "i.npy", scene[np.newaxis])
+    np.save(folder / "p.npy", scene[np.newaxis, 20:60, 30:70])
+    for name in ("series", "other"):
+        np.save(folder / f"{name}.npy", np.stack([scene, scene]))
+    (folder / "s.csv").write_text("Patch ID,Result\n0,0 30 20\n")
+    return folder
+
+
+FILLED = {
+    "locate": (
+        ["locate", "chips/T31.tif", "more/7.tif", "in", "scenes/T31.tif", "--write-georeferenced", "out"],
+        ["T31.tif", "7.tif"],
+    ),
+    "change": (
+        ["change", "i.npy", "p.npy", "s.csv", "-o", "out", "--forms", "npz,tif,png"],
+        ["0.tif", "0.png", "0.npz"],
+    ),
+    "change matched": (["change", "i.npy", "p.npy", "-o", "out"], ["0.npz"]),
+    "cut": (
+        ["cut", "series.npy", "-o", "out", "--side", "32", "--patches", "2"],
+        ["test_images.tfrecords", "test_patches.tfrecords", "answers.csv", "manifest.csv", "manifest.json"],
+    ),
+    "cut arrays": (
+        ["cut", "series.npy", "-o", "out", "--side", "32", "--patches", "2", "--form", "arrays"],
+        ["images.npz", "patches.npy"],
+    ),
+    "cut pairs": (
+        ["cut", "series.npy", "other.npy", "-o", "out", "--side", "32", "--pairs", "2"],
+        ["pairs.npz"],
+    ),
+    "simulate": (
+        ["simulate", "out", "--images", "1", "--patches-per-image", "1", "--seed", "0", "--size", "64"],
+        ["test_images.tfrecords", "test_patches.tfrecords", "answers.csv", "groups.csv"],
+    ),
+    "demo": (["demo", "out", "-q"], ["test_images.tfrecords", "submission.csv", "matches.png"]),
+}
+
+
+def test_every_command_that_fills_a_folder_is_tried():
+    tried = {arguments[0] for arguments, _ in FILLED.values()}
+    assert tried == {name for name, command in commands().items() if params(command, Filled)}
+
+
+@pytest.mark.parametrize("case", FILLED)
+def test_a_filled_folder_keeps_what_others_put_there(case, world, tmp_path, monkeypatch):
+    """Foreign files of the names stop the command before any work; its own of an earlier time are replaced."""
+    shutil.copytree(world, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    arguments, names = FILLED[case]
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in names:
+        for foreign in ("file", "link"):
+            if foreign == "file":
+                (out / name).write_text("mine")
+            else:
+                (tmp_path / "far").write_text("mine")
+                (out / name).symlink_to(tmp_path / "far")
+            before = tree(tmp_path)
+            done = CliRunner().invoke(main, arguments)
+            assert done.exit_code == 1, (name, done.output)
+            assert name in done.output
+            assert tree(tmp_path) == before
+            (out / name).unlink()
+    (out / "notes.txt").write_text("mine")
+    for _ in range(2):
+        done = CliRunner().invoke(main, arguments)
+        assert done.exit_code == 0, done.output
+    assert (out / "notes.txt").read_text() == "mine"
+    written = {path.name for path in out.glob("[!.]*")} - {"notes.txt"}
+    assert set(names) <= written
+    changed = out / names[0]
+    changed.write_bytes(changed.read_bytes() + b"edited by hand")
+    before = tree(tmp_path)
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 1, done.output
+    assert tree(tmp_path) == before
+
+
+def test_own_outputs_that_are_inputs_now_stay(world, tmp_path, monkeypatch):
+    """What an earlier call wrote is an input like any other when it is named as one."""
+    shutil.copytree(world, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    first = ["locate", "chips/T31.tif", "scenes/T31.tif", "--write-georeferenced", "out"]
+    assert CliRunner().invoke(main, first).exit_code == 0
+    before = tree(tmp_path)
+    done = CliRunner().invoke(main, ["locate", "out", "in", "scenes/T31.tif", "--write-georeferenced", "out"])
+    assert done.exit_code == 1, done.output
+    assert "input" in done.output
+    assert tree(tmp_path) == before
+
+
+def test_chips_of_one_name_get_names_of_their_own(world, tmp_path, monkeypatch):
+    shutil.copytree(world, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy("more/7.tif", "more/t31.TIF")
+    done = CliRunner().invoke(
+        main,
+        ["locate", "chips/T31.tif", "more/t31.TIF", "in", "scenes/T31.tif", "--write-georeferenced", "out"],
+    )
+    assert done.exit_code == 0, done.output
+    assert {path.name for path in (tmp_path / "out").glob("*.tif")} == {"T31.tif", "t31-2.tif"}
+
+
+def test_a_dry_run_makes_nothing(world, tmp_path, monkeypatch):
+    shutil.copytree(world, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    before = tree(tmp_path)
+    more = ["--write-georeferenced", "out", "--dry-run"]
+    assert CliRunner().invoke(main, ["locate", "chips/T31.tif", "scenes/T31.tif", *more]).exit_code == 0
+    arguments = ["match", "i.npy", "p.npy", "--run-dir", "run", "--dry-run"]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    assert tree(tmp_path) == before
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "run").exists()
+
+
+# --- run directories --------------------------------------------------------------------------------------------
+
+MATCH = ["match", "i.npy", "p.npy", "--run-dir", "run", "-q"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "thesis.txt", ".thesis.tmp", "notes/.a.csv.k3j2.tmp", "submission.csv", "details.csv", "errors.jsonl", "DONE",
+        "run.json", "lock", "shards/mine.txt", "shards", "index/sides.json", "job.pickle",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("dry", [False, True])
+def test_a_folder_that_is_no_run_is_refused(name, dry, world, tmp_path, monkeypatch):
+    shutil.copytree(world, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run" / name).parent.mkdir(parents=True)
+    (tmp_path / "run" / name).write_text('{"mine": 1}')
+    before = tree(tmp_path)
+    done = CliRunner().invoke(main, [*MATCH, *(["--dry-run"] if dry else [])])
+    assert done.exit_code == 1, done.output
+    assert "no run directory" in done.output
+    assert tree(tmp_path) == before
+
+
+def test_files_of_others_in_a_run_stay(world, tmp_path, monkeypatch):
+    """Only what a killed run was writing is swept, and only where runs write."""
+    shutil.copytree(world, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(main, MATCH).exit_code == 0
+    others = ["notes/.matcher-0123abcd.tmp", ".program.lock.tmp", "draft.tmp", "shards/.hidden", "x.npz.part"]
+    own = [".matcher-0123abcd.tmp", "shards/.matcher-0123abcd.tmp", "index/.matcher-0123abcd.tmp"]
+    for name in others + own:
+        (tmp_path / "run" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "run" / name).write_text("mine")
+    done = CliRunner().invoke(main, MATCH)
+    assert done.exit_code == 0, done.output
+    assert all((tmp_path / "run" / name).exists() for name in others)
+    assert not any((tmp_path / "run" / name).exists() for name in own)
+
+
+def test_a_run_that_was_killed_at_its_start_goes_on(world, tmp_path, monkeypatch):
+    shutil.copytree(world, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run/shards").mkdir(parents=True)
+    (tmp_path / "run/lock").write_text("4711\n")
+    (tmp_path / "run/.matcher-0123abcd.tmp").write_text("half")
+    assert CliRunner().invoke(main, MATCH).exit_code == 0
+    for damage in ("", "{", '{"check": 1}'):  # its shards are there: they say whose they are
+        (tmp_path / "run/run.json").write_text(damage)
+        assert CliRunner().invoke(main, MATCH).exit_code == 0
+
+
+def test_outputs_and_inputs_against_the_run_directory(world, tmp_path, monkeypatch):
+    shutil.copytree(world, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    for more in ([], ["-o", "run/submission.csv", "--details", "run/details.csv"]):
+        assert CliRunner().invoke(main, [*MATCH, *more]).exit_code == 0
+    before = tree(tmp_path)
+    for name in ("run.json", "DONE", "errors.jsonl", "lock"):
+        done = CliRunner().invoke(main, [*MATCH, "-o", f"run/../run/{name}"])
+        assert done.exit_code == 1, done.output
+        assert tree(tmp_path) == before
+    done = CliRunner().invoke(main, [*MATCH, "--ids", "run/submission.csv"])
+    assert done.exit_code == 1, done.output
+    assert "input" in done.output
+    for name in ("run.json", "submission.csv", "DONE"):
+        done = CliRunner().invoke(main, ["merge", "run", "-o", f"run/{name}"])
+        assert done.exit_code == 1, done.output
+    assert tree(tmp_path) == before
+    assert CliRunner().invoke(main, ["merge", "run", "-o", "run/merged.csv"]).exit_code == 0
+    assert CliRunner().invoke(main, ["merge", "run", "-o", "run/merged.csv"]).exit_code == 0
