@@ -1,4 +1,4 @@
-"""The best of many candidates, one a target."""
+"""The best of many candidates, one a target, each with the best other place of its target."""
 
 from numpy.typing import NDArray
 
@@ -6,23 +6,47 @@ from matcher.kernels.jit import kernel
 
 
 @kernel(nogil=True)
+def _comes_first(one: float, y: int, x: int, other: float, v: int, u: int) -> bool:
+    """Whether a score at (y, x) goes before another at (v, u): the higher, then the lower y, then the lower x."""
+    if one != other:
+        return one > other
+    return y < v or (y == v and x < u)
+
+
+@kernel(nogil=True)
+def _offer(
+    score: float, y: int, x: int, best_y: int, best_x: int, apart: int, rival: NDArray, place: NDArray
+) -> None:
+    """Make a place the rival, rival (1,) and place (2,), where it lies apart from the best and goes before the one there."""
+    far = abs(y - best_y) > apart or abs(x - best_x) > apart
+    if score >= 0 and far and _comes_first(score, y, x, rival[0], place[0], place[1]):
+        rival[0], place[0], place[1] = score, y, x
+
+
+@kernel(nogil=True)
 def best_targets(
     target: NDArray,
     place: NDArray,
     score: NDArray,
+    rival_place: NDArray,
+    rival: NDArray,
+    apart: int,
     out_target: NDArray,
     out_place: NDArray,
     out_score: NDArray,
+    out_rival_place: NDArray,
+    out_rival: NDArray,
 ) -> None:
-    """Best place of each of the best targets: (n, m) candidates to (n, keep), best first.
+    """Best place of each of the best targets: (n, m) candidates to (n, keep), best first, each with its rival.
 
-    target, score (n, m), place (n, m, 2); a negative target is none. Ties go to the lower target, y and x. out arrays
-    come filled with what stands for none: -1, 0 and -1.
+    target, score, rival (n, m), place, rival_place (n, m, 2); a negative target is none. The rival is the best place,
+    or rival, of the same target more than `apart` px off the best in y or x. Ties go to the lower target, y and x. out
+    arrays come filled with what stands for none: -1, or 0 for places.
     """
     keep = out_target.shape[1]
     for n in range(len(target)):
         count = 0
-        for m in range(target.shape[1]):
+        for m in range(target.shape[1]):  # the best of every target, in their order
             t, s, y, x = target[n, m], score[n, m], place[n, m, 0], place[n, m, 1]
             if t < 0:
                 continue
@@ -30,8 +54,9 @@ def best_targets(
             while slot < count and out_target[n, slot] != t:
                 slot += 1
             if slot < count:
-                old, oy, ox = out_score[n, slot], out_place[n, slot, 0], out_place[n, slot, 1]
-                if s < old or (s == old and (y > oy or (y == oy and x >= ox))):
+                if not _comes_first(
+                    s, y, x, out_score[n, slot], out_place[n, slot, 0], out_place[n, slot, 1]
+                ):
                     continue
             elif count < keep:
                 count += 1
@@ -49,3 +74,19 @@ def best_targets(
                 slot -= 1
             out_target[n, slot], out_score[n, slot] = t, s
             out_place[n, slot, 0], out_place[n, slot, 1] = y, x
+        for m in range(target.shape[1]):  # and their rivals
+            for slot in range(count):
+                if out_target[n, slot] == target[n, m]:
+                    best_y, best_x = out_place[n, slot, 0], out_place[n, slot, 1]
+                    held, at = out_rival[n, slot : slot + 1], out_rival_place[n, slot]
+                    _offer(score[n, m], place[n, m, 0], place[n, m, 1], best_y, best_x, apart, held, at)
+                    _offer(
+                        rival[n, m],
+                        rival_place[n, m, 0],
+                        rival_place[n, m, 1],
+                        best_y,
+                        best_x,
+                        apart,
+                        held,
+                        at,
+                    )

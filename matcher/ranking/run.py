@@ -12,7 +12,7 @@ from matcher.evidence import Channel, channels, templates
 from matcher.matching.job import Job, prepare
 from matcher.ranking.rankings import Grid, Ranking
 from matcher.search.correlation import score_maps, target_bytes, target_spectra
-from matcher.search.exhaustive import fitting
+from matcher.search.exhaustive import fitting, search_everywhere
 from matcher.search.peaks import combined
 from matcher.settings import MatchOptions, Settings
 from matcher.threads import limited, spread
@@ -83,7 +83,7 @@ def _images(job: Job, by_side: dict[tuple[int, int], list[int]], tell: Tell) -> 
     place = np.zeros((count, keep, 2), np.int64)
     score = np.full((count, keep), -np.inf, np.float32)
     for which in by_side.values():
-        found = job.search(which, keep, tell)
+        found = search_everywhere(job.task(keep), which, tell)
         target[which], place[which] = found.target, found.place
         score[which] = np.where(found.target >= 0, found.score / 2, -np.inf)
     image = np.where(target >= 0, job.targets.ids[target], -1)

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from matcher.evidence import Channel, channels, templates
 from matcher.imagery import Pictures, Roles
 from matcher.kernels.spectra import combine_peaks
-from matcher.search.candidates import Candidates, best_by_target
+from matcher.search.candidates import APART, Candidates, best_by_target
 from matcher.search.correlation import BATCH, Spectra, score_maps, target_bytes, target_spectra
 from matcher.search.task import Report, Task
 from matcher.threads import spread
 
-APART = 6  # px between the best and the second place in one target
 PRIOR_PLACES = 50.0  # the prior noise of a map counts as so many places; only tiny maps feel it
 Peaks = tuple[NDArray[np.float32], NDArray[np.int64]]
 _TOGETHER = 32  # patches read at a time
@@ -48,13 +47,14 @@ def search_everywhere(task: Task, which: Sequence[int], report: Report) -> Candi
 
             done = chain.from_iterable(spread(peaks, part) for part in _batches(patches, which))
             for n, (score, place) in enumerate(done):
-                merged = best_by_target(
-                    np.concatenate([found.target[n], numbers])[np.newaxis],
-                    np.concatenate([found.place[n], place[:, 0]])[np.newaxis],
-                    np.concatenate([found.score[n], score[:, 0]])[np.newaxis],
-                    keep,
+                row = np.array([n])
+                more = Candidates(
+                    *(
+                        array[np.newaxis]
+                        for array in (numbers, place[:, 0], score[:, 0], place[:, 1], score[:, 1])
+                    )
                 )
-                found.put(np.array([n]), merged)
+                found.put(row, best_by_target(found.take(row).beside(more), keep))
                 report(len(block))
     return found
 

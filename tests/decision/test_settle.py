@@ -176,7 +176,7 @@ class TestSettle:
         targets = [land(90, 110, 1), sea(100, 96, 2), land(96, 96, 3)]
         ground = ground_of(targets, side)
         own = statistics(kind(32, 32, 9), side)[0]
-        found = Candidates(
+        found = Candidates.alone(
             np.array([[0, 2, 1, -1]]),
             np.array([[[10, 20], [33, 5], [60, 60], [0, 0]]]),
             np.array([[score, score - 3, score - 4, -1]], np.float32),

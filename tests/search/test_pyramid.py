@@ -12,7 +12,7 @@ import matcher
 from matcher.errors import MatcherError
 from matcher.kernels.slide import ROW_SHIFT
 from matcher.model import shipped
-from matcher.search.candidates import Candidates, best_by_target
+from matcher.search.candidates import APART, Candidates, best_by_target
 from matcher.search.pyramid.cascade import search_pyramid
 from matcher.search.pyramid.codes import CELLS, LARGEST, Plan
 from matcher.search.pyramid.index import build_index, code_patches
@@ -188,7 +188,7 @@ class TestBestByTarget:
         target = np.array([[2, 1, 1, 0, -1, 2]])
         place = np.array([[[5, 5], [3, 9], [3, 2], [0, 0], [0, 0], [4, 7]]])
         score = np.array([[7.0, 7.0, 7.0, 1.0, -1.0, 7.0]], np.float32)
-        best = best_by_target(target, place, score, 4)
+        best = best_by_target(Candidates.alone(target, place, score), 4)
         assert best.target.tolist() == [[1, 2, 0, -1]]
         assert best.place[0, :3].tolist() == [[3, 2], [4, 7], [0, 0]]
         assert best.score.tolist() == [[7, 7, 1, -1]]
@@ -198,7 +198,7 @@ class TestBestByTarget:
         rng = np.random.default_rng(keep)
         target, place = rng.integers(-1, 6, (40, 30)), rng.integers(0, 3, (40, 30, 2))
         score = rng.integers(0, 5, (40, 30)).astype(np.float32)
-        found = best_by_target(target, place, score, keep)
+        found = best_by_target(Candidates.alone(target, place, score), keep)
         for n in range(40):
             rows = sorted((-score[n, m], target[n, m], *place[n, m]) for m in range(30) if target[n, m] >= 0)
             expected = []
@@ -212,8 +212,44 @@ class TestBestByTarget:
             ]
             assert got == expected
 
+    @pytest.mark.parametrize("keep", [1, 3])
+    def test_rivals_as_loops(self, keep):
+        """Places of one target, and their own rivals, are the rivals of its best where they lie apart."""
+        rng = np.random.default_rng(keep)
+        n, m = 60, 12
+        target = rng.integers(-1, 4, (n, m))
+        place, rival_place = rng.integers(0, 3 * APART, (2, n, m, 2))
+        score, rival = rng.integers(0, 5, (2, n, m)).astype(np.float32)
+        rival[rng.random((n, m)) < 0.5] = -1
+        given = Candidates(target, place, score, rival_place, rival)
+        found = best_by_target(given, keep)
+        for k in range(n):
+            for slot in range(keep):
+                own, at = found.target[k, slot], found.place[k, slot]
+                expected = [(1.0, 0, 0)]  # none
+                for i in range(m):
+                    for value, (y, x) in ((score[k, i], place[k, i]), (rival[k, i], rival_place[k, i])):
+                        apart = max(abs(y - at[0]), abs(x - at[1])) > APART
+                        if own >= 0 and target[k, i] == own and apart and value >= 0:
+                            expected.append((-value, y, x))
+                assert (-found.rival[k, slot], *found.rival_place[k, slot]) == min(expected)
+
+    def test_the_runner_up_is_the_best_other_place_anywhere(self):
+        given = Candidates(
+            np.array([[4, 2], [4, 2], [4, -1]]),
+            np.array([[[1, 1], [2, 2]], [[1, 1], [2, 2]], [[1, 1], [0, 0]]]),
+            np.array([[9, 5], [9, 5], [9, -1]], np.float32),
+            np.array([[[70, 8], [0, 0]], [[70, 8], [3, 3]], [[0, 0], [0, 0]]]),
+            np.array([[7, -1], [4, 4.5], [-1, -1]], np.float32),
+        )
+        second = given.runner_up()
+        assert second.target[:, 0].tolist() == [4, 2, -1]
+        assert second.place[:2, 0].tolist() == [[70, 8], [2, 2]]
+        assert second.score[:, 0].tolist() == [7, 5, -1]
+        assert given.first(1).runner_up().score[:, 0].tolist() == [7, 4, -1]
+
     def test_ranked_anew(self):
-        found = Candidates(
+        found = Candidates.alone(
             np.array([[4, 2, 7]]), np.array([[[4, 4], [2, 2], [7, 7]]]), np.array([[9, 5, 1]], np.float32)
         )
         again = found.ranked(np.array([[3, 3, 8]], np.float32))

@@ -14,9 +14,10 @@ from matcher.imagery import Pictures
 from matcher.kernels.bits import CHUNK
 from matcher.kernels.slide import ROW_SHIFT
 from matcher.search.candidates import Candidates, best_by_target
-from matcher.search.exhaustive import fitting, search_everywhere
+from matcher.search.exhaustive import fitting
+from matcher.search.pyramid import exact_tiles
 from matcher.search.pyramid.codes import Plan
-from matcher.search.pyramid.exact_tiles import judge_exactly
+from matcher.search.pyramid.exact_tiles import in_doubt, judge_exactly, search_exactly
 from matcher.search.pyramid.index import Index, build_index, code_patches, index_bytes
 from matcher.search.pyramid.proposals import judge, propose_coarse, propose_middle
 from matcher.search.task import Report, Task
@@ -38,8 +39,6 @@ LEAD = (
     2.5  # … and hardly any leads the best other target by after the coarse level; chance goes far with many …
 )
 LATER_LEAD = 1.6  # … and after the middle level, among whose best the true place is seldom missing
-# Codes are one bit a pixel: the exact engine takes what they say by less, and mends most of the surest wrong answers.
-EXACT_CONVINCING, EXACT_LEAD = 90.0, 2.0
 EVERYWHERE = 48e6  # px of targets up to which what is still in doubt is searched exhaustively
 KEYS_SHARE = 0.15  # of the memory, for the keys of a block of patches
 _KEY = 4  # bytes of a key
@@ -103,18 +102,14 @@ def search_pyramid(
             deeper = judge(index, codes, proposals, len(found.target[0]))
             found.put(rows, _merged(found.take(rows), deeper))
     found = _to_targets(found, numbers, index.plan, side, targets)
-    doubtful = (
-        everyone if task.evidence != DEFAULT_EVIDENCE else _in_doubt(found, EXACT_CONVINCING, EXACT_LEAD)
-    )
+    doubtful = everyone if task.evidence != DEFAULT_EVIDENCE else in_doubt(found)
     for rows, block in blocks("exact", doubtful, DOUBTFUL_BLOCK):
         found.put(rows, judge_exactly(block, found.take(rows), task))
-    doubtful = _in_doubt(found, EXACT_CONVINCING, EXACT_LEAD)
+    doubtful = _in_doubt(found, exact_tiles.CONVINCING, exact_tiles.LEAD)
     if len(doubtful) and index.shapes.prod(1).sum() <= EVERYWHERE * task.effort:
         begin = time.perf_counter()
         wider = replace(task, keep=len(found.target[0]))
-        found.put(
-            doubtful, search_everywhere(wider, [which[k] for k in doubtful.tolist()], lambda _pairs: None)
-        )
+        found.put(doubtful, search_exactly(wider, [which[k] for k in doubtful.tolist()], lambda _pairs: None))
         log.info("level everywhere: %d patches, %.2f s", len(doubtful), time.perf_counter() - begin)
     return found.first(keep)
 
@@ -133,11 +128,7 @@ def _textured(dn: NDArray[np.float32]) -> bool:
 
 def _merged(one: Candidates, other: Candidates) -> Candidates:
     """The best of both."""
-    target, place, score = (
-        np.concatenate([getattr(c, name) for c in (one, other)], axis=1)
-        for name in ("target", "place", "score")
-    )
-    return best_by_target(target, place, score, one.target.shape[1])
+    return best_by_target(one.beside(other), one.target.shape[1])
 
 
 def index_targets(task: Task, side: tuple[int, int]) -> Index:
@@ -184,5 +175,7 @@ def _to_targets(
     """Candidates of an index as candidates of the targets: their numbers, and the whole patch's corner."""
     target = np.where(best.target >= 0, numbers[best.target], -1)
     limits = np.array([targets.shape(k)[:2] for k in numbers.tolist()])[best.target] - np.array(side)
-    place = np.clip(best.place - np.array(plan.margin), 0, limits)
-    return Candidates(target, place, best.score)
+    place, rival_place = (
+        np.clip(at - np.array(plan.margin), 0, limits) for at in (best.place, best.rival_place)
+    )
+    return replace(best, target=target, place=place, rival_place=rival_place)

@@ -1,4 +1,4 @@
-"""The last level: the exact engine round the places that are still in doubt."""
+"""The exact engine round some places: what is in doubt is told by the noise of the ground about it."""
 
 from collections.abc import Sequence
 
@@ -7,17 +7,45 @@ from numpy.typing import NDArray
 
 from matcher.evidence import Channel, channels, templates
 from matcher.imagery import Pictures
-from matcher.search.candidates import Candidates
+from matcher.search.candidates import Candidates, best_by_target
 from matcher.search.correlation import target_spectra
-from matcher.search.exhaustive import patch_peaks
-from matcher.search.task import Task
+from matcher.search.exhaustive import patch_peaks, search_everywhere
+from matcher.search.task import Report, Task
 from matcher.threads import ahead, spread
 
 AROUND = 24  # px searched on every side of a candidate: enough places to know the noise by
 MARGIN = 9  # px more that the fields of a tile need round it: the mean of log magnitude reaches 8
+# Codes are one bit a pixel: the exact engine takes what they say by less, and mends most of the surest wrong answers.
+CONVINCING, LEAD = 90.0, 2.0
 _TOGETHER = 32  # patches whose tiles are cut and held at once
+_BLOCK = 512  # patches held at once
 
 Tile = tuple[NDArray[np.float32], tuple[int, int], tuple[int, int]]
+Found = tuple[
+    int, NDArray[np.float32], NDArray[np.int64]
+]  # candidate; score and place of the best and the second
+
+
+def in_doubt(found: Candidates) -> NDArray[np.int64]:
+    """The patches whose best place does not stand out, in its score or its lead over the best other place anywhere."""
+    best, second = found.score[:, 0], found.runner_up().score[:, 0]
+    return np.flatnonzero((best < CONVINCING) | (best < LEAD * second))
+
+
+def search_exactly(task: Task, which: Sequence[int], report: Report) -> Candidates:
+    """The best places of some patches of one shape by every pixel, those in doubt judged by the tiles round them.
+
+    The parameters are those of `matcher.search.exhaustive.search_everywhere`. A map's noise is that of all of its
+    target, in which rugged ground stands out from flat; a tile's is that of the ground about a place. So scores by tiles
+    tell right from wrong better, and do not depend on how large a target is.
+    """
+    found = search_everywhere(task, which, report)
+    doubtful = in_doubt(found)
+    for start in range(0, len(doubtful), _BLOCK):
+        rows = doubtful[start : start + _BLOCK]
+        patches = [task.patches[which[k]] for k in rows.tolist()]
+        found.put(rows, judge_exactly(patches, found.take(rows), task))
+    return found
 
 
 def judge_exactly(
@@ -25,7 +53,7 @@ def judge_exactly(
     found: Candidates,
     task: Task,
 ) -> Candidates:
-    """Places and scores of candidates anew, each by every pixel of a tile round it.
+    """Places and scores of candidates, and of the best one's rival, anew, each by every pixel of a tile round it.
 
     Parameters
     ----------
@@ -39,21 +67,26 @@ def judge_exactly(
     Returns
     -------
     Candidates
-        Best first; scores are those of the exact engine, the noise being that of the tile.
+        Best first; scores are those of the exact engine, the noise being that of the tile. Where a rival was not known
+        it is the best other place of the tile.
     """
-    place, score = found.place.copy(), np.full(found.score.shape, -1, np.float32)
+    wanted = found.beside(found.first(1).rivals())
+    out = Candidates.empty(*wanted.target.shape)
     parts = [
         range(start, min(start + _TOGETHER, len(patches))) for start in range(0, len(patches), _TOGETHER)
     ]
-    for rows, tiles in ahead((part, _cut(task.targets, found, part, patches[0].shape[:2])) for part in parts):
+    for rows, tiles in ahead(
+        (part, _cut(task.targets, wanted, part, patches[0].shape[:2])) for part in parts
+    ):
 
-        def peaks(n: int, tiles: dict[tuple[int, int], Tile] = tiles) -> list[tuple[int, float, int, int]]:
+        def peaks(n: int, tiles: dict[tuple[int, int], Tile] = tiles) -> list[Found]:
             return _peaks(patches[n], n, tiles, task)
 
         for n, made in zip(rows, spread(peaks, rows), strict=True):
-            for m, value, y, x in made:
-                score[n, m], place[n, m] = value, (y, x)
-    return Candidates(found.target, place, score).ranked(score)
+            for m, score, place in made:
+                out.target[n, m] = wanted.target[n, m]
+                (out.score[n, m], out.rival[n, m]), (out.place[n, m], out.rival_place[n, m]) = score, place
+    return best_by_target(out, found.target.shape[1])
 
 
 def _cut(
@@ -81,8 +114,8 @@ def _peaks(
     n: int,
     tiles: dict[tuple[int, int], Tile],
     task: Task,
-) -> list[tuple[int, float, int, int]]:
-    """(candidate, score, y, x) of one patch's tiles; tiles of one size share their transforms."""
+) -> list[Found]:
+    """What each of one patch's tiles holds; tiles of one size share their transforms."""
     own = templates(patch, task.roles, task.evidence, task.model.responses)
     by_size: dict[tuple[int, int], list[tuple[int, list[Channel], tuple[int, int]]]] = {}
     for (number, m), (pixels, inner, corner) in tiles.items():
@@ -98,6 +131,5 @@ def _peaks(
     for group in by_size.values():
         score, place = patch_peaks(own, target_spectra([fields for _, fields, _ in group], own[0].shape))
         for k, (m, _, corner) in enumerate(group):
-            y, x = place[k, 0]
-            out.append((m, float(score[k, 0]), corner[0] + int(y), corner[1] + int(x)))
+            out.append((m, score[k], place[k] + np.array(corner)))
     return out

@@ -1,19 +1,21 @@
 """Coarse to fine: pooled codes at every few pixels propose places, fine codes near them decide."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.kernels.bits import KEY_SHIFT, FineCodes, chunk_minima, least_keys, refine, sample_agreement
+from matcher.kernels.rivals import places_apart
 from matcher.kernels.slide import ROW_SHIFT, column_minima
-from matcher.search.candidates import Candidates, best_by_target
+from matcher.search.candidates import APART, Candidates, best_by_target
 from matcher.search.pyramid.codes import CHANNELS
 from matcher.search.pyramid.index import Index, PatchCodes
 
 _NOISE_WINDOWS = 64
 WIDER = 2  # strides that a place may be off from the best proposal of its target
+RIVALS = 4  # places of the best target that are looked at for its rival
 _GOLDEN = 0.6180339887498949
 _PLASTIC = (0.7548776662466927, 0.5698402909980532)
 Noise = tuple[NDArray[np.float32], NDArray[np.float32]]  # mean and deviation
@@ -79,13 +81,15 @@ def judge(index: Index, patches: PatchCodes, proposals: Proposals, keep: int) ->
     two off: what is kept is refined once more, with a wider reach.
     """
     noise = _general_noise(index, patches)
-    found = _refined(index, patches, proposals, noise, keep)
+    found = best_by_target(_refined(index, patches, proposals, noise), keep)
     wider = Proposals(found.target, found.place, WIDER * index.plan.stride)
-    return _judge_pairs(index, patches, _refined(index, patches, wider, noise, keep))
+    wide = _refined(index, patches, wider, noise)
+    found = best_by_target(wide.beside(found.rivals()), keep)
+    return _with_rivals(index, patches, *_judge_pairs(index, patches, found))
 
 
-def _refined(index: Index, patches: PatchCodes, proposals: Proposals, noise: Noise, keep: int) -> Candidates:
-    """The best places near proposals, of the `keep` best targets, against noise of all targets."""
+def _refined(index: Index, patches: PatchCodes, proposals: Proposals, noise: Noise) -> Candidates:
+    """The best place near each proposal, by fine codes against some noise: a mean and deviation, (n, channels)."""
     mean, deviation = noise
     score = np.empty(proposals.target.shape, np.float32)
     place = np.zeros((*proposals.target.shape, 2), np.int64)
@@ -101,7 +105,31 @@ def _refined(index: Index, patches: PatchCodes, proposals: Proposals, noise: Noi
         score,
         place,
     )
-    return best_by_target(proposals.target, place, score, keep)
+    return Candidates.alone(proposals.target, place, score)
+
+
+def _with_rivals(index: Index, patches: PatchCodes, found: Candidates, noise: Noise) -> Candidates:
+    """Candidates with the rival of each patch's best sought in all of its target, whose noise is given.
+
+    The search hands over the best place of many at once, and of two that lie together knows only one.
+    """
+    target = np.ascontiguousarray(found.target[:, 0])
+    corner = np.empty((len(target), RIVALS, 2), np.int64)
+    known = (target, np.ascontiguousarray(found.place[:, 0]))
+    plan = index.plan
+    places_apart(
+        index.coarse,
+        index.coarse_starts,
+        index.places(),
+        patches.coarse,
+        known,
+        plan.stride,
+        max(APART, plan.cell),
+        corner,
+    )
+    which = np.where(corner[..., 0] >= 0, target[:, np.newaxis], -1)
+    more = _refined(index, patches, Proposals(which, np.maximum(corner, 0), plan.stride), noise)
+    return best_by_target(found.beside(more), found.target.shape[1])
 
 
 def _coarse_keys(index: Index, patches: PatchCodes) -> NDArray[np.uint32]:
@@ -176,8 +204,8 @@ def _general_noise(index: Index, patches: PatchCodes) -> Noise:
     return _moments(_agreement(index, patches, target, corner), 1)
 
 
-def _judge_pairs(index: Index, patches: PatchCodes, found: Candidates) -> Candidates:
-    """Scores anew, against the noise of each patch in each target itself."""
+def _judge_pairs(index: Index, patches: PatchCodes, found: Candidates) -> tuple[Candidates, Noise]:
+    """Scores anew, against the noise of each patch in each target itself; and the noise in the best of them."""
     n, m = found.target.shape
     there = found.target >= 0
     corner = _spread(index.shapes[np.maximum(found.target, 0)], index.plan.side)
@@ -186,7 +214,25 @@ def _judge_pairs(index: Index, patches: PatchCodes, found: Candidates) -> Candid
         n, m, _NOISE_WINDOWS, CHANNELS
     )
     mean, deviation = _moments(noise, 2)
-    agree = _agreement(index, patches, found.target, found.place)
-    z = np.maximum((agree - mean) / deviation, 0)
-    score = np.where(there, (z * z).sum(-1), -1).astype(np.float32)
-    return found.ranked(score)
+    best, rival = (
+        _scored(index, patches, one.target, one.place, mean, deviation)
+        for one in (replace(found, target=np.where(there, found.target, -1)), found.rivals())
+    )
+    ranked = replace(found, rival=rival).ranked(best)
+    first = np.lexsort((found.target, -best), axis=-1)[:, :1, np.newaxis]
+    of_first = (np.take_along_axis(part, first, axis=1)[:, 0] for part in (mean, deviation))
+    return ranked, tuple(of_first)
+
+
+def _scored(
+    index: Index,
+    patches: PatchCodes,
+    target: NDArray[np.int64],
+    place: NDArray[np.int64],
+    mean: NDArray[np.float32],
+    deviation: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Scores of places against a noise of their own; -1 where there is no target."""
+    z = np.maximum((_agreement(index, patches, target, place) - mean) / deviation, 0)
+    out: NDArray[np.float32] = np.where(target >= 0, (z * z).sum(-1), -1).astype(np.float32)
+    return out

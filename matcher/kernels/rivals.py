@@ -1,0 +1,65 @@
+"""Where else in one target a patch may lie: the least distances of coarse codes apart from a place that is known."""
+
+import numpy as np
+from numba import prange
+from numpy.typing import NDArray
+
+from matcher.kernels.bits import popcount
+from matcher.kernels.jit import kernel
+
+_NEVER = np.int32(1 << 30)  # more than any distance
+
+
+@kernel()
+def _leave_out(distance: NDArray, stride: int, y: int, x: int, apart: int) -> None:
+    """Take no place within `apart` px of (y, x) in both directions: distance (rows, columns) of places `stride` apart."""
+    rows, columns = distance.shape
+    for r in range(max(-((apart - y) // stride), 0), min((y + apart) // stride + 1, rows)):
+        for c in range(max(-((apart - x) // stride), 0), min((x + apart) // stride + 1, columns)):
+            distance[r, c] = _NEVER
+
+
+@kernel(parallel=True, nogil=True)
+def places_apart(
+    codes: NDArray,
+    starts: NDArray,
+    grids: NDArray,
+    patches: NDArray,
+    known: tuple[NDArray, NDArray],
+    stride: int,
+    apart: int,
+    out: NDArray,
+) -> None:
+    """The coarse places of least distance in one target a patch, apart from a known place and from each other.
+
+    codes flat uint64: target t's from starts[t] to starts[t + 1], laid out (words, rows, columns) with rows and columns
+    grids[t]; patches (n, words) uint64. known are (target (n,), -1 for none, corner (n, 2) as (y, x), pixels). A place
+    lies `stride` px from the next, and no two that are taken within `apart` px in both directions. out (n, count, 2)
+    int64: their (y, x), pixels, least distance first, ties to the lower y and x; -1 where there are fewer.
+    """
+    target, corner = known
+    words = patches.shape[1]
+    for n in prange(len(patches)):
+        out[n] = -1
+        t = target[n]
+        if t < 0:
+            continue
+        rows, columns = grids[t, 0], grids[t, 1]
+        own = codes[starts[t] : starts[t + 1]].reshape(words, rows * columns)
+        flat = np.zeros(rows * columns, np.int32)
+        for w in range(words):
+            word, theirs = patches[n, w], own[w]
+            for k in range(rows * columns):
+                flat[k] += np.int32(popcount(theirs[k] ^ word))
+        distance = flat.reshape(rows, columns)
+        _leave_out(distance, stride, corner[n, 0], corner[n, 1], apart)
+        for m in range(out.shape[1]):
+            best = np.int64(0)
+            for k in range(1, rows * columns):
+                if flat[k] < flat[best]:
+                    best = k
+            if flat[best] == _NEVER:
+                break
+            y, x = best // columns * stride, best % columns * stride
+            out[n, m, 0], out[n, m, 1] = y, x
+            _leave_out(distance, stride, y, x, apart)
