@@ -17,7 +17,7 @@ def _comes_first(one: float, y: int, x: int, other: float, v: int, u: int) -> bo
 def _offer(
     score: float, y: int, x: int, best_y: int, best_x: int, apart: int, rival: NDArray, place: NDArray
 ) -> None:
-    """Make a place the rival, rival (1,) and place (2,), where it lies apart from the best and goes before the one there."""
+    """Make a place the rival (1,), place (2,), where it lies apart from the best and goes before the one there."""
     far = abs(y - best_y) > apart or abs(x - best_x) > apart
     if score >= 0 and far and _comes_first(score, y, x, rival[0], place[0], place[1]):
         rival[0], place[0], place[1] = score, y, x

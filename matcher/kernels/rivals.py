@@ -12,7 +12,7 @@ _NEVER = np.int32(1 << 30)  # more than any distance
 
 @kernel()
 def _leave_out(distance: NDArray, stride: int, y: int, x: int, apart: int) -> None:
-    """Take no place within `apart` px of (y, x) in both directions: distance (rows, columns) of places `stride` apart."""
+    """Take no place within `apart` px of (y, x) in both directions: distance (rows, columns), `stride` px a step."""
     rows, columns = distance.shape
     for r in range(max(-((apart - y) // stride), 0), min((y + apart) // stride + 1, rows)):
         for c in range(max(-((apart - x) // stride), 0), min((x + apart) // stride + 1, columns)):

@@ -48,11 +48,11 @@ def search_everywhere(task: Task, which: Sequence[int], report: Report) -> Candi
             done = chain.from_iterable(spread(peaks, part) for part in _batches(patches, which))
             for n, (score, place) in enumerate(done):
                 row = np.array([n])
-                more = Candidates(
-                    *(
-                        array[np.newaxis]
-                        for array in (numbers, place[:, 0], score[:, 0], place[:, 1], score[:, 1])
-                    )
+                # Best and second place of every target.
+                more = Candidates.alone(
+                    np.concatenate([numbers, numbers])[np.newaxis],
+                    np.concatenate([place[:, 0], place[:, 1]])[np.newaxis],
+                    np.concatenate([score[:, 0], score[:, 1]])[np.newaxis],
                 )
                 found.put(row, best_by_target(found.take(row).beside(more), keep))
                 report(len(block))

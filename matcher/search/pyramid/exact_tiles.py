@@ -36,8 +36,8 @@ def search_exactly(task: Task, which: Sequence[int], report: Report) -> Candidat
     """The best places of some patches of one shape by every pixel, those in doubt judged by the tiles round them.
 
     The parameters are those of `matcher.search.exhaustive.search_everywhere`. A map's noise is that of all of its
-    target, in which rugged ground stands out from flat; a tile's is that of the ground about a place. So scores by tiles
-    tell right from wrong better, and do not depend on how large a target is.
+    target, in which rugged ground stands out from flat; a tile's is that of the ground about a place, and does not
+    depend on how large the target is.
     """
     found = search_everywhere(task, which, report)
     doubtful = in_doubt(found)

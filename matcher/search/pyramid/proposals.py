@@ -220,8 +220,8 @@ def _judge_pairs(index: Index, patches: PatchCodes, found: Candidates) -> tuple[
     )
     ranked = replace(found, rival=rival).ranked(best)
     first = np.lexsort((found.target, -best), axis=-1)[:, :1, np.newaxis]
-    of_first = (np.take_along_axis(part, first, axis=1)[:, 0] for part in (mean, deviation))
-    return ranked, tuple(of_first)
+    mean, deviation = (np.take_along_axis(part, first, axis=1)[:, 0] for part in (mean, deviation))
+    return ranked, (mean, deviation)
 
 
 def _scored(
