@@ -2,23 +2,68 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.decision.colour import ColourModel
-from matcher.decision.confidence import Odds, Trust
 from matcher.errors import FormatError
 from matcher.evidence import Responses
 from matcher.formats.files import atomic_write
 from matcher.formats.npz import open_archive
 
+VERSION = 2  # of the file: what its numbers mean
 FREQUENCIES = 12  # of a response: 0 to 11/16 cycles a pixel
 _FILE = "model.npz"
 _RESPONSE = "response-"  # before a kind's name
+_NAMES = ("evidence", "bands")  # arrays of names
+Arrays = Mapping[str, NDArray]
+
+
+class Trust(NamedTuple):
+    """Log odds that an answer is right, where half of all patches are in the targets.
+
+    By `matcher.decision.confidence.confidence_features`: a logistic regression. `found` is the share of the patches
+    that are there whose answer is right.
+    """
+
+    level: float
+    score: float
+    lead: float
+    found: float
+
+
+class Odds(NamedTuple):
+    """Log odds that a place of score s is the right one, against any other pixel: slope s + level.
+
+    `flat` is the level of patches without texture (`matcher.decision.reasons.fault`), whose best places are noise more
+    often.
+    """
+
+    level: float
+    slope: float
+    flat: float
+
+
+@dataclass(frozen=True)
+class ColourModel:
+    """Covariances of differences of colour statistics, means of the bands first, then deviations.
+
+    Attributes
+    ----------
+    bands : tuple of str
+        Their names.
+    within, apart : ndarray (2 bands, 2 bands), float64
+        Between two dates of one place, and between different places.
+    """
+
+    bands: tuple[str, ...]
+    within: NDArray[np.float64]
+    apart: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -27,6 +72,8 @@ class Model:
 
     Attributes
     ----------
+    evidence : tuple of str
+        Kinds of evidence whose scores `trust` and `odds` were fitted to.
     responses : dict of str to tuple of float
         By kind of evidence, what its templates are multiplied by: `matcher.evidence.channel.Channel.response`.
     colour : ColourModel
@@ -37,10 +84,15 @@ class Model:
         Of one place against any other pixel, from its score.
     """
 
+    evidence: tuple[str, ...]
     responses: Responses
     colour: ColourModel
     trust: Trust
     odds: Odds
+
+    def fits(self, evidence: tuple[str, ...]) -> bool:
+        """Whether the numbers were fitted to scores of this evidence."""
+        return evidence == self.evidence
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the numbers to ``.npz``.
@@ -65,6 +117,8 @@ class Model:
 
     def _arrays(self) -> dict[str, NDArray]:
         return {
+            "version": np.array(VERSION),
+            "evidence": np.array(self.evidence),
             **{_RESPONSE + name: np.array(values) for name, values in sorted(self.responses.items())},
             "bands": np.array(self.colour.bands),
             "within": self.colour.within,
@@ -80,45 +134,78 @@ def read_model(path: str | os.PathLike[str]) -> Model:
     Raises
     ------
     FormatError
-        If the file is missing, damaged, or holds something else.
+        If the file is missing, damaged, of another version, or holds something else.
     """
     name = os.fspath(path)
-    members = open_archive(name)
-    missing = [key for key in ("bands", "within", "apart", "trust", "odds") if key not in members]
-    if missing:
-        raise FormatError(
-            f"{name}: has no array {missing[0]!r}; a file that `matcher fit` wrote was expected"
-        )
-    arrays = {key: members[key].load(members[key].check()) for key in members}
+    arrays = _load(name)
     responses = {
         key.removeprefix(_RESPONSE): array for key, array in arrays.items() if key.startswith(_RESPONSE)
     }
-    bands = 2 * arrays["bands"].size
-    for key, shape in (
-        ("within", (bands, bands)),
-        ("apart", (bands, bands)),
-        ("trust", (3,)),
-        ("odds", (3,)),
-        *((_RESPONSE + kind, (FREQUENCIES,)) for kind in responses),
-    ):
-        array = arrays[key]
-        if array.dtype.kind != "f" or array.shape != shape or not np.isfinite(array).all():
-            raise FormatError(
-                f"{name}, array {key!r}: is {array.dtype} of shape {array.shape}; {shape} finite numbers were expected"
-            )
-        if key in ("within", "apart") and np.linalg.eigvalsh(array).min() <= 0:
-            raise FormatError(f"{name}, array {key!r}: is no covariance: an eigenvalue is 0 or less")
-    for kind, array in responses.items():
-        if array.min() <= 0:
-            raise FormatError(f"{name}, array {_RESPONSE + kind!r}: has a number of 0 or less")
-    if arrays["bands"].dtype.kind != "U":
-        raise FormatError(f"{name}, array 'bands': holds no names")
+    _check_names(name, arrays)
+    _check_numbers(name, arrays, [_RESPONSE + kind for kind in responses])
     return Model(
+        tuple(arrays["evidence"].tolist()),
         {kind: tuple(array.tolist()) for kind, array in responses.items()},
         ColourModel(tuple(arrays["bands"].tolist()), arrays["within"], arrays["apart"]),
         Trust(*arrays["trust"].tolist()),
         Odds(*arrays["odds"].tolist()),
     )
+
+
+def _load(name: str) -> dict[str, NDArray]:
+    """The arrays of a model's file, of which none is missing; their shapes and values are not looked at yet."""
+    members = open_archive(name)
+    wanted = ("within", "apart", "trust", "odds", "bands")
+    missing = [key for key in wanted if key not in members]
+    if missing:
+        raise FormatError(
+            f"{name}: has no array {missing[0]!r}; a file that `matcher fit` wrote was expected"
+        )
+    arrays = {key: member.load(member.check()) for key, member in members.items()}
+    version = arrays.get("version", np.array(1))
+    if (
+        version.shape != ()
+        or version.dtype.kind not in "iu"
+        or version != VERSION
+        or "evidence" not in arrays
+    ):
+        raise FormatError(
+            f"{name}: is a model of another version ({version.tolist()}; this program reads {VERSION}): "
+            "fit it anew with `matcher fit`"
+        )
+    return arrays
+
+
+def _check_names(name: str, arrays: Arrays) -> None:
+    for key in _NAMES:
+        if arrays[key].dtype.kind != "U" or arrays[key].ndim != 1 or not arrays[key].size:
+            raise FormatError(f"{name}, array {key!r}: holds no names")
+
+
+def _check_numbers(name: str, arrays: Arrays, responses: list[str]) -> None:
+    """Raise where an array has the wrong shape, or a number that cannot be."""
+    bands = 2 * arrays["bands"].size
+    shapes = {
+        "within": (bands, bands),
+        "apart": (bands, bands),
+        "trust": (len(Trust._fields),),
+        "odds": (len(Odds._fields),),
+        **dict.fromkeys(responses, (FREQUENCIES,)),
+    }
+    for key, shape in shapes.items():
+        array = arrays[key]
+        if array.dtype.kind != "f" or array.shape != shape or not np.isfinite(array).all():
+            raise FormatError(
+                f"{name}, array {key!r}: is {array.dtype} of shape {array.shape}; {shape} finite numbers were expected"
+            )
+    for key in ("within", "apart"):
+        if np.linalg.eigvalsh(arrays[key]).min() <= 0:
+            raise FormatError(f"{name}, array {key!r}: is no covariance: an eigenvalue is 0 or less")
+    for key in responses:
+        if arrays[key].min() <= 0:
+            raise FormatError(f"{name}, array {key!r}: has a number of 0 or less")
+    if not 0 < Trust(*arrays["trust"].tolist()).found < 1:
+        raise FormatError(f"{name}, array 'trust': the share that is found lies between 0 and 1")
 
 
 @cache

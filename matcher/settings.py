@@ -66,6 +66,9 @@ class Settings:
         Bytes the match may hold beside the interpreter; work is cut to fit. Answers do not depend on it.
     model : str, optional
         Path of fitted numbers, as ``matcher fit`` writes; by default what ships with the package.
+    prior : float
+        The share of patches that are expected to be in the images at all, between 0 and 1: it moves how sure answers
+        are, as Bayes' rule says. By default 0.9: patches of a challenge are said to be there.
     min_confidence : float
         Answers less sure are refused, from 0 (none) to 1: see `matcher.Result`.
     """
@@ -78,6 +81,7 @@ class Settings:
     threads: int | None = None
     memory: int = 2 << 30
     model: str | None = None
+    prior: float = 0.9
     min_confidence: float = 0.0
 
     def __post_init__(self) -> None:
@@ -113,6 +117,7 @@ class Settings:
         _check(_whole(self.memory) and self.memory >= LEAST_MEMORY, "memory: give 256 MiB or more, in bytes")
         if self.model is not None:
             object.__setattr__(self, "model", os.fspath(self.model))
+        check_prior(self.prior)
         check_confidence(self.min_confidence)
 
     def band_names(self, count: int) -> tuple[str, ...]:
@@ -167,6 +172,12 @@ class MatchOptions(PictureOptions, total=False):
     memory: int
     model: "str | os.PathLike[str] | None"
     min_confidence: float
+    prior: float
+
+
+def check_prior(value: float) -> None:
+    """Raise a SettingsError where a share of patches that are there does not lie between 0 and 1."""
+    _check(_number(value) and 0 < value < 1, "prior lies between 0 and 1, neither of them included")
 
 
 def check_confidence(value: float) -> None:

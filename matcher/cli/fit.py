@@ -19,16 +19,16 @@ from matcher.settings import LEAST_MEMORY, Settings
     "sides",
     type=click.IntRange(1),
     multiple=True,
-    default=(64, 32),
-    show_default="64 and 32",
+    default=(128, 64, 32, 24),
+    show_default="128, 64, 32 and 24",
     help="Pixels a side of the patches it is to serve; may be given several times.",
 )
 @click.option(
     "--rounds",
     type=click.IntRange(0),
-    default=4,
+    default=2,
     show_default=True,
-    help="How often patches are cut and matched, a side; 0 keeps the trust in scores that ships.",
+    help="How often patches are cut and sought, a side and choice of bands; 0 keeps the trust in scores that ships.",
 )
 @click.option("--bands", type=Names(), metavar="A,B,…", help="Names of the bands in order.")
 @series_options
@@ -41,7 +41,8 @@ def command(series: tuple[str, ...], output: str, json_to: str | None, quiet: bo
     """Fit the numbers of a match to SERIES, for --model.
 
     These are: how templates of every kind of evidence are whitened, how colour differs between dates of one place and
-    between places, and how sure a score is, which is told by cutting patches from the series and matching them. SERIES
+    between places, and how sure a score is, which is told by cutting patches from the series and seeking them, with
+    their own image there and without it. SERIES
     are those of `matcher cut`; a dozen places or more, of the sensor and the grounds that patches will come from.
     """
     from matcher.errors import SettingsError

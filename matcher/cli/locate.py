@@ -13,6 +13,7 @@ from matcher.cli.options import (
     dry_run_option,
     match_options,
     min_confidence_option,
+    prior_option,
     quiet_option,
     skip_bad_option,
 )
@@ -49,6 +50,7 @@ _WORD = "in"  # between chips and scenes
     show_default=True,
     help="Places shown a chip, no two on the same ground.",
 )
+@prior_option(0.5, "chips that are expected to be in the scenes")
 @min_confidence_option(0.5, "Chips whose best place is")
 @click.option(
     "--near",
@@ -104,7 +106,7 @@ def command(
     Sentinel-2 .SAFE folders. The last argument is the scene; with several, write the word `in` between chips and
     scenes: matcher locate a.tif b.tif in scenes/*.tif. Rows and columns are those of the chip's top-left corner,
     coordinates those of its middle. Exit codes: 0 done, 1 an error, 2 wrong usage, 3 done with chips or scenes skipped,
-    4 no chip or no scene can be used.
+    4 no chip or no scene can be used, 5 not one chip was found.
     """
     from matcher.cli.locate_text import dry, table
     from matcher.formats.files import atomic_write
@@ -145,7 +147,10 @@ def command(
     if not quiet:
         for path in [*outputs, *([f"{folder}: {len(written)} GeoTIFFs"] if folder else [])]:
             click.echo(f"matcher: {path}", err=True)
-    sys.exit(3 if planned.skipped else 0)
+    found = any(place.rank for place in places)
+    if not found:
+        click.echo("matcher: not one chip was found: all are in none of these scenes", err=True)
+    sys.exit(3 if planned.skipped else 0 if found else 5)
 
 
 def split(files: Sequence[str]) -> tuple[list[str], list[str]]:

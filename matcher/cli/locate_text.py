@@ -30,9 +30,20 @@ def table(places: Sequence[Place]) -> str:
         rows.append((name, scene, *corner, *degrees, scale, f"{place.confidence:.3f}", place.reason))
     widths = [max(len(row[k]) for row in rows) for k in range(len(_HEADER))]
     lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
-    found = len({place.chip for place in places if place.rank})
-    chips = len({place.chip for place in places})
-    return "\n".join([*lines, "", f"{found} of {chips} chips found"])
+    return "\n".join([*lines, "", summary(places)])
+
+
+def summary(places: Sequence[Place]) -> str:
+    """How many chips were found, of how many of them that is in doubt, and how many are in none of the scenes."""
+    from matcher.decision.reasons import IN_DOUBT
+
+    best = [place for place in places if place.rank < 2]
+    found = [place for place in best if place.rank]
+    doubtful = sum(place.confidence < IN_DOUBT for place in found)
+    return (
+        f"{len(found)} of {len(best)} chips found, {doubtful} of them doubtful (below {IN_DOUBT}); "
+        f"{len(best) - len(found)} in none of these scenes"
+    )
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:

@@ -2,15 +2,24 @@
 
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from matcher.cli.options import dry_run_option, match_options, min_confidence_option, quiet_option
+from matcher.cli.options import (
+    dry_run_option,
+    match_options,
+    min_confidence_option,
+    prior_option,
+    quiet_option,
+)
 from matcher.cli.paths import Read, Written
 from matcher.cli.progress import reporting, spell_time
 from matcher.cli.running import check_run_options, make_batch, perform, run_options
 from matcher.settings import Settings
+
+if TYPE_CHECKING:
+    from matcher.result import Result
 
 
 @click.command("match")
@@ -30,6 +39,7 @@ from matcher.settings import Settings
     show_default=True,
     help="Which of column and row the submission has first.",
 )
+@prior_option(Settings.prior, "patches that are expected to be in the images")
 @min_confidence_option()
 @match_options
 @run_options
@@ -88,10 +98,19 @@ def command(
         taken = spell_time(time.monotonic() - start)
         skipped = f", {len(outcome.skipped)} records skipped" if outcome.skipped else ""
         where = output or options["run_dir"]
-        refused = int(outcome.result.refused.sum())
-        least = f", {refused} of them refused" if settings["min_confidence"] else ""
-        click.echo(f"matcher: {where}: {len(outcome.result)} answers in {taken}{least}{skipped}", err=True)
+        told = summary(outcome.result, settings["min_confidence"])
+        click.echo(f"matcher: {where}: {len(outcome.result)} answers in {taken}: {told}{skipped}", err=True)
     sys.exit(outcome.exit_code)
+
+
+def summary(result: "Result", min_confidence: float) -> str:
+    """How many answers are sure, how many are in doubt, and how many were refused."""
+    from matcher.decision.reasons import IN_DOUBT
+
+    sure = result.confidence >= IN_DOUBT
+    none = f", {int(result.refused.sum())} in none of these images" if min_confidence else ""
+    doubtful = int((~sure & ~result.refused).sum())
+    return f"{int((sure & ~result.refused).sum())} sure ({IN_DOUBT} and above), {doubtful} doubtful{none}"
 
 
 def _dry(

@@ -144,6 +144,17 @@ def min_confidence_option(
     )
 
 
+def prior_option(default: float, what: str) -> Callable[[F], F]:
+    """Add ``--prior``: how many are expected to be there."""
+    return click.option(
+        "--prior",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        default=default,
+        show_default=True,
+        help=f"Share of {what} at all; how sure answers are depends on it.",
+    )
+
+
 def skip_bad_option(function: F) -> F:
     """Add ``--skip-bad``."""
     return click.option(

@@ -14,7 +14,7 @@ from matcher.cutting.windows import Dates, number_of
 from matcher.cutting.writing import ChallengeWriter, file_names
 from matcher.errors import MatcherError
 from matcher.formats.outputs import OutputFolder
-from matcher.formats.series import SeriesInput, iterate_series
+from matcher.formats.series import SeriesInput, iterate_series, paths_of
 
 Progress = Callable[[int, int], None]
 
@@ -63,7 +63,9 @@ def cut(
     out = Path(folder)
     inside = OutputFolder(out, "cut")
     parts = [""] if options.holdout == 0 else ["train", "validation"]
-    inside.make([os.path.join(part, name) for part in parts for name in file_names(options.form)], series)
+    inside.make(
+        [os.path.join(part, name) for part in parts for name in file_names(options.form)], paths_of(series)
+    )
     try:
         with tempfile.TemporaryDirectory(dir=out, prefix=".cut-") as work:
             writers = {part: ChallengeWriter(Path(work, part or "all"), options) for part in parts}

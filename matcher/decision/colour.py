@@ -9,32 +9,15 @@ below 1 (Grünwald, "The safe Bayesian", ALT 2012).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.kernels.colour import densities
+from matcher.model import ColourModel
 
 FREEDOM = 10.0  # of Student's t; even, so that the ratio of densities is a whole power
 LEAST = 0.03  # the chance that colour says nothing of a place: snow, a cloud, burnt or flooded land
-
-
-@dataclass(frozen=True)
-class ColourModel:
-    """Covariances of differences of statistics, means of the bands first, then deviations.
-
-    Attributes
-    ----------
-    bands : tuple of str
-        Their names.
-    within, apart : ndarray (2 bands, 2 bands), float64
-        Between two dates of one place, and between different places.
-    """
-
-    bands: tuple[str, ...]
-    within: NDArray[np.float64]
-    apart: NDArray[np.float64]
 
 
 class Colours:

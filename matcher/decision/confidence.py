@@ -1,61 +1,72 @@
-"""From candidates to answers: the place, and how sure it is."""
-
-from typing import NamedTuple
+"""How sure an answer is: the probability that it is within 4 px, where the patch may be in none of the targets."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from matcher.model import Trust
 from matcher.search.candidates import Candidates
 
-
-class Trust(NamedTuple):
-    """Logistic regression of "the answer is within 4 px" on `confidence_features`, as `matcher.fitting` fits it."""
-
-    level: float
-    score: float
-    lead: float
-
-
 # The best of thousands of wrong places scores about so much: a runner-up is not taken for less, so that the only
-# target there is does not look like a clear winner.
+# place that there is does not look like a clear winner.
 CHANCE = 24.0
 # How fast a lead tells twins apart: a score 10 % above the other's is worth 0.87, and 40 % above it 0.999.
 TWINS = 20.0
+# Degrees of freedom of a score's tail, by independent pixel of the patch: a third to the whole do about as well.
+FREEDOM = 0.5
 
 
-class Odds(NamedTuple):
-    """Log odds that a place of score s is the right one, against any other pixel: slope s + level.
+def tempered(score: ArrayLike, pixels: ArrayLike) -> NDArray[np.float64]:
+    """Scores, sums of squared z-scores, of patches of so many independent pixels, as normal noise would give them.
 
-    `flat` is the level of patches without texture (`matcher.decision.reasons.fault`), whose best places are noise
-    more often.
+    Noise of the mean over few pixels has heavier tails than a normal one's. Student's t of f degrees of freedom is as
+    likely at z as a normal one at the root of f log(1 + z^2 / f), but for a factor that hardly changes: a handful of
+    pixels that fit perfectly somewhere say no more than they can.
     """
+    freedom = np.maximum(FREEDOM * np.asarray(pixels, np.float64), 1)
+    out: NDArray[np.float64] = freedom * np.log1p(np.maximum(np.asarray(score, np.float64), 0) / freedom)
+    return out
 
-    level: float
-    slope: float
-    flat: float
 
+def confidence_features(score: ArrayLike, runner_up: ArrayLike, pixels: ArrayLike) -> NDArray[np.float64]:
+    """What confidence depends on: 1, log score, and its lead in logs over the best other place, (n, 3).
 
-def confidence_features(score: NDArray[np.floating], runner_up: NDArray[np.floating]) -> NDArray[np.float64]:
-    """What confidence depends on: 1, log score, and its lead in logs over the best other target's, (n, 3).
-
-    Scores are sums of squared z-scores, (n,); one below 1 counts as 1, a runner-up below `CHANCE`, or nan, as that.
+    Parameters
+    ----------
+    score, runner_up : array_like (n,)
+        Sums of squared z-scores: of the answer, and of the best other place anywhere, more than a few pixels off; one
+        below `CHANCE`, or nan, counts as that.
+    pixels : array_like (n,)
+        Independent ones, as `matcher.decision.content.content` counts them.
     """
-    own = np.log(np.fmax(np.asarray(score, np.float64), 1))
-    other = np.log(np.fmax(np.asarray(runner_up, np.float64), CHANCE))
-    return np.stack([np.ones_like(own), own, own - other], axis=1)
+    own, other = (tempered(s, pixels) for s in (np.fmax(score, 0), np.fmax(runner_up, CHANCE)))
+    first, second = np.log(np.maximum(own, 1)), np.log(np.maximum(other, 1))
+    return np.stack([np.ones_like(first), first, first - second], axis=1)
 
 
 def confidence(
-    score: NDArray[np.float32], runner_up: NDArray[np.float32], trust: Trust
+    score: ArrayLike, runner_up: ArrayLike, pixels: ArrayLike, trust: Trust, prior: float
 ) -> NDArray[np.float32]:
-    """Probability that an answer is within 4 px, from its score and that of the best other target, (n,) each.
+    """Probability that each answer is right, (n,); parameters as of `confidence_features`.
 
-    The fit knows no place that is there twice: of two places that are equally good, however good, one is right.
+    The prior is the share of patches that are expected to be in the targets, in (0, 1); it moves the odds as Bayes'
+    rule says. Of two places that are equally good, however good, one is right at most.
     """
-    features = confidence_features(score, runner_up)
-    lead = np.maximum(features[:, 2], 0)
-    logit = features @ np.array(trust)
+    logit = confidence_features(score, runner_up, pixels) @ np.array(trust[:3]) + prior_odds(trust, prior)
+    own, other = np.fmax(score, 1).astype(np.float64), np.fmax(runner_up, CHANCE).astype(np.float64)
+    lead = np.maximum(np.log(own / other), 0)
     return (1 / (1 + np.exp(-logit)) / (1 + np.exp(-TWINS * lead))).astype(np.float32)
+
+
+def prior_odds(trust: Trust, prior: float) -> float:
+    """What a prior adds to the log odds of an answer, beside even chances.
+
+    An answer is right (R), wrong though the patch is there (W), or of a patch that is not there (A); wrong ones look
+    alike, so that the likelihood of W is the share that is not found times that of A. Odds of R are then
+    prior R / (prior W + (1 - prior) A).
+    """
+    missed = 1 - trust.found
+    against = prior * missed + (1 - prior)
+    return float(np.log((1 + missed) * prior / against))
 
 
 def log_likelihood(candidates: Candidates) -> NDArray[np.float32]:

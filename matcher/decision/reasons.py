@@ -4,19 +4,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.decision.confidence import CHANCE
+from matcher.decision.content import CEILING, Content
 from matcher.evidence.pixels import white_pixels
 from matcher.imagery import Roles
 
-CODES = ("nodata", "saturated", "clouded", "flat", "ambiguous", "weak")
+CODES = ("nodata", "saturated", "clouded", "flat", "stripes", "ambiguous", "weak")
 BLIND = ("nodata", "saturated", "clouded")  # faults that hide a patch's own colour
-IN_DOUBT = 0.9  # an answer that is less sure has a reason
+IN_DOUBT = 0.9  # an answer that is less sure has a reason; one that is surer, where its patch has a fault
 
 _NO_DATA = 0.25  # share of pixels
-_CEILING = 4080.0  # DN; 255 of 8 bit, and all but the last step of the challenge's 4095
 _SATURATED = 0.5  # share of pixels at the ceiling in all bands
 _CLOUDED = 0.3  # share of pixels that are bright and white
 _FAINT = 25.0  # DN a pixel: what sensors' noise and single steps of 8 bit make of even ground
 _FLAT = 0.5  # share of pixels whose gradient is fainter in all bands
+_ONE_WAY = 0.2  # of the pixels with an edge, the share of independent ones that stripes and waves stay below
+_WORDY = 0.3  # of all pixels, the share of independent ones above which a patch has enough to say
 _TWIN = 1.6  # the best place's score, over the second's, of a clear lead
 
 
@@ -34,19 +36,35 @@ def fault(dn: NDArray[np.float32], roles: Roles) -> str:
     str
         ``nodata``: a quarter of it and more holds no data. ``saturated``: half of it is at the ceiling in all bands.
         ``clouded``: 30 % is bright and white, as clouds are, and snow and bare bright ground. ``flat``: half of it is
-        without a gradient above noise. Empty where it is none of these. The first that holds.
+        without a gradient above noise. Empty where it is none of these. The first that holds. ``stripes``, which its
+        edges tell (`one_way`), is not looked for here.
     """
     empty = np.all(dn <= 0, axis=-1)
     held = max(empty.size - int(empty.sum()), 1)
     if empty.mean() >= _NO_DATA:
         return "nodata"
-    top = dn.min(-1) >= _CEILING
+    top = dn.min(-1) >= CEILING
     if top.sum() / held >= _SATURATED:
         return "saturated"
     if white_pixels(dn, roles).sum() / held >= _CLOUDED:
         return "clouded"
     down, right = np.abs(np.diff(dn, axis=0))[:, :-1], np.abs(np.diff(dn, axis=1))[:-1]
     return "flat" if (np.maximum(down, right).max(-1) <= _FAINT).mean() >= _FLAT else ""
+
+
+def fault_of_little(dn: NDArray[np.float32], roles: Roles, said: Content) -> str:
+    """The fault of a patch that has little to say, for an answer that is sure; empty where it says enough."""
+    return (fault(dn, roles) or one_way(said)) if has_little(said) else ""
+
+
+def has_little(said: Content) -> bool:
+    """Whether a patch has less to say than ground of any texture has."""
+    return said.independent < _WORDY * said.pixels
+
+
+def one_way(said: Content) -> str:
+    """``stripes`` where most edges of a patch run one way, as those of waves, rows and a sensor's stripes do."""
+    return "stripes" if said.edges and said.independent < _ONE_WAY * said.edges else ""
 
 
 def is_twin(score: float, runner_up: float) -> bool:
@@ -58,6 +76,7 @@ def reason(
     patch: NDArray[np.float32],
     window: NDArray[np.float32] | None,
     roles: Roles,
+    said: Content,
     score: float,
     runner_up: float,
 ) -> str:
@@ -70,18 +89,23 @@ def reason(
     window : ndarray (height, width, bands), optional
         What the target shows at the answer, DN; None where there is no answer.
     roles : Roles
+    said : Content
+        Of the patch.
     score, runner_up : float
-        Of the best place and of the second, as in `matcher.search.candidates.Candidates`.
+        Of the best place and of the best other one, as in `matcher.search.candidates.Candidates`.
 
     Returns
     -------
     str
-        One of `CODES`: the patch's own `fault`; ``ambiguous`` where a second place is nearly as good; the fault of the
+        One of `CODES`: the patch's own `fault`; ``ambiguous`` where a second place, in the same target or another, is
+        nearly as good; ``stripes`` where most of its edges run one way; the fault of the
         window, if that is no data, saturation or cloud; otherwise ``weak``: no place stands out from chance, since the
         ground has changed much, or is in none of the targets.
     """
     own = fault(patch, roles)
     if own or is_twin(score, runner_up):
         return own or "ambiguous"
+    if ways := one_way(said):
+        return ways
     there = "" if window is None else fault(window, roles)
     return there if there in CODES[:3] else "weak"

@@ -3,8 +3,13 @@
 A patch of open water has no edge to find it by, and the best of millions of windows is noise. Its posterior is spread
 over all water, and what scores best is the middle of the likeliest. With ground that shows, colour and texture level
 tell which of several places that fit about alike is right.
+
+A patch lies at a candidate of the search by the candidate's odds times its density there, and at any other pixel by
+its density: how much likelier it is, by its colour, to lie there than anywhere. An answer earns half for the right
+image and up to half for the place.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +17,16 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from matcher.decision.colour import Colours
-from matcher.decision.confidence import Odds
-from matcher.evidence.colour import block, grid
+from matcher.decision.reasons import BLIND, fault
+from matcher.evidence.colour import block, grid, statistics
+from matcher.model import Odds
 from matcher.placements import OFFICIAL_RADIUS as RADIUS
-from matcher.search.candidates import Candidates
+from matcher.search.candidates import Candidates, best_by_target
+from matcher.search.exhaustive import fitting
+from matcher.search.pyramid.index import Index
+from matcher.search.task import Task
 
+UNSETTLED = 0.5  # an answer that is rather wrong than right is settled
 _LARGEST = 500.0  # a score beyond says no more: its odds would leave float64
 
 
@@ -43,10 +53,80 @@ class Ground:
     side: tuple[int, int]
     odds: Odds
 
-    def shape(self, target: int) -> tuple[int, int]:
-        """Height and width of one of these targets."""
+    @property
+    def steps(self) -> tuple[int, int]:
+        """Rows and columns, pixels, from one window to the next."""
+        return block(self.side)
+
+    def grid(self, target: int) -> tuple[int, int]:
+        """Rows and columns of one target's windows."""
         height, width = self.shapes[target].tolist()
-        return height, width
+        return grid((height, width), self.side)
+
+    def window(self, place: NDArray[np.int64], target: int) -> int:
+        """Which of a target's windows is nearest a place (y, x)."""
+        rows, columns = self.grid(target)
+        row, column = (int(p / step + 0.5) for p, step in zip(place, self.steps, strict=True))
+        return min(row, rows - 1) * columns + min(column, columns - 1)
+
+
+def settle_doubtful(
+    task: Task,
+    bands: Sequence[str],
+    which: Sequence[int],
+    found: Candidates,
+    doubtful: NDArray[np.int64],
+    index: Index | None,
+) -> Candidates:
+    """Candidates of patches of one size, those in doubt settled by colour.
+
+    With other evidence than the model's odds were fitted to they are left alone.
+
+    Parameters
+    ----------
+    task : Task
+    bands : sequence of str
+        Names of the bands, in order.
+    which : sequence of int
+        Indices of the patches.
+    found : Candidates
+        What the search found for them; changed in place.
+    doubtful : ndarray of int64
+        Which of them are in doubt: rows of `found`.
+    index : Index, optional
+        Holds the colour of the targets' windows; without it they are made here.
+    """
+    if not task.model.fits(task.evidence):
+        return found
+    seen, own, flat = [], [], []
+    for n in doubtful.tolist():
+        patch = task.patches[which[n]]
+        wrong = fault(patch, task.roles)
+        if wrong not in BLIND:
+            seen.append(n)
+            flat.append(wrong == "flat")
+            own.append(statistics(patch, (patch.shape[0], patch.shape[1]))[0, 0])
+    if seen:
+        ground = _ground(task, bands, task.patches.shape(which[0])[:2], index)
+        if ground.colours.known:
+            rows = np.array(seen)
+            found.put(rows, settle(found.take(rows), np.stack(own), np.array(flat), ground))
+    return found
+
+
+def _ground(task: Task, bands: Sequence[str], side: tuple[int, int], index: Index | None) -> Ground:
+    """The targets that a patch of `side` fits into, with the colour of their windows."""
+    targets = task.targets
+    numbers = np.array(fitting(targets, side))
+    if index is None:
+        made = [statistics(targets[k], side) for k in numbers.tolist()]
+        values = np.concatenate([one.reshape(-1, one.shape[-1]) for one in made])
+        starts = np.concatenate([[0], np.cumsum([one.shape[0] * one.shape[1] for one in made])])
+    else:
+        values, starts = index.colour, index.colour_starts
+    shapes = np.array([targets.shape(k)[:2] for k in numbers.tolist()])
+    colours = Colours(values, starts.astype(np.int64), bands, task.model.colour)
+    return Ground(colours, numbers, shapes, side, task.model.odds)
 
 
 def settle(
@@ -59,7 +139,7 @@ def settle(
     found : Candidates
         Of these patches, best first.
     statistics : ndarray (n, 2 bands), float32
-        `matcher.evidence.colour.statistics` of the patches.
+        `matcher.decision.colour.statistics` of the patches.
     flat : ndarray (n,), bool
         Which of them have no texture.
     ground : Ground
@@ -70,60 +150,69 @@ def settle(
         The answer first, then the others as they were: the answer may score less than they do, and what colour says
         makes no answer surer. An answer by colour alone scores 0.
     """
-    out = Candidates.empty(len(found.target), found.target.shape[1])
+    out = Candidates.empty(*found.target.shape)
     for n, own in enumerate(statistics):
         row = np.array([n])
         level = ground.odds.flat if flat[n] else ground.odds.level
-        out.put(row, _settled(found.take(row), ground.colours.density(own), level, ground))
+        chances = _Chances(found.take(row), ground.colours.density(own), level, ground)
+        out.put(row, _answered(found.take(row), *chances.best(), ground))
     return out
 
 
-def _settled(found: Candidates, density: NDArray[np.float64], level: float, ground: Ground) -> Candidates:
-    """One patch's candidates anew, its density at every window and the level of its odds given.
+class _Chances:
+    """Where one patch may lie: `found` its candidates, its density at every window, the level of its odds."""
 
-    The patch lies at a candidate by its odds times its density there, at any other pixel by its density. An answer
-    earns half for the image and up to half for the place.
-    """
-    steps, starts = block(ground.side), ground.colours.starts[:-1]
-    mass = np.add.reduceat(density, starts) * (steps[0] * steps[1])
-    candidate = {
-        int(np.searchsorted(ground.numbers, target)): m
-        for m, target in enumerate(found.target[0].tolist())
-        if target >= 0
-    }
-    weight = np.zeros(len(mass))
-    for k, m in candidate.items():
-        weight[k] = _odds(found, m, k, density, level, ground)
-    total = mass + weight
-    # No window has more about it than if all were as likely as the likeliest.
-    pixels = float(_about([int(RADIUS / step) for step in steps], ground).sum()) * steps[0] * steps[1]
-    most = np.minimum(mass, np.maximum.reduceat(density, starts) * pixels)
-    bound = (total + weight + most) / 2
-    best, answer = -1.0, found
-    for k in np.argsort(-bound, kind="stable").tolist():
-        if bound[k] <= best:
-            break
-        near = _near(density, k, ground)
-        if k in candidate:
-            place, score = found.place[0, candidate[k]], float(found.score[0, candidate[k]])
-            earned = (total[k] + weight[k] + near.flat[_window(place, k, ground)]) / 2
-            if earned > best:
-                best, answer = earned, _answered(found, k, place, score, ground)
-            near += weight[k] * _cone(place, near.shape, ground)
+    def __init__(self, found: Candidates, density: NDArray[np.float64], level: float, ground: Ground) -> None:
+        self._found, self._density, self._ground = found, density, ground
+        starts, area = ground.colours.starts[:-1], ground.steps[0] * ground.steps[1]
+        numbers = [int(np.searchsorted(ground.numbers, t)) for t in found.target[0].tolist() if t >= 0]
+        self._candidate = {k: m for m, k in enumerate(numbers)}
+        self._weight = np.zeros(len(starts))  # of the candidates, by target
+        for k, m in self._candidate.items():
+            score = min(float(found.score[0, m]), _LARGEST)
+            at = ground.colours.starts[k] + ground.window(found.place[0, m], k)
+            self._weight[k] = np.exp(ground.odds.slope * score + level) * density[at]
+        mass = np.add.reduceat(density, starts) * area
+        self._total = mass + self._weight
+        # No window has more about it than if all were as likely as the likeliest.
+        about = _cone_about([int(RADIUS / step) for step in ground.steps], ground).sum() * area
+        near = np.minimum(mass, np.maximum.reduceat(density, starts) * float(about))
+        self._bound = (self._total + self._weight + near) / 2
+
+    def best(self) -> tuple[int, NDArray[np.int64], float]:
+        """The answer that earns most: target, place and score; targets are looked at while they may still earn more."""
+        most, answer = -1.0, (0, np.zeros(2, np.int64), 0.0)
+        for k in np.argsort(-self._bound, kind="stable").tolist():
+            if self._bound[k] <= most:
+                break
+            for earned, place, score in self._answers(k):
+                if earned > most:
+                    most, answer = earned, (k, place, score)
+        return answer
+
+    def _answers(self, k: int) -> Iterator[tuple[float, NDArray[np.int64], float]]:
+        """What may be answered in one target, and what it earns: its candidate, and its best window."""
+        ground = self._ground
+        near = self._near(k)
+        if k in self._candidate:
+            m = self._candidate[k]
+            place = self._found.place[0, m]
+            earned = self._total[k] + self._weight[k] + near.flat[ground.window(place, k)]
+            yield earned / 2, place, float(self._found.score[0, m])
+            near += self._weight[k] * _cone(place, near.shape, ground)
         row, column = np.unravel_index(near.argmax(), near.shape)
-        earned = (total[k] + near[row, column]) / 2
-        if earned > best:
-            place = np.array([row * steps[0], column * steps[1]])
-            best, answer = earned, _answered(found, k, place, 0.0, ground)
-    return answer
+        place = np.array([row * ground.steps[0], column * ground.steps[1]])
+        yield (self._total[k] + near[row, column]) / 2, place, 0.0
 
-
-def _odds(
-    found: Candidates, m: int, target: int, density: NDArray[np.float64], level: float, ground: Ground
-) -> float:
-    """Odds of one candidate's place against any other pixel, by its score and its colour."""
-    at = ground.colours.starts[target] + _window(found.place[0, m], target, ground)
-    return float(np.exp(ground.odds.slope * min(float(found.score[0, m]), _LARGEST) + level) * density[at])
+    def _near(self, target: int) -> NDArray[np.float64]:
+        """By window of one target: the density of its pixels, each weighed by what the window earns if it is there."""
+        ground = self._ground
+        low, high = ground.colours.starts[target : target + 2]
+        shape, steps = ground.grid(target), ground.steps
+        likely = self._density[low:high].reshape(shape) * (steps[0] * steps[1])
+        reach = [min(int(RADIUS / step), of - 1) for step, of in zip(steps, shape, strict=True)]
+        out: NDArray[np.float64] = ndimage.convolve(likely, _cone_about(reach, ground), mode="constant")
+        return out
 
 
 def _answered(
@@ -131,39 +220,24 @@ def _answered(
 ) -> Candidates:
     """One patch's candidates with the answer, in target k of the ground, first and other targets' as they were."""
     target = int(ground.numbers[k])
-    out = Candidates.empty(1, found.target.shape[1])
-    out.target[0, 0], out.place[0, 0], out.score[0, 0] = target, place, score
-    rest = np.flatnonzero((found.target[0] >= 0) & (found.target[0] != target))[: out.target.shape[1] - 1]
-    for name in ("target", "place", "score"):
-        getattr(out, name)[0, 1 : 1 + len(rest)] = getattr(found, name)[0, rest]
-    return out
-
-
-def _window(place: NDArray[np.int64], target: int, ground: Ground) -> int:
-    """Which of a target's windows is nearest a place (y, x)."""
-    rows, columns = grid(ground.shape(target), ground.side)
-    row, column = (int(p / step + 0.5) for p, step in zip(place, block(ground.side), strict=True))
-    return min(row, rows - 1) * columns + min(column, columns - 1)
-
-
-def _near(density: NDArray[np.float64], target: int, ground: Ground) -> NDArray[np.float64]:
-    """By window of one target: the density of its pixels, each weighed by what the window earns if it is the place."""
-    low, high = ground.colours.starts[target : target + 2]
-    shape, steps = grid(ground.shape(target), ground.side), block(ground.side)
-    likely = density[low:high].reshape(shape) * (steps[0] * steps[1])
-    reach = [min(int(RADIUS / step), of - 1) for step, of in zip(steps, shape, strict=True)]
-    out: NDArray[np.float64] = ndimage.convolve(likely, _about(reach, ground), mode="constant")
-    return out
+    top = np.array([[np.inf]], np.float32)  # it stays the first whatever it scores
+    answer = Candidates.alone(np.array([[target]]), place[np.newaxis, np.newaxis], top)
+    # What the search found in the same target, and apart, is the answer's rival now.
+    own = best_by_target(answer.beside(found.of(found.target[0] == target)), 1)
+    own.score[:] = score
+    keep = found.target.shape[1]
+    others = found.of(found.target[0] != target)
+    return own.beside(others).beside(Candidates.empty(1, keep)).first(keep)
 
 
 def _cone(place: NDArray[np.int64], shape: tuple[int, ...], ground: Ground) -> NDArray[np.float64]:
     """What each window of a grid of `shape` earns if `place` (y, x) is right: 1 there, 0 from the radius on."""
-    y, x = (np.arange(n) * step - p for n, step, p in zip(shape, block(ground.side), place, strict=True))
+    y, x = (np.arange(n) * step - p for n, step, p in zip(shape, ground.steps, place, strict=True))
     out: NDArray[np.float64] = np.maximum(1 - np.hypot(y[:, np.newaxis], x) / RADIUS, 0)
     return out
 
 
-def _about(reach: list[int], ground: Ground) -> NDArray[np.float64]:
+def _cone_about(reach: list[int], ground: Ground) -> NDArray[np.float64]:
     """What windows up to `reach` rows and columns away earn if the middle one is right."""
     size = tuple(2 * r + 1 for r in reach)
-    return _cone(np.multiply(reach, block(ground.side)), size, ground)
+    return _cone(np.multiply(reach, ground.steps), size, ground)

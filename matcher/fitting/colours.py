@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.decision.colour import ColourModel
 from matcher.evidence.colour import statistics
+from matcher.model import ColourModel
 
 RIDGE = 1e-3
 _DIGITS = 5

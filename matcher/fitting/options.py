@@ -15,8 +15,8 @@ class FitOptions:
     sides : tuple of int
         Pixels a side of the patches it is to serve.
     rounds : int
-        How often patches are cut from all series and matched, for each side; with 0 the trust in a score stays that
-        of the model that ships.
+        How often patches are cut from all series and sought, for each side and choice of bands; with 0 the trust in a
+        score stays that of the model that ships.
     bands : tuple of str, optional
         Their names; by default as `matcher.Settings.band_names`.
     value_range : str
@@ -29,8 +29,8 @@ class FitOptions:
         Of the matches, bytes.
     """
 
-    sides: tuple[int, ...] = (64, 32)
-    rounds: int = 4
+    sides: tuple[int, ...] = (128, 64, 32, 24)
+    rounds: int = 2
     bands: tuple[str, ...] | None = None
     value_range: SeriesRange = "dn"
     series_dates: int = 12

@@ -1,4 +1,4 @@
-"""Patches cut from series and matched by what is fitted so far: they tell what a score is worth."""
+"""Patches cut from series and sought by what is fitted so far: they tell what a score is worth."""
 
 import logging
 import os
@@ -7,16 +7,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from matcher.cutting.options import CutOptions
 from matcher.cutting.run import cut
+from matcher.fitting.observed import Observed, joined, observe
 from matcher.fitting.options import FitOptions
-from matcher.fitting.trust import Observed, enough, fit_odds, fit_trust, joined, observe, settled
+from matcher.fitting.trust import enough, fit_odds, fit_trust
 from matcher.formats.series import SeriesInput
 from matcher.model import Model
 from matcher.settings import Settings
 
 # Pixels a side of the images that patches are cut from and sought in, and patches of each.
 LARGEST, PATCHES = 224, 16
+MOST = 64  # patches a round that are sought
 
 log = logging.getLogger("matcher")
 Progress = Callable[[int, int], None]
@@ -31,42 +35,46 @@ def match_rounds(
 ) -> tuple[Model, Observed]:
     """A model with its odds and trust fitted to patches cut from the series, and what they were fitted to.
 
-    Odds are what a score says alone, so the patches are matched without colour first; with colour and these odds what
-    was in doubt is matched again, and that tells how sure an answer is. Where too few are wrong, both stay.
+    Every round is one of patches of a size, sought by some of the bands: all, those of a colour picture, and one.
+    Where too few answers are wrong, odds and trust stay.
     """
-    todo = [(side, k) for side in options.sides for k in range(options.rounds)]
-    blind = replace(model, colour=replace(model.colour, bands=tuple(f"no {name}" for name in bands)))
+    todo = [
+        (side, k, names) for side in options.sides for k in range(options.rounds) for names in _choices(bands)
+    ]
     parts: list[Observed] = []
     with tempfile.TemporaryDirectory() as work:
-        settings = Settings(bands=bands, value_range="dn", threads=options.threads, memory=options.memory)
-        settings = replace(settings, model=os.path.join(work, "model.npz"))
-        blind.save(str(settings.model))
-        for done, (side, k) in enumerate(todo):
-            folder = _folder(work, side, k)
-            cut(series, folder, _cut(options, side, k))
-            parts.append(observe(folder, side, settings))
-            right = parts[-1].right
-            log.info("%d px, round %d of %d: %d of %d right without colour", side, k + 1, options.rounds,
-                     int(right.sum()), len(right))  # fmt: skip
+        path = os.path.join(work, "model.npz")
+        model.save(path)
+        settings = Settings(
+            bands=bands, value_range="dn", threads=options.threads, memory=options.memory, model=path
+        )
+        for done, (side, k, names) in enumerate(todo):
+            folder = Path(work, f"{side}-{k}")
+            if not folder.exists():
+                cut(series, folder, _cut(options, side, k))
+            rng = np.random.default_rng([options.seed, side, k, len(names)])
+            parts.append(observe(folder, replace(settings, bands=bands), names, MOST, rng))
+            _tell(parts[-1], side, k, names)
             if progress is not None:
                 progress(done + 1, len(todo))
-        raw = joined(parts)
-        if not enough(raw):
-            return model, raw
-        # What is in doubt is told by these answers too, so that nothing depends on the model that ships.
-        trust = fit_trust(raw)
-        model = replace(model, odds=fit_odds(raw, trust, model.odds), trust=trust)
-        model.save(str(settings.model))
-        parts = [
-            settled(part, _folder(work, *which), settings, model.trust)
-            for part, which in zip(parts, todo, strict=True)
-        ]
     observed = joined(parts)
-    return (replace(model, trust=fit_trust(observed)) if enough(observed) else model), observed
+    if not enough(observed):
+        return model, observed
+    trust = fit_trust(observed)
+    closed = observed.rows(observed.whole & (observed.bands == len(bands)))
+    return replace(model, trust=trust, odds=fit_odds(closed, trust, model.odds)), observed
 
 
-def _folder(work: str, side: int, k: int) -> Path:
-    return Path(work, f"{side}-{k}")
+def _choices(bands: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The bands that rounds go by: all, without near infrared, and the first alone."""
+    visible = tuple(name for name in bands if name != "nir")
+    return list(dict.fromkeys([bands, visible or bands, bands[:1]]))
+
+
+def _tell(observed: Observed, side: int, k: int, names: tuple[str, ...]) -> None:
+    whole = observed.rows(observed.whole)
+    right, count = int(whole.right.sum()), len(whole.right)
+    log.info("%d px, round %d, %s: %d of %d right", side, k + 1, ",".join(names), right, count)
 
 
 def _cut(options: FitOptions, side: int, k: int) -> CutOptions:

@@ -1,6 +1,6 @@
 """From series to a model: spectra and colour of their windows, then trust by matching what is cut from them."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from matcher.fitting.trust import Held, enough, held_out
 from matcher.formats.series import SeriesInput, iterate_series
 from matcher.imagery import Roles, read_stack
 from matcher.model import Model, shipped
-from matcher.settings import Settings
+from matcher.settings import DEFAULT_EVIDENCE, Settings
 from matcher.verification.pairs import empty
 
 WINDOWS = 20  # of each place whose spectra are taken
@@ -37,9 +37,10 @@ class Fit:
     patches : int
         Matched for the trust in scores.
     fitted_trust : bool
-        Whether that was fitted; else there were too few wrong answers, or none were to be had.
-    held : dict of int to Held
-        By side of the patches, how confidences hold that were fitted without the patch's place.
+        Whether that was fitted; else there were too few answers in doubt, right or wrong.
+    held, held_kinds : dict of str to Held
+        How confidences hold that were fitted without the patch's place, and without its kind: in open and closed
+        rounds, and by size, bands and kind.
     """
 
     model: Model
@@ -48,7 +49,8 @@ class Fit:
     pairs: int
     patches: int
     fitted_trust: bool
-    held: dict[int, Held]
+    held: dict[str, Held]
+    held_kinds: dict[str, Held]
 
     def __str__(self) -> str:
         lines = [f"{self.places} places, {self.windows} windows, {self.pairs} pairs, {self.patches} patches"]
@@ -58,16 +60,13 @@ class Fit:
         names = [f"{what} {band}" for what in ("level", "texture") for band in self.model.colour.bands]
         lines.append("variance within a place, of that between places:")
         lines.append("  " + ", ".join(f"{name} {part:.2f}" for name, part in zip(names, share, strict=True)))
-        kept = "" if self.fitted_trust else " (kept: too few wrong answers to fit it)"
+        kept = "" if self.fitted_trust else " (kept: too few answers in doubt to fit it)"
         trust = ", ".join(f"{name} {value:g}" for name, value in self.model.trust._asdict().items())
         odds = ", ".join(f"{name} {value:g}" for name, value in self.model.odds._asdict().items())
         lines.append(f"trust: {trust}; odds: {odds}{kept}")
-        for side, held in self.held.items():
-            lines.append(
-                f"{side} px, each place left out: {held.count} patches, {held.wrong} wrong, AUC {held.auc:.4f}, "
-                f"kept at 99 % precision {held.kept:.3f}, Brier {held.brier:.3f} of a constant's, calibration error "
-                f"{held.calibration:.4f}, among {held.doubtful} doubtful {held.doubtful_calibration:.3f}"
-            )
+        for what, all_ in (("place", self.held), ("kind", self.held_kinds)):
+            for name, held in all_.items():
+                lines.append(f"each {what} left out, {name}: {held}")
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
@@ -84,7 +83,9 @@ class Fit:
             "trust": self.model.trust._asdict(),
             "odds": self.model.odds._asdict(),
             "fitted_trust": self.fitted_trust,
-            "held_out": {str(side): asdict(held) for side, held in self.held.items()},
+            "evidence": list(self.model.evidence),
+            "held_out": {name: held.to_dict() for name, held in self.held.items()},
+            "kinds_held_out": {name: held.to_dict() for name, held in self.held_kinds.items()},
         }
 
 
@@ -132,14 +133,18 @@ def fit_model(
             f"places or more, {LEAST_PAIRS} pairs of two dates, and pixels with data"
         )
     before = shipped()
-    model = Model({**before.responses, **spectra.responses()}, pairs.model(names), before.trust, before.odds)
+    responses = {**before.responses, **spectra.responses()}
+    model = Model(DEFAULT_EVIDENCE, responses, pairs.model(names), before.trust, before.odds)
     observed = None
     if options.rounds:
         model, observed = match_rounds(series, model, names, options, progress)
     fitted = observed is not None and enough(observed)
-    held = held_out(observed, before.trust) if observed is not None and fitted else {}
-    matched = 0 if observed is None else len(observed.right)
-    return Fit(model, places, windows, len(pairs), matched, fitted, held)
+    held, kinds = (
+        held_out(observed, model.trust, by) if observed is not None and fitted else {}
+        for by in ("place", "group")
+    )
+    matched = 0 if observed is None else int(observed.whole.sum())
+    return Fit(model, places, windows, len(pairs), matched, fitted, held, kinds)
 
 
 def _add_spectra(

@@ -1,129 +1,29 @@
-"""What a score is worth: patches with known answers are matched, and how often they are right is fitted."""
+"""What a score is worth: how often answers are right is fitted to patches that are there and to those that are not."""
 
-import csv
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from matcher.decision.confidence import CHANCE, Odds, Trust, confidence, confidence_features
-from matcher.decision.reasons import BLIND, IN_DOUBT, fault
-from matcher.formats.opening import open_images
-from matcher.formats.submission import read_submission
-from matcher.imagery import Roles
-from matcher.matching.run import match
-from matcher.placements import Placements
-from matcher.scoring.judge import judge
+from matcher.decision.confidence import confidence, confidence_features
+from matcher.decision.reasons import BLIND
+from matcher.decision.settle import UNSETTLED
+from matcher.fitting.observed import Observed
+from matcher.model import Odds, Trust
+from matcher.scoring.reliability import Bin, reliability, spell
 from matcher.settings import Settings
-from matcher.verification.curves import BINS, curves
+from matcher.verification.curves import curves
 from matcher.verification.logistic import fit_logistic
 
-WITHIN = 4.0  # px of a right answer
-# Scores above are right but for a few twins, dunes like dunes, that would bend the fit of all.
-UNCLEAR = 150.0
 LEAST = 20  # answers of either kind, right and wrong, that a fit needs
-PRECISE = 0.99
 RIDGE = 1e-5
 STEEPEST = 0.5  # of the odds: a score is twice a log-likelihood ratio at best
+EVEN, NEARLY_ALL = 0.5, 0.999  # priors of the cases of open rounds, and of closed ones
+_FOUND = (0.5, 0.999)  # between which the share of patches that are found is taken to lie
 _LEVELS = (-200.0, 200.0)  # between which the level of the odds is sought
-
-
-@dataclass(frozen=True)
-class Observed:
-    """Patches that were matched, (n,) each.
-
-    Attributes
-    ----------
-    score, runner_up : ndarray of float32
-        Sums of squared z-scores.
-    right : ndarray of bool
-    second : ndarray of bool
-        Where the runner-up's image is the right one, and the answer's is not; without texture that is chance, and not
-        counted.
-    fault : ndarray of str
-        Of the patch, as `matcher.decision.reasons.fault`.
-    place : ndarray of str
-    side : ndarray of int
-        Pixels a side of the patch.
-    log_pixels : ndarray of float64
-        Log of the number of pixels of all images.
-    """
-
-    score: NDArray[np.float32]
-    runner_up: NDArray[np.float32]
-    right: NDArray[np.bool_]
-    second: NDArray[np.bool_]
-    fault: NDArray[np.str_]
-    place: NDArray[np.str_]
-    side: NDArray[np.int64]
-    log_pixels: NDArray[np.float64]
-
-    @property
-    def told(self) -> NDArray[np.bool_]:
-        """Where the score tells: not below it, where colour alone answers, nor where it is clear."""
-        return (self.score >= CHANCE) & (self.score < UNCLEAR)
-
-
-def observe(folder: Path, side: int, settings: Settings, rows: NDArray[np.int64] | None = None) -> Observed:
-    """Match patches, by default all, of a challenge that `matcher.cutting.run.cut` wrote as arrays."""
-    patches, answers = np.load(folder / "patches.npy"), read_submission(folder / "answers.csv")
-    rows = np.arange(len(patches)) if rows is None else rows
-    with _quiet():
-        result = match(folder / "images.npz", patches[rows], settings)
-    truth = Placements(result.ids, answers.image[rows], answers.x[rows], answers.y[rows])
-    judged = judge(result, truth)
-    images = open_images(folder / "images.npz")
-    pixels = sum(images.shape(k)[0] * images.shape(k)[1] for k in range(len(images)))
-    with open(folder / "manifest.csv", newline="", encoding="utf-8") as file:
-        places = np.array([row["place"] for row in csv.DictReader(file)])[rows]
-    count = len(rows)
-    roles = Roles.of(settings.bands or ())
-    faults = np.array([fault(dn.astype(np.float32), roles) for dn in patches[rows]])
-    return Observed(
-        2 * result.score,
-        2 * result.runner_up_score,
-        judged.distance <= WITHIN,
-        (result.runner_up_image == truth.image) & (result.image != truth.image) & (faults != "flat"),
-        faults,
-        places,
-        np.full(count, side),
-        np.full(count, np.log(pixels)),
-    )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No notes of a match on files that nobody named."""
-    log = logging.getLogger("matcher")
-    level = log.level
-    log.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        log.setLevel(level)
-
-
-def joined(parts: list[Observed]) -> Observed:
-    """All of some."""
-    return Observed(*(np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])))
-
-
-def settled(raw: Observed, folder: Path, settings: Settings, trust: Trust) -> Observed:
-    """What `observe` gives where colour has its say, from what it gave without: only what is in doubt is matched."""
-    rows = np.flatnonzero(confidence(raw.score, raw.runner_up, trust) < IN_DOUBT)
-    if not len(rows):
-        return raw
-    anew = observe(folder, int(raw.side[0]), settings, rows)
-    out = joined([raw])
-    for name in vars(out):
-        getattr(out, name)[rows] = getattr(anew, name)
-    return out
 
 
 def enough(observed: Observed, rows: NDArray[np.bool_] | None = None) -> bool:
@@ -133,11 +33,25 @@ def enough(observed: Observed, rows: NDArray[np.bool_] | None = None) -> bool:
 
 
 def fit_trust(observed: Observed, rows: NDArray[np.bool_] | None = None) -> Trust:
-    """Logistic regression of right answers on score and lead, over some of the patches."""
-    told = observed.told if rows is None else observed.told & rows
-    features = confidence_features(observed.score, observed.runner_up)[told, 1:]
-    fitted = fit_logistic(features, observed.right[told], ("score", "lead"), ridge=RIDGE)
-    return Trust(*(round(value, 2) for value in (fitted.intercept, *fitted.weights)))
+    """Logistic regression of right answers on score and lead, over some of the rows.
+
+    Those of patches that are there and of those that are not weigh alike: the prior is even.
+    """
+    chosen = np.ones(len(observed.right), bool) if rows is None else rows
+    told = observed.told & chosen
+    features = confidence_features(observed.score, observed.runner_up, observed.pixels)[told, 1:]
+    here = observed.here[told]
+    share = observed.here[chosen].mean()
+    weight = np.where(here, EVEN / max(share, 1e-9), (1 - EVEN) / max(1 - share, 1e-9))
+    fitted = fit_logistic(features, observed.right[told], ("score", "lead"), weight=weight, ridge=RIDGE)
+    found = float(np.clip(observed.right[chosen & observed.here].mean(), *_FOUND))
+    score, lead = fitted.weights
+    return Trust(round(fitted.intercept, 2), round(score, 2), round(lead, 2), round(found, 3))
+
+
+def chances(observed: Observed, trust: Trust, prior: float) -> NDArray[np.float32]:
+    """Confidences of all rows."""
+    return confidence(observed.score, observed.runner_up, observed.pixels, trust, prior)
 
 
 def fit_odds(observed: Observed, trust: Trust, before: Odds) -> Odds:
@@ -150,13 +64,13 @@ def fit_odds(observed: Observed, trust: Trust, before: Odds) -> Odds:
     Parameters
     ----------
     observed : Observed
-        Without colour.
+        Rows of closed rounds.
     trust : Trust
-        Fitted to that: it tells what is in doubt.
+        Fitted to such: it tells what is in doubt.
     before : Odds
         What is kept where too little is in doubt.
     """
-    doubtful = confidence(observed.score, observed.runner_up, trust) < IN_DOUBT
+    doubtful = chances(observed, trust, Settings.prior) < UNSETTLED
     open_ = observed.told & doubtful & ~np.isin(observed.fault, BLIND)
     flat = observed.fault == "flat"
     clear = open_ & (observed.right | observed.second) & ~flat
@@ -170,7 +84,7 @@ def fit_odds(observed: Observed, trust: Trust, before: Odds) -> Odds:
         ("ahead",),
         ridge=RIDGE,
     )
-    slope = min(round(fitted.weights[0], 3), STEEPEST)
+    slope = float(np.clip(round(fitted.weights[0], 3), 0.0, STEEPEST))
     level = _level(observed, open_ & ~flat, slope)
     return Odds(level, slope, _level(observed, open_ & flat, slope) if (open_ & flat).any() else level)
 
@@ -191,63 +105,92 @@ def _level(observed: Observed, rows: NDArray[np.bool_], slope: float) -> float:
 
 @dataclass(frozen=True)
 class Held:
-    """How confidences hold that were fitted without the patch's place.
+    """How confidences hold that were fitted without the patch's place, or its kind.
 
     Attributes
     ----------
     count, wrong : int
-        Patches, and those answered wrong.
+        Answers, and those that are wrong.
     auc : float
-        Area under the ROC curve of right against wrong.
+        Area under the ROC curve of right against not; nan where all are alike.
+    absent_sure, absent_half : float
+        Of the patches that are not there, the share that is answered with 0.9 and more, and with 0.5; nan where there
+        are none.
     kept : float
-        Share of the right answers kept where 99 % of what is kept is right.
-    brier : float
-        Brier score, in parts of a constant's.
-    calibration : float
-        Expected calibration error.
-    doubtful, doubtful_calibration : int, float
-        Answers of a confidence below 0.9, and the calibration error among them.
+        Of the right answers, the share that has 0.9 and more.
+    bins : tuple of Bin
+        How often answers are right, by confidence.
     """
 
     count: int
     wrong: int
     auc: float
+    absent_sure: float
+    absent_half: float
     kept: float
-    brier: float
-    calibration: float
-    doubtful: int
-    doubtful_calibration: float
+    bins: tuple[Bin, ...]
+
+    def __str__(self) -> str:
+        absent = (
+            ""
+            if self.absent_sure != self.absent_sure
+            else (
+                f"; of patches that are not there {self.absent_sure:.4f} with 0.9, {self.absent_half:.4f} with 0.5"
+            )
+        )
+        return (
+            f"{self.count} answers, {self.wrong} wrong, AUC {self.auc:.4f}; right ones with 0.9 and more "
+            f"{self.kept:.3f}{absent}\n  {spell(self.bins)}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it in plain numbers, nan as None."""
+        out = {
+            name: None if value != value else value for name, value in asdict(self).items() if name != "bins"
+        }
+        return out | {
+            "bins": [
+                {key: None if value != value else value for key, value in asdict(one).items()}
+                for one in self.bins
+            ]
+        }
 
 
-def held_out(observed: Observed, trust: Trust) -> dict[int, Held]:
-    """By side, confidences fitted without each place in turn; `trust` where what is left is too little."""
-    chance = np.empty(len(observed.right))
-    for place in np.unique(observed.place):
-        own = observed.place == place
+def held_out(observed: Observed, trust: Trust, by: str = "place") -> dict[str, Held]:
+    """How confidences hold that were fitted without each place (or group) in turn.
+
+    Open rounds are those of even chances of being there, closed ones those with all images and bands; both in all, and
+    open ones by side, bands and group. `trust` is taken where what is left is too little for a fit.
+    """
+    of = getattr(observed, by)
+    open_, closed = (np.zeros(len(observed.right), np.float32) for _ in range(2))
+    for name in np.unique(of):
+        own = of == name
         fitted = fit_trust(observed, ~own) if enough(observed, ~own) else trust
-        chance[own] = confidence(observed.score[own], observed.runner_up[own], fitted)
-    out = {}
-    for side in np.unique(observed.side).tolist():
-        rows = observed.side == side
-        if 0 < observed.right[rows].sum() < rows.sum():
-            out[side] = _held(chance[rows], observed.right[rows])
-    return out
+        part = observed.rows(own)
+        open_[own], closed[own] = chances(part, fitted, EVEN), chances(part, fitted, NEARLY_ALL)
+    every = np.ones(len(of), bool)
+    parts = {"open rounds": every, "closed rounds": observed.whole}
+    for key, title in (("side", "{} px"), ("bands", "{} bands"), ("group", "{}")):
+        values = getattr(observed, key)
+        parts |= {title.format(value): values == value for value in np.unique(values).tolist()}
+    return {
+        name: _held((closed if name == "closed rounds" else open_)[rows], observed.rows(rows))
+        for name, rows in parts.items()
+        if rows.any()
+    }
 
 
-def _held(chance: NDArray[np.float64], right: NDArray[np.bool_]) -> Held:
-    made = curves(chance, right)
-    recall, precision = made.precision_recall.T
-    kept = recall[precision >= PRECISE]
-    below = chance < 1 - 1 / BINS
-    gaps = np.bincount((chance[below] * BINS).astype(int), chance[below] - right[below], BINS)
-    doubtful = int(below.sum())
+def _held(chance: NDArray[np.float32], observed: Observed) -> Held:
+    right = observed.right
+    mixed = 0 < right.sum() < len(right)
+    absent = chance[~observed.here]
     return Held(
         len(right),
         int((~right).sum()),
-        made.auc,
-        float(kept.max()) if len(kept) else 0.0,
-        made.brier / made.brier_constant,
-        made.calibration,
-        doubtful,
-        float(np.abs(gaps).sum() / doubtful) if doubtful else 0.0,
+        curves(chance.astype(np.float64), right).auc if mixed else float("nan"),
+        float((absent >= 0.9).mean()) if len(absent) else float("nan"),
+        float((absent >= 0.5).mean()) if len(absent) else float("nan"),
+        float((chance[right] >= 0.9).mean()) if right.any() else float("nan"),
+        reliability(chance, right),
     )

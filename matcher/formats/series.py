@@ -11,7 +11,7 @@ from matcher.formats.base import Path
 from matcher.formats.reader import Asked, Series
 from matcher.formats.registry import series_in
 
-__all__ = ["Series", "SeriesInput", "iterate_series"]
+__all__ = ["Series", "SeriesInput", "iterate_series", "paths_of"]
 
 
 SeriesInput = Path | NDArray | Series | Sequence[Path | NDArray | Series]
@@ -36,8 +36,7 @@ def iterate_series(what: SeriesInput, *, dates: int = 12, bands: int = 4) -> Ite
     FormatError
         If one is missing, damaged, or none of these.
     """
-    each: Sequence[Path | NDArray | Series] = [what] if isinstance(what, _ONE) else what
-    for k, given in enumerate(each):
+    for k, given in enumerate(_each(what)):
         if isinstance(given, Series):
             yield given
             continue
@@ -53,6 +52,15 @@ def iterate_series(what: SeriesInput, *, dates: int = 12, bands: int = 4) -> Ite
         if not os.path.exists(path) and not any(c in path for c in "*?["):
             raise FormatError(f"{path}: there is no such file")
         yield from series_in(path, Asked(path, noun="dates", count=bands), dates)
+
+
+def paths_of(what: SeriesInput) -> list[Path]:
+    """The paths among what `iterate_series` takes."""
+    return [given for given in _each(what) if isinstance(given, str | os.PathLike)]
+
+
+def _each(what: SeriesInput) -> Sequence[Path | NDArray | Series]:
+    return [what] if isinstance(what, _ONE) else what
 
 
 def _array(stack: NDArray, number: int) -> Series:

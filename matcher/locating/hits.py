@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from matcher.decision.confidence import confidence
 from matcher.formats.raster import RasterSource
 from matcher.geo.grid import distance
 from matcher.locating.variants import Search, Variant
 from matcher.matching.job import Job
+from matcher.search.candidates import APART
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,30 @@ class _Spot:
     reach: float
 
 
+def ordered(hits: list[Hit]) -> list[Hit]:
+    """Hits best first."""
+    return sorted(hits, key=lambda h: (-h.score, h.scene, h.row, h.col, h.variant.scale, h.variant.rotation))
+
+
+def rival(scenes: RasterSource, hits: list[Hit]) -> Hit | None:
+    """The best of some hits, which are ordered, that is another place than the first.
+
+    In the same search of the same scene a place a few pixels off is another one, as in `Candidates`; another scale,
+    rotation or scene may show the first place a little off, so there half a chip tells them apart.
+    """
+    for other in hits[1:]:
+        one = hits[0]
+        if (one.variant, one.scene) == (other.variant, other.scene):
+            if max(abs(one.row - other.row), abs(one.col - other.col)) > APART:
+                return other
+        elif len(apart(scenes, [one, other])) == 2:
+            return other
+    return None
+
+
 def apart(scenes: RasterSource, hits: list[Hit]) -> list[Hit]:
     """Hits best first, without those on the ground of a better one, in the same scene or in another."""
-    order = sorted(hits, key=lambda h: (-h.score, h.scene, h.row, h.col, h.variant.scale, h.variant.rotation))
+    order = ordered(hits)
     spots = _ground(scenes, order)
     kept: list[int] = []
     for n, hit in enumerate(order):
@@ -84,15 +105,6 @@ def _same(one: Hit, other: Hit, spot: _Spot | None, there: _Spot | None) -> bool
     if spot is None or there is None:
         return False
     return float(distance(spot.place, there.place)[0]) < there.reach
-
-
-def sure(hits: list[Hit]) -> float:
-    """Confidence of the first of some hits that lie apart."""
-    if not hits:
-        return 0.0
-    second = hits[1].score if len(hits) > 1 else -1.0
-    first, other = (np.array([score], np.float32) for score in (hits[0].score, second))
-    return float(confidence(first, other, hits[0].job.model.trust)[0])
 
 
 def shares(first: float, scores: Sequence[float]) -> list[float]:

@@ -13,7 +13,7 @@ from matcher.formats.opening import open_rasters
 from matcher.formats.raster import RasterSource
 from matcher.locating.area import Near, box
 from matcher.locating.variants import Search, parse_scale, searches
-from matcher.settings import MatchOptions, Settings, check_confidence
+from matcher.settings import MatchOptions, Settings, check_confidence, check_prior
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +32,9 @@ class Locating:
     min_confidence : float
         A chip whose best place is less sure is refused: in none of these scenes. It goes before that of the settings,
         which counts where it is more than 0.
+    prior : float
+        The share of chips that are expected to be in the scenes at all; it goes before that of the settings. By default
+        0.5: a chip that is looked for may as well be of elsewhere.
     near : Near, optional
         Where to look; by default everywhere.
     scale : float, optional
@@ -51,6 +54,7 @@ class Locating:
 
     candidates: int = 1
     min_confidence: float = 0.5
+    prior: float = 0.5
     near: Near | None = None
     scale: float | None = None
     rotations: tuple[float, ...] = ()
@@ -62,6 +66,7 @@ class Locating:
     def __post_init__(self) -> None:
         if not 1 <= self.candidates <= 50:
             raise SettingsError("candidates go from 1 to 50")
+        check_prior(self.prior)
         check_confidence(self.min_confidence)
         if not all(math.isfinite(angle) and abs(angle) <= 180 for angle in self.rotations):
             raise SettingsError("rotations are degrees from -180 to 180")
@@ -107,6 +112,8 @@ def plan(chips: Any, scenes: Any, settings: Settings | None = None, **options: A
         asked["scale"] = parse_scale(asked["scale"])
     if settings is not None and settings.min_confidence > 0:
         asked.setdefault("min_confidence", settings.min_confidence)
+    if settings is not None and settings.prior != Settings.prior:
+        asked.setdefault("prior", settings.prior)
     wanted = Locating(**asked)
     try:
         settings = replace(settings or Settings(), **{k: v for k, v in options.items() if k not in own})

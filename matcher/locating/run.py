@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from affine import Affine
 
-from matcher.decision.reasons import IN_DOUBT, fault, reason
+from matcher.decision.reasons import IN_DOUBT, fault, fault_of_little, reason
 from matcher.evidence import channels, templates
 from matcher.geo.place import Place
 from matcher.geo.resample import shrunk
 from matcher.imagery import Roles, tell_range, to_dn
-from matcher.locating.hits import Hit, apart, shares, sure
+from matcher.locating.hits import Hit, apart, shares
 from matcher.locating.plan import LocateOptions, Plan, plan
 from matcher.locating.tiles import Piece, read_shrunk
 from matcher.locating.variants import Laid, Search, constant
+from matcher.locating.weighing import Weighed, weighed
 from matcher.matching.job import Job, prepare
 from matcher.search.candidates import Candidates
 from matcher.search.peaks import best_peaks
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("matcher")
 Progress = Callable[[int, int], None]
 KEEP = 8  # pieces a chip and search; up to four of them can show the same place
-FEW_PIECES = 8  # with fewer, rivals are sought within the best piece too
 SURE = 0.9  # above it, other scales and rotations are not tried
 
 
@@ -83,7 +83,7 @@ def run(planned: Plan, progress: Progress | None = None) -> list[Place]:
         for search in planned.searches:
             sought = [v for v in search.variants if v.chip not in blank]
             if not search.variants[0].first:
-                sought = [v for v in sought if sure(_found(planned, hits[v.chip])) < SURE]
+                sought = [v for v in sought if weighed(planned, hits[v.chip]).sure < SURE]
             if sought:
                 _search(planned, Search(search.tiles, sought), hits, tell)
         for search in planned.searches:
@@ -112,6 +112,7 @@ def _search(planned: Plan, search: Search, hits: dict[int, list[Hit]], report: C
     search = Search(search.tiles, seen)
     job = prepare(search.tiles, Laid(planned.chips, seen), planned.settings)
     found = _candidates(job, report)
+    found = found.beside(found.rivals())
     scene, row, col = search.tiles.to_scene(found.target, found.place[..., 0], found.place[..., 1])
     for n, variant in enumerate(search.variants):
         hits[variant.chip] += [
@@ -136,29 +137,6 @@ def _candidates(job: Job, report: Callable[[int], None]) -> Candidates:
     return job.search(list(range(len(job.patches))), KEEP, report)
 
 
-def _found(planned: Plan, hits: list[Hit]) -> list[Hit]:
-    """A chip's places, best first and apart from each other, the best of them with its rival."""
-    found = apart(planned.scenes, hits)
-    return apart(planned.scenes, _with_rival(planned, hits, found))
-
-
-def _with_rival(planned: Plan, hits: list[Hit], found: list[Hit]) -> list[Hit]:
-    """Hits, and where only a few pieces were searched the second place in the best one.
-
-    The search hands over one place a piece, and confidence is told by the lead over the best other place: where
-    there are few pieces, that is sought in the same one, on the exact engine's scale.
-    """
-    if not found or len(found[0].search.tiles) >= FEW_PIECES:
-        return hits
-    best, peaks = found[0], _exact_peaks(found[0], 3)
-    own = [peak for peak in peaks if len(apart(planned.scenes, [best, peak])) == 1]
-    others = [peak for peak in peaks if peak not in own]
-    if not others:
-        return hits
-    share = min(1.0, others[0].score / own[0].score) if own else 1.0
-    return [*hits, replace(others[0], score=best.score * share)]
-
-
 def _exact_peaks(hit: Hit, count: int) -> list[Hit]:
     """The best places of a hit's chip in its piece, by the exact engine."""
     own = templates(
@@ -174,22 +152,31 @@ def _exact_peaks(hit: Hit, count: int) -> list[Hit]:
 
 def _places(planned: Plan, chip: int, hits: list[Hit]) -> list[Place]:
     """The answer for one chip."""
-    found = _found(planned, hits)
-    first = sure(found)
-    code = _reason(planned, chip, found) if first < max(IN_DOUBT, planned.asked.min_confidence) else ""
-    if not found or first < planned.asked.min_confidence:
+    best = weighed(planned, hits)
+    code = _reason(planned, chip, best)
+    if not hits or best.sure < planned.asked.min_confidence:
         log.info(
-            "%s: in none of these scenes (%s)%s", planned.chips.where(chip), code, _guess(planned, found)
+            "%s: in none of these scenes (%s)%s", planned.chips.where(chip), code, _guess(planned, best.hits)
         )
-        return [_refused(planned, chip, first, code)]
-    if planned.asked.candidates > 1:
-        found = _more(planned, found)
-    found = found[: planned.asked.candidates]
-    parts = shares(first, [hit.score for hit in found])
+        return [_refused(planned, chip, best.sure, code)]
+    shown = _shown(planned, best)[: planned.asked.candidates]
+    parts = shares(best.sure, [hit.score for hit in shown])
     return [
         _place(planned, hit, n + 1, part, "" if n else code)
-        for n, (hit, part) in enumerate(zip(found, parts, strict=True))
+        for n, (hit, part) in enumerate(zip(shown, parts, strict=True))
     ]
+
+
+def _shown(planned: Plan, best: Weighed) -> list[Hit]:
+    """A chip's places, best first, none on the ground of another; where several are asked for, further ones."""
+    found = apart(planned.scenes, best.hits)
+    if planned.asked.candidates == 1:
+        return found
+    some = found[: planned.asked.candidates]
+    out = [peak for hit in some for peak in _exact_peaks(hit, planned.asked.candidates)]
+    own = [peak.score for peak in out if len(apart(planned.scenes, [found[0], peak])) == 1]
+    first = replace(found[0], score=max(own, default=found[0].score))
+    return [first, *apart(planned.scenes, [replace(first, score=math.inf), *out])[1:]]
 
 
 def _guess(planned: Plan, found: list[Hit]) -> str:
@@ -201,29 +188,23 @@ def _guess(planned: Plan, found: list[Hit]) -> str:
     return f"; best guess: {planned.scenes.where(found[0].scene)}, row {row}, column {col}"
 
 
-def _reason(planned: Plan, chip: int, found: list[Hit]) -> str:
-    """Why a chip's answer is in doubt."""
-    if not found:
+def _reason(planned: Plan, chip: int, best: Weighed) -> str:
+    """Why a chip's answer is in doubt, or of what it has little to say; empty where neither is so."""
+    if best.said is None:
         array = planned.chips[chip]
         told: str = planned.settings.value_range
         told = tell_range(planned.chips) if told == "auto" else told
         return fault(to_dn(array, told), Roles.of(planned.settings.band_names(array.shape[2]))) or "weak"
-    best = found[0]
-    patch = best.job.patches[best.row_of]
-    piece = best.search.tiles.pieces[best.piece]
-    place = (best.row - piece.row, best.col - piece.col)
-    window = best.job.targets.crop(best.piece, place, (patch.shape[0], patch.shape[1]))
-    second = found[1].score if len(found) > 1 else -1.0
-    return reason(patch, window, best.job.roles, best.score, second)
-
-
-def _more(planned: Plan, found: list[Hit]) -> list[Hit]:
-    """Further peaks of the exact score maps of the best pieces; the first place stays the first."""
-    some = found[: planned.asked.candidates]
-    out = [peak for hit in some for peak in _exact_peaks(hit, planned.asked.candidates)]
-    own = [peak.score for peak in out if len(apart(planned.scenes, [found[0], peak])) == 1]
-    best = replace(found[0], score=max(own, default=found[0].score))
-    return [best, *apart(planned.scenes, [replace(best, score=math.inf), *out])[1:]]
+    first = best.hits[0]
+    patch, roles = first.job.patches[first.row_of], first.job.roles
+    if best.sure >= max(IN_DOUBT, planned.asked.min_confidence):
+        return fault_of_little(patch, roles, best.said)
+    piece = first.search.tiles.pieces[first.piece]
+    place = (first.row - piece.row, first.col - piece.col)
+    window = first.job.targets.crop(first.piece, place, (patch.shape[0], patch.shape[1]))
+    return reason(
+        patch, window, roles, best.said, first.score, -1.0 if best.rival is None else best.rival.score
+    )
 
 
 def _place(planned: Plan, hit: Hit, rank: int, sure: float, reason: str) -> Place:

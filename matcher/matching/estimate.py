@@ -7,7 +7,7 @@ from matcher.search.exhaustive import fits, held_bytes
 from matcher.search.pyramid.cascade import EVERYWHERE, INDEX_SHARE, key_bytes
 from matcher.search.pyramid.codes import LARGEST, Plan
 from matcher.search.pyramid.index import index_bytes
-from matcher.settings import DEFAULT_EVIDENCE, LEAST_MEMORY
+from matcher.settings import LEAST_MEMORY
 from matcher.threads import usable_cores
 
 # Processor time of one thread of an AMD EPYC, from docs/runs.md, docs/speed.md and the README; 512 x 512 px, 64 px.
@@ -85,7 +85,7 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
         keys = max(keys, key_bytes(taken, plan, task.memory))
         finer = (64 / min(*side, LARGEST)) ** 2  # places of the coarse search: the smaller a patch, the more
         seconds += pixels * _CODES + many_here * (pixels * _PAIR * finer + _PATCH) * job.settings.effort
-        if job.settings.evidence != DEFAULT_EVIDENCE:
+        if not job.model.fits(job.settings.evidence):
             seconds += many_here * _EXACT
         if pixels <= EVERYWHERE:
             seconds += many_here * _DOUBT * pixels * _EVERYWHERE

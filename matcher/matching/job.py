@@ -16,9 +16,9 @@ from matcher.imagery import Pictures, Roles, open_pictures, resolve_bands
 from matcher.matching.grids import check_grids
 from matcher.model import Model, read_model, shipped
 from matcher.search.candidates import Candidates
-from matcher.search.exhaustive import fits
+from matcher.search.exhaustive import fits, search_everywhere
 from matcher.search.pyramid.cascade import search_pyramid
-from matcher.search.pyramid.exact_tiles import search_exactly
+from matcher.search.pyramid.exact_tiles import weigh
 from matcher.search.pyramid.index import Index
 from matcher.search.task import Report, Task
 from matcher.settings import MIN_SIDE, MatchOptions, Settings, with_options
@@ -57,7 +57,7 @@ class Job:
     ) -> Candidates:
         """The `keep` best targets and places of some patches of one size; `index` as `build_indexes` makes it."""
         if self.settings.search == "exhaustive":
-            return search_exactly(self.task(keep), which, report)
+            return weigh(self.task(keep), which, search_everywhere(self.task(keep), which, report))
         return search_pyramid(self.task(keep), which, report, index)
 
     def task(self, keep: int) -> Task:

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.decision.confidence import confidence, log_likelihood
-from matcher.decision.doubtful import settle_doubtful
-from matcher.decision.reasons import IN_DOUBT, reason
+from matcher.decision.content import Content, content
+from matcher.decision.reasons import IN_DOUBT, fault_of_little, has_little, reason
+from matcher.decision.settle import UNSETTLED, settle_doubtful
 from matcher.imagery import Pictures
 from matcher.matching.job import Job, prepare
 from matcher.result import Result
@@ -16,7 +17,7 @@ from matcher.search.candidates import Candidates
 from matcher.search.pyramid.cascade import index_targets
 from matcher.search.pyramid.index import Index
 from matcher.settings import MatchOptions, Settings
-from matcher.threads import limited
+from matcher.threads import limited, spread
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -25,6 +26,7 @@ Progress = Callable[[int, int], None]
 Indexes = Mapping[tuple[int, int], Index]
 _KEEP = 2  # the answer and the runner-up
 _CANDIDATES = 6  # among which doubt is settled
+_TOGETHER = 256  # patches read at a time to see what they have to say
 
 
 def match(
@@ -116,11 +118,15 @@ def match_rows(
     """
     which = np.arange(len(job.patches)) if rows is None else np.asarray(rows, np.int64)
     with limited(job.settings.threads):
-        found = _search(job, which, progress or (lambda _done, _all: None), indexes or {})
-    return _result(job, which, found)
+        said = _contents(job, which)
+        found = _search(job, which, said, progress or (lambda _done, _all: None), indexes or {})
+    return _result(job, which, found, said)
 
 
-def _search(job: Job, rows: NDArray[np.int64], progress: Progress, indexes: Indexes) -> Candidates:
+def _search(
+    job: Job, rows: NDArray[np.int64], said: list[Content], progress: Progress, indexes: Indexes
+) -> Candidates:
+    """The best places of some patches, of which it is known what they have to say, those in doubt settled."""
     pairs = len(job.targets) * len(rows)
     done = 0
 
@@ -135,10 +141,27 @@ def _search(job: Job, rows: NDArray[np.int64], progress: Progress, indexes: Inde
         if index is None and job.settings.search == "pyramid":
             index = index_targets(task, side)
         places = job.search(which, _CANDIDATES, report, index)
-        places = settle_doubtful(task, job.settings.bands or (), which, places, index)
+        doubtful = np.flatnonzero(_confidence(job, places, [said[k] for k in at.tolist()]) < UNSETTLED)
+        places = settle_doubtful(task, job.settings.bands or (), which, places, doubtful, index)
         found.put(at, places.first(_KEEP))
     progress(pairs, pairs)
     return found
+
+
+def _confidence(job: Job, found: Candidates, said: list[Content]) -> NDArray[np.float32]:
+    """How sure the best places are."""
+    pixels = np.array([one.independent for one in said])
+    second = found.runner_up().score[:, 0]
+    return confidence(found.score[:, 0], second, pixels, job.model.trust, job.settings.prior)
+
+
+def _contents(job: Job, rows: NDArray[np.int64]) -> list[Content]:
+    """What some patches have to say; they are read in this thread, since not every reader may be used by several."""
+    out: list[Content] = []
+    for start in range(0, len(rows), _TOGETHER):
+        part = [job.patches[k] for k in rows[start : start + _TOGETHER].tolist()]
+        out += spread(lambda dn: content(dn, job.roles), part)
+    return out
 
 
 def _by_side(patches: Pictures, rows: NDArray[np.int64]) -> dict[tuple[int, int], NDArray[np.int64]]:
@@ -149,36 +172,44 @@ def _by_side(patches: Pictures, rows: NDArray[np.int64]) -> dict[tuple[int, int]
     return {side: np.array(group) for side, group in groups.items()}
 
 
-def _result(job: Job, rows: NDArray[np.int64], found: Candidates) -> Result:
+def _result(job: Job, rows: NDArray[np.int64], found: Candidates, said: list[Content]) -> Result:
     targets = job.targets
-    likelihood = log_likelihood(found)
-    sure = confidence(found.score[:, 0], found.score[:, 1], job.model.trust)
-    runner_up = np.where(found.target[:, 1] >= 0, targets.ids[found.target[:, 1]], -1)
+    second = found.runner_up()
+    sure = _confidence(job, found, said)
     return Result(
         ids=job.patches.ids[rows],
         # Every patch is answered, be it by the first image.
         image=targets.ids[np.maximum(found.target[:, 0], 0)],
         x=found.place[:, 0, 1],
         y=found.place[:, 0, 0],
-        score=likelihood[:, 0],
-        runner_up_image=runner_up,
-        runner_up_score=likelihood[:, 1],
+        score=log_likelihood(found)[:, 0],
+        runner_up_image=np.where(second.target[:, 0] >= 0, targets.ids[second.target[:, 0]], -1),
+        runner_up_score=log_likelihood(second)[:, 0],
         confidence=sure,
-        reason=_reasons(job, rows, found, sure),
+        reason=_reasons(job, rows, found, said, sure),
     )
 
 
 def _reasons(
-    job: Job, rows: NDArray[np.int64], found: Candidates, sure: NDArray[np.float32]
+    job: Job,
+    rows: NDArray[np.int64],
+    found: Candidates,
+    said: list[Content],
+    sure: NDArray[np.float32],
 ) -> tuple[str, ...]:
-    """A reason for every answer that is in doubt, empty for the others."""
+    """A reason for every answer that is in doubt, and for those whose patch has little to say; else empty."""
     out = [""] * len(rows)
-    doubtful = np.flatnonzero(sure < IN_DOUBT)
-    for n in doubtful[np.argsort(found.target[doubtful, 0], kind="stable")].tolist():
-        patch, target = job.patches[int(rows[n])], int(found.target[n, 0])
-        window = None
-        if target >= 0:
-            y, x = (int(v) for v in found.place[n, 0])
-            window = job.targets.crop(target, (y, x), (patch.shape[0], patch.shape[1]))
-        out[n] = reason(patch, window, job.roles, *(float(v) for v in found.score[n, :2]))
+    second = found.runner_up().score[:, 0]
+    for n in np.argsort(
+        found.target[:, 0], kind="stable"
+    ).tolist():  # neighbours of one image are read together
+        if sure[n] < IN_DOUBT:
+            patch, target = job.patches[int(rows[n])], int(found.target[n, 0])
+            window = None
+            if target >= 0:
+                y, x = (int(v) for v in found.place[n, 0])
+                window = job.targets.crop(target, (y, x), (patch.shape[0], patch.shape[1]))
+            out[n] = reason(patch, window, job.roles, said[n], float(found.score[n, 0]), float(second[n]))
+        elif has_little(said[n]):
+            out[n] = fault_of_little(job.patches[int(rows[n])], job.roles, said[n])
     return tuple(out)

@@ -67,6 +67,23 @@ class Candidates:
         """Some of every patch's, columns (m,)."""
         return Candidates(*(array[:, columns] for array in self.arrays()))
 
+    def without_rivals(self) -> "Candidates":
+        """The same, as if no rival were known."""
+        return Candidates.alone(self.target, self.place, self.score)
+
+    def before(self, others: "Candidates") -> "Candidates":
+        """These of highest rank, and then as many others, of other targets, as `others` has places for.
+
+        These were judged anew, so that their scores hold: of the others none counts for more than the second of these.
+        """
+        keep = others.target.shape[1]
+        most = self.runner_up().score
+        new = np.where(
+            (others.target[..., np.newaxis] != self.target[:, np.newaxis]).all(-1), others.target, -1
+        )
+        rest = replace(others, target=new, score=np.where(new >= 0, np.minimum(others.score, most), -1))
+        return best_by_target(self.beside(rest.without_rivals()), keep)
+
     def beside(self, other: "Candidates") -> "Candidates":
         """These and others of the same patches, in no order."""
         pairs = zip(self.arrays(), other.arrays(), strict=True)

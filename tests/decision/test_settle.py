@@ -139,6 +139,18 @@ def ground_of(targets, side):
     )
 
 
+class Told:
+    """Colours whose density at every window is told."""
+
+    known = True
+
+    def __init__(self, density, starts):
+        self._density, self.starts = density, starts
+
+    def density(self, _patch):
+        return self._density
+
+
 def naive_settle(scores, targets, places, level, density, sizes, steps):
     """The answer of highest expected score, in loops: (target, place, whether it is a candidate's)."""
     radius = 64 * math.sqrt(2)
@@ -199,6 +211,62 @@ class TestSettle:
         m = found.target[0].tolist().index(image)
         assert tuple(settled.place[0, 0]) == tuple(place)
         assert settled.score[0, 0] == (found.score[0, m] if structure else 0)
+
+    @pytest.mark.parametrize("seed", range(12))
+    def test_as_brute_force_over_all_places(self, seed):
+        """Many targets, some of much mass spread wide and some of little in one spot: none is passed over too early."""
+        rng = np.random.default_rng(seed)
+        side, count = (32, 32), 9
+        shapes = np.array([(int(rng.integers(40, 400)), int(rng.integers(40, 400))) for _ in range(count)])
+        sizes = [grid(tuple(shape), side) for shape in shapes.tolist()]
+        parts = [rng.exponential(1, rows * columns) ** rng.integers(1, 5) for rows, columns in sizes]
+        starts = np.cumsum([0, *map(len, parts)])
+        ground = Ground(
+            Told(np.concatenate(parts), starts), np.arange(count) * 2, shapes, side, shipped().odds
+        )
+        which = rng.permutation(count)[:3]
+        place = np.array([[[int(rng.integers(0, n - 31)) for n in shapes[k]] for k in which]])
+        score = np.sort(rng.uniform(5, 60, (1, 3)).astype(np.float32))[:, ::-1]
+        found = Candidates.alone(which[np.newaxis] * 2, place, score)
+        settled = settle(found, np.zeros((1, 8), np.float32), np.array([False]), ground)
+        told = score[0].tolist(), which.tolist(), place[0].tolist()
+        level = shipped().odds.level
+        image, at, structure = naive_settle(*told, level, [p.tolist() for p in parts], sizes, block(side))
+        assert settled.target[0, 0] == 2 * image
+        assert tuple(settled.place[0, 0]) == tuple(at)
+        assert (settled.score[0, 0] > 0) == structure
+
+    def test_what_the_search_found_in_the_same_target_is_the_rival(self):
+        side = (32, 32)
+        targets = [land(90, 110, 1), sea(100, 96, 2)]
+        found = Candidates(
+            np.array([[0, 1]]),
+            np.array([[[10, 20], [33, 5]]]),
+            np.array([[40, 39]], np.float32),
+            np.array([[[50, 70], [60, 60]]]),
+            np.array([[38, 37]], np.float32),
+        )
+        own = statistics(sea(32, 32, 9), side)[0]
+        settled = settle(found, own, np.array([True]), ground_of(targets, side))
+        assert settled.target[0].tolist() == [1, 0]
+        assert settled.score[0, 1] == 40
+        assert settled.runner_up().score[0, 0] == 40
+        if tuple(settled.place[0, 0]) != (33, 5):
+            assert settled.rival[0, 0] in (39, 37)  # the search's own place, where it lies apart
+
+    def test_colour_rules_nothing_out(self):
+        """Snow, a burn or a flood make any place look like another: a lead of the search outweighs the wrong colour."""
+        side = (32, 32)
+        targets = [land(90, 110, 1), sea(100, 96, 2)]
+        ground = ground_of(targets, side)
+        patch = sea(32, 32, 9)
+        density = ground.colours.density(statistics(patch, side)[0, 0])
+        assert density.min() > 0.1
+        found = Candidates.alone(
+            np.array([[0, 1]]), np.array([[[10, 20], [33, 5]]]), np.array([[90, 10]], np.float32)
+        )
+        settled = settle(found, statistics(patch, side)[0], np.array([False]), ground)
+        assert (settled.target[0, 0], tuple(settled.place[0, 0])) == (0, (10, 20))
 
     def test_water_is_sought_in_water(self):
         """A patch without an edge is answered in the only water, and its confidence stays low."""

@@ -11,15 +11,20 @@ from click.testing import CliRunner
 
 import matcher
 from matcher.cli import main
-from matcher.decision.confidence import CHANCE, Odds, Trust, confidence
+from matcher.cutting.options import CutOptions
+from matcher.cutting.run import cut_series
+from matcher.decision.confidence import CHANCE, confidence_features
 from matcher.errors import FormatError, MatcherError, SettingsError
+from matcher.fitting import observed as observing
 from matcher.fitting.colours import RIDGE, ColourPairs
+from matcher.fitting.observed import COUNTS, Observed, observe
 from matcher.fitting.options import FitOptions
 from matcher.fitting.run import fit_model
 from matcher.fitting.spectra import SIDE, STEPS, Spectra, spectrum
-from matcher.fitting.trust import STEEPEST, Observed, enough, fit_odds, fit_trust, held_out
+from matcher.fitting.trust import STEEPEST, enough, fit_odds, fit_trust, held_out
 from matcher.imagery import Roles
-from matcher.model import FREQUENCIES, Model, read_model, shipped
+from matcher.model import FREQUENCIES, VERSION, Model, Odds, Trust, read_model, shipped
+from matcher.search.candidates import Candidates
 from tests.decision.test_settle import naive_statistics
 from tests.evidence.test_evidence import FOUR, texture
 
@@ -95,24 +100,39 @@ def test_colour_pairs_as_loops():
     assert len(pairs) == 9
 
 
-def observed(count=20000, seed=0, trust=(-16.0, 3.5, 6.0)):
-    """Patches whose answers are right as often as a trust says."""
+def observed(count=20000, seed=0, trust=(-9.0, 1.5, 6.0), **others):
+    """Answers right as often as a trust says, of patches that are there and of others; or with other fields."""
     rng = np.random.default_rng(seed)
-    score = rng.uniform(10, 160, count)
+    score = rng.uniform(30, 300, count)
     runner_up = score / rng.uniform(1, 3, count)
-    lead = np.log(score) - np.log(np.maximum(runner_up, CHANCE))
-    logit = trust[0] + trust[1] * np.log(score) + trust[2] * lead
+    pixels = rng.uniform(200, 4000, count)
+    logit = confidence_features(score, runner_up, pixels) @ np.array(trust)
     right = rng.random(count) < 1 / (1 + np.exp(-logit))
-    place = rng.choice(["a", "b", "c"], count)
-    side = rng.choice([32, 64], count)
-    return Observed(
-        score, runner_up, right, np.zeros(count, bool), np.full(count, ""), place, side, np.full(count, 15.0)
-    )
+    fields = {
+        "score": score,
+        "runner_up": runner_up,
+        "pixels": pixels,
+        "right": right,
+        "second": np.zeros(count, bool),
+        "here": right | (rng.random(count) < 0.2),
+        "whole": np.zeros(count, bool),
+        "fault": np.full(count, ""),
+        "place": rng.choice(["a", "b", "c"], count),
+        "group": rng.choice(["wood", "town"], count),
+        "side": rng.choice([32, 64], count),
+        "bands": np.full(count, 4),
+        "log_pixels": np.full(count, 15.0),
+    }
+    return Observed(**(fields | others))
 
 
 class TestTrust:
     def test_finds_what_made_the_answers(self):
-        assert fit_trust(observed()) == pytest.approx((-16.0, 3.5, 6.0), rel=0.1)
+        one = observed()
+        here = np.arange(len(one.right)) % 2 == 0  # even chances, so that no row weighs more than another
+        fitted = fit_trust(replace(one, here=here))
+        assert fitted[:3] == pytest.approx((-9.0, 1.5, 6.0), rel=0.15)
+        assert fitted.found == pytest.approx(one.right[here].mean(), abs=1e-3)
 
     def test_odds_are_those_that_made_the_choices(self):
         """Patches whose two best places are right as often as odds say, with texture and without."""
@@ -128,60 +148,71 @@ class TestTrust:
         right = draw < odds[0]
         second = ~right & (draw < odds[0] + odds[1]) & ~flat
         right[fault == "clouded"] = False  # nothing of these counts
-        one = Observed(
-            score,
-            runner_up,
-            right,
-            second,
-            fault,
-            np.full(count, "a"),
-            np.full(count, 64),
-            np.full(count, pixels),
+        one = observed(
+            count,
+            score=score,
+            runner_up=runner_up,
+            pixels=np.full(count, 1e6),
+            right=right,
+            second=second,
+            fault=fault,
+            log_pixels=np.full(count, pixels),
         )
-        fitted = fit_odds(one, Trust(-60.0, 0.0, 0.0), Odds(0.0, 0.0, 0.0))
+        fitted = fit_odds(one, Trust(-60.0, 0.0, 0.0, 0.9), Odds(0.0, 0.0, 0.0))
         assert fitted.slope == pytest.approx(0.15, rel=0.05)
         assert fitted.level == pytest.approx(1.0, abs=0.4)
         assert fitted.flat == pytest.approx(-5.0, abs=0.7)  # its runners-up are taken for wrong
 
     def test_odds_are_kept_where_nothing_is_in_doubt(self):
         before, one = Odds(1.0, 0.2, -1.0), observed()
-        clear = replace(one, score=one.score + 60, runner_up=np.full(len(one.score), CHANCE))
-        assert fit_odds(clear, Trust(60.0, 0.0, 0.0), before) == before
+        clear = replace(one, score=one.score + 6000, runner_up=np.full(len(one.score), CHANCE))
+        assert fit_odds(clear, Trust(60.0, 0.0, 0.0, 0.9), before) == before
 
     def test_odds_of_what_is_always_right_are_finite(self):
         one = observed(2000, trust=(60.0, 0.0, 0.0))
-        fitted = fit_odds(one, Trust(-60.0, 0.0, 0.0), Odds(0.0, 0.0, 0.0))
+        fitted = fit_odds(one, Trust(-60.0, 0.0, 0.0, 0.9), Odds(0.0, 0.0, 0.0))
         assert 0 < fitted.slope <= STEEPEST
         assert np.isfinite(fitted).all()
 
     def test_odds_where_there_is_no_runner_up(self):
         one = replace(observed(), runner_up=np.full(20000, np.nan))
-        fitted = fit_odds(one, Trust(-60.0, 0.0, 0.0), Odds(0.0, 0.0, 0.0))
+        fitted = fit_odds(one, Trust(-60.0, 0.0, 0.0, 0.9), Odds(0.0, 0.0, 0.0))
         assert np.isfinite(fitted).all()
 
-    def test_held_out_holds_where_places_are_alike(self):
-        held = held_out(observed(), shipped().trust)
-        assert sorted(held) == [32, 64]
-        for one in held.values():
-            assert one.count == pytest.approx(10000, rel=0.1)
-            assert one.calibration < 0.02
-            assert one.doubtful_calibration < 0.05
-            assert one.brier < 0.6
-            assert one.auc > 0.9
+    @pytest.mark.parametrize("by", ["place", "group"])
+    def test_held_out_holds_where_places_are_alike(self, by):
+        one = observed()
+        even = replace(one, here=np.arange(len(one.right)) % 2 == 0)
+        held = held_out(even, shipped().trust, by)
+        assert set(held) == {"open rounds", "32 px", "64 px", "4 bands", "town", "wood"}
+        assert held["open rounds"].count == len(one.right)
+        for part in held.values():
+            assert part.auc > 0.85
+            assert all(abs(b.excess) < 0.05 for b in part.bins if b.count > 200)
+            assert sum(b.count for b in part.bins) == part.count
 
     def test_each_place_by_the_others(self):
         """A place where every answer is wrong does not lower its own confidences."""
         one = observed()
-        wrong = one.right & (one.place != "a")
-        spoilt = replace(one, right=wrong)
+        spoilt = replace(one, right=one.right & (one.place != "a"))
         own = one.place == "a"
-        fitted = fit_trust(spoilt, ~own)
-        assert fitted == pytest.approx((-16.0, 3.5, 6.0), rel=0.15)
-        sure = confidence(one.score[own], one.runner_up[own], fitted)
-        assert held_out(spoilt, shipped().trust)[64].calibration > sure.mean() / 4
+        without = replace(spoilt.rows(~own), place=np.full((~own).sum(), "b"))
+        assert fit_trust(spoilt, ~own) == fit_trust(without)
+        alone = held_out(replace(spoilt, group=spoilt.place), shipped().trust)["a"]
+        assert alone.wrong == alone.count == own.sum()
+        assert max(b.confidence for b in alone.bins if b.count) > 0.9
+
+    def test_closed_rounds_expect_every_patch(self):
+        one = observed(4000, whole=np.ones(4000, bool))
+        held = held_out(one, shipped().trust)
+        said = [
+            sum(b.count * b.confidence for b in held[k].bins if b.count)
+            for k in ("closed rounds", "open rounds")
+        ]
+        assert said[0] > said[1]
 
     def test_too_few_wrong_answers(self):
-        one = observed(200, trust=(20.0, 0.0, 0.0))
+        one = observed(200, trust=(60.0, 0.0, 0.0))
         assert not enough(one)
         assert enough(observed())
 
@@ -222,13 +253,49 @@ class TestFit:
     def test_rounds_are_matched_by_the_new_numbers(self, series):
         seen = []
         made = fit_model(
-            series, FitOptions(sides=(32,), rounds=2), progress=lambda done, of: seen.append((done, of))
+            series,
+            FitOptions(sides=(32,), rounds=1),
+            progress=lambda done, of: seen.append((done, of)),
         )
-        assert seen == [(1, 2), (2, 2)]
-        assert made.patches == 2 * 6 * 16
-        assert not made.fitted_trust  # all are found
-        assert "too few wrong answers" in str(made)
+        assert seen == [(k, 3) for k in range(1, 4)]  # four bands, three and one
+        assert made.patches == 3 * 6 * 16
+        assert made.model.evidence == ("phase", "phase2", "ratio")
+        assert not made.fitted_trust  # all are clear
+        assert "too few answers in doubt" in str(made)
         json.dumps(made.to_dict(), allow_nan=False)
+
+    def test_what_is_observed(self, series, tmp_path):
+        """Each patch among all images, among some with its own, and among some without, where it cannot be right."""
+        options = CutOptions(patches=4, side=32, largest=96, form="arrays")
+        cut_series(series, tmp_path / "cut", options)
+        rng = np.random.default_rng(0)
+        one = observe(tmp_path / "cut", matcher.Settings(bands=BANDS, value_range="dn"), BANDS[:3], 9, rng)
+        assert one.here.tolist() == [True] * 18 + [False] * 9
+        assert one.whole.tolist() == [True] * 9 + [False] * 18
+        assert not one.right[~one.here].any()
+        assert one.right[one.here].mean() > 0.8
+        assert set(one.bands.tolist()) == {3}
+        assert (one.score >= one.runner_up)[one.right].all()
+        alone = one.runner_up[one.here & ~one.whole]
+        assert (alone >= 0).all()  # a rival in the same image, if that is the only one
+
+    def test_draws(self):
+        """As many images as were drawn, with the own one or without it."""
+        target = np.tile(np.arange(30), (60, 1))
+        score = np.random.default_rng(1).uniform(1, 9, target.shape).astype(np.float32)
+        all_ = Candidates.alone(target, np.zeros((60, 30, 2), np.int64), score)
+        own = np.arange(60) % 30
+        seen = set()
+        for here in (True, False):
+            found = observing._drawn(all_, own, here, np.random.default_rng(2))
+            count = (found.target >= 0).sum(1)
+            assert ((found.target == own[:, np.newaxis]).any(1) <= here).all()
+            seen |= set(count.tolist())
+            assert (found.score[count == 1, 0] == score[np.arange(60), own][count == 1]).all() or not here
+        assert seen == {1, 2, observing.KEEP}
+        whole = observing._drawn(all_, own, True, None)
+        assert (whole.score[:, 0] == score.max(1)).all()
+        assert min(COUNTS) == 1
 
     def test_command(self, series, tmp_path):
         out = tmp_path / "model.npz"
@@ -244,7 +311,7 @@ class TestFit:
         lone = tmp_path / "one-date.npz"
         np.savez(lone, images=np.full((1, 80, 80, 4), 500, np.uint16))
         with pytest.raises(MatcherError, match="a fit needs two places"):
-            fit_model([*series[:count], lone], FitOptions(rounds=0))
+            fit_model([*series[:count], lone], FitOptions(sides=(64, 32), rounds=0))
 
     def test_other_bands(self, series, tmp_path):
         gray = tmp_path / "gray.npz"
@@ -271,7 +338,9 @@ class TestModel:
             shipped().odds,
             shipped().responses,
         )
-        changed = Model(again.responses, again.colour, again.trust, Odds(3.5, math.nextafter(0.2, 1), 1.0))
+        changed = Model(
+            again.evidence, again.responses, again.colour, again.trust, Odds(3.5, math.nextafter(0.2, 1), 1.0)
+        )
         assert changed.digest != again.digest
 
     def test_what_ships(self):
@@ -288,7 +357,12 @@ class TestModel:
         ("spoil", "says"),
         [
             ({"trust": None}, "no array 'trust'"),
-            ({"trust": np.ones(4)}, r"array 'trust': is float64 of shape \(4,\)"),
+            ({"trust": np.ones(5)}, r"array 'trust': is float64 of shape \(5,\)"),
+            ({"trust": np.array([1.0, 2.0, 3.0, 1.0])}, "array 'trust': the share"),
+            ({"version": np.array(VERSION + 1)}, "another version"),
+            ({"version": None}, "another version"),
+            ({"evidence": None}, "another version"),
+            ({"evidence": np.arange(3)}, "array 'evidence': holds no names"),
             ({"odds": np.array([1.0, np.nan])}, "array 'odds'"),
             ({"within": np.eye(7)}, "array 'within'"),
             ({"apart": -np.eye(8)}, "array 'apart': is no covariance"),
@@ -329,10 +403,10 @@ class TestMatching:
         own = shipped()
         flat = dict.fromkeys(own.responses, (1.0,) * FREQUENCIES)
         path = tmp_path / "model.npz"
-        Model(flat, own.colour, own.trust, own.odds).save(path)
+        Model(own.evidence, flat, own.colour, own.trust, own.odds).save(path)
         other = matcher.match(targets, [noisy], model=path, search="exhaustive")
         assert other.score[0] != plain.score[0]
-        Model(own.responses, own.colour, Trust(-60.0, 3.6, 5.98), own.odds).save(path)
+        Model(own.evidence, own.responses, own.colour, Trust(-60.0, 3.6, 5.98, 0.9), own.odds).save(path)
         other = matcher.match(targets, [noisy], model=str(path), search="exhaustive")
         assert other.score[0] == plain.score[0]
         assert other.confidence[0] < plain.confidence[0]
@@ -358,7 +432,7 @@ class TestMatching:
         paths = [tmp_path / name for name in ("a.npz", "b.npz", "c.npz")]
         own = shipped()
         for path, odds in zip(paths, (own.odds, own.odds, Odds(3.0, 0.2, 1.0)), strict=True):
-            Model(own.responses, own.colour, own.trust, odds).save(path)
+            Model(own.evidence, own.responses, own.colour, own.trust, odds).save(path)
         one, same, other = (settings_identity(matcher.Settings(model=path)) for path in paths)
         assert one == same
         assert one != other

@@ -14,14 +14,13 @@ from matcher.imagery import Pictures
 from matcher.kernels.bits import CHUNK
 from matcher.kernels.slide import ROW_SHIFT
 from matcher.search.candidates import Candidates, best_by_target
-from matcher.search.exhaustive import fitting
+from matcher.search.exhaustive import fitting, search_everywhere
 from matcher.search.pyramid import exact_tiles
 from matcher.search.pyramid.codes import Plan
-from matcher.search.pyramid.exact_tiles import in_doubt, judge_exactly, search_exactly
+from matcher.search.pyramid.exact_tiles import in_doubt, judge_exactly, weigh
 from matcher.search.pyramid.index import Index, build_index, code_patches, index_bytes
 from matcher.search.pyramid.proposals import judge, propose_coarse, propose_middle
 from matcher.search.task import Report, Task
-from matcher.settings import DEFAULT_EVIDENCE
 from matcher.threads import ahead
 
 Block = tuple[NDArray[np.int64], list[NDArray[np.float32]]]  # which patches, and their pixels
@@ -50,7 +49,7 @@ def search_pyramid(
 ) -> Candidates:
     """The best places of some patches of one shape, coarse to fine.
 
-    With other evidence than the default the exact engine judges every patch, not the doubtful ones only.
+    With other evidence than the model was fitted to the exact engine judges every patch, not the doubtful ones only.
 
     Parameters
     ----------
@@ -102,16 +101,18 @@ def search_pyramid(
             deeper = judge(index, codes, proposals, len(found.target[0]))
             found.put(rows, _merged(found.take(rows), deeper))
     found = _to_targets(found, numbers, index.plan, side, targets)
-    doubtful = everyone if task.evidence != DEFAULT_EVIDENCE else in_doubt(found)
+    doubtful = in_doubt(found) if task.model.fits(task.evidence) else everyone
     for rows, block in blocks("exact", doubtful, DOUBTFUL_BLOCK):
         found.put(rows, judge_exactly(block, found.take(rows), task))
     doubtful = _in_doubt(found, exact_tiles.CONVINCING, exact_tiles.LEAD)
     if len(doubtful) and index.shapes.prod(1).sum() <= EVERYWHERE * task.effort:
         begin = time.perf_counter()
         wider = replace(task, keep=len(found.target[0]))
-        found.put(doubtful, search_exactly(wider, [which[k] for k in doubtful.tolist()], lambda _pairs: None))
+        found.put(
+            doubtful, search_everywhere(wider, [which[k] for k in doubtful.tolist()], lambda _pairs: None)
+        )
         log.info("level everywhere: %d patches, %.2f s", len(doubtful), time.perf_counter() - begin)
-    return found.first(keep)
+    return weigh(task, which, found).first(keep)
 
 
 def _in_doubt(found: Candidates, convincing: float, lead: float) -> NDArray[np.int64]:

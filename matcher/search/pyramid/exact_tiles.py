@@ -9,14 +9,17 @@ from matcher.evidence import Channel, channels, templates
 from matcher.imagery import Pictures
 from matcher.search.candidates import Candidates, best_by_target
 from matcher.search.correlation import target_spectra
-from matcher.search.exhaustive import patch_peaks, search_everywhere
-from matcher.search.task import Report, Task
+from matcher.search.exhaustive import patch_peaks
+from matcher.search.task import Task
 from matcher.threads import ahead, spread
 
-AROUND = 24  # px searched on every side of a candidate: enough places to know the noise by
+AROUND = 24  # px searched on every side of a candidate: enough places to rank candidates by …
+WIDE = 48  # … and to know the noise by, from which follows how sure an answer is
+HOPELESS = 30.0  # a score that chance reaches among the places of one small picture
 MARGIN = 9  # px more that the fields of a tile need round it: the mean of log magnitude reaches 8
 # Codes are one bit a pixel: the exact engine takes what they say by less, and mends most of the surest wrong answers.
 CONVINCING, LEAD = 90.0, 2.0
+CLEAR = 2.5  # a lead, of a convincing score, by which an answer is as sure as any
 _TOGETHER = 32  # patches whose tiles are cut and held at once
 _BLOCK = 512  # patches held at once
 
@@ -26,25 +29,35 @@ Found = tuple[
 ]  # candidate; score and place of the best and the second
 
 
-def in_doubt(found: Candidates) -> NDArray[np.int64]:
+def in_doubt(found: Candidates, lead: float = LEAD) -> NDArray[np.int64]:
     """The patches whose best place does not stand out, in its score or its lead over the best other place anywhere."""
     best, second = found.score[:, 0], found.runner_up().score[:, 0]
-    return np.flatnonzero((best < CONVINCING) | (best < LEAD * second))
+    return np.flatnonzero((best < CONVINCING) | (best < lead * second))
 
 
-def search_exactly(task: Task, which: Sequence[int], report: Report) -> Candidates:
-    """The best places of some patches of one shape by every pixel, those in doubt judged by the tiles round them.
+def weigh(task: Task, which: Sequence[int], found: Candidates) -> Candidates:
+    """Candidates whose two best places are judged by the ground about them, where they do not stand out.
 
-    The parameters are those of `matcher.search.exhaustive.search_everywhere`. A map's noise is that of all of its
-    target, in which rugged ground stands out from flat; a tile's is that of the ground about a place, and does not
-    depend on how large the target is.
+    Of a map, or of codes, the noise is that of all of a target, in which rugged ground stands out from flat, and which
+    depends on how large the target is. A tile's is that of the ground about a place: the same for any search, size of
+    scene and cut into pieces. Those that chance explains are left alone.
+
+    Parameters
+    ----------
+    task : Task
+    which : sequence of int
+        Indices of the patches, all of one shape.
+    found : Candidates
+        Of these patches; changed in place.
     """
-    found = search_everywhere(task, which, report)
-    doubtful = in_doubt(found)
+    doubtful = in_doubt(found, CLEAR)
+    doubtful = doubtful[found.score[doubtful, 0] >= HOPELESS]
     for start in range(0, len(doubtful), _BLOCK):
         rows = doubtful[start : start + _BLOCK]
-        patches = [task.patches[which[k]] for k in rows.tolist()]
-        found.put(rows, judge_exactly(patches, found.take(rows), task))
+        some = found.take(rows)
+        two = some.first(1).without_rivals().beside(some.runner_up().without_rivals())
+        judged = judge_exactly([task.patches[which[k]] for k in rows.tolist()], two, task, WIDE)
+        found.put(rows, judged.before(some))
     return found
 
 
@@ -52,6 +65,7 @@ def judge_exactly(
     patches: Sequence[NDArray[np.float32]],
     found: Candidates,
     task: Task,
+    around: int = AROUND,
 ) -> Candidates:
     """Places and scores of candidates, and of the best one's rival, anew, each by every pixel of a tile round it.
 
@@ -63,6 +77,8 @@ def judge_exactly(
         Of these patches.
     task : Task
         What they are sought in, and how they are compared.
+    around : int
+        Pixels searched on every side of a candidate.
 
     Returns
     -------
@@ -76,11 +92,11 @@ def judge_exactly(
         range(start, min(start + _TOGETHER, len(patches))) for start in range(0, len(patches), _TOGETHER)
     ]
     for rows, tiles in ahead(
-        (part, _cut(task.targets, wanted, part, patches[0].shape[:2])) for part in parts
+        (part, _cut(task.targets, wanted, part, patches[0].shape[:2], around)) for part in parts
     ):
 
         def peaks(n: int, tiles: dict[tuple[int, int], Tile] = tiles) -> list[Found]:
-            return _peaks(patches[n], n, tiles, task)
+            return _peaks(patches[n], n, tiles, task, around)
 
         for n, made in zip(rows, spread(peaks, rows), strict=True):
             for m, score, place in made:
@@ -90,7 +106,7 @@ def judge_exactly(
 
 
 def _cut(
-    targets: Pictures, found: Candidates, rows: range, side: tuple[int, ...]
+    targets: Pictures, found: Candidates, rows: range, side: tuple[int, ...], around: int
 ) -> dict[tuple[int, int], Tile]:
     """Pixels round each candidate (with a margin), where the tile begins in them, and in the target: (y, x)."""
     wanted = sorted((int(found.target[n, m]), n, m) for n in rows for m in range(found.target.shape[1]))
@@ -99,8 +115,8 @@ def _cut(
         if number < 0:
             continue
         shape = targets.shape(number)[:2]
-        size = [min(own + 2 * AROUND, of) for own, of in zip(side, shape, strict=True)]
-        corner = [int(np.clip(found.place[n, m, a] - AROUND, 0, shape[a] - size[a])) for a in (0, 1)]
+        size = [min(own + 2 * around, of) for own, of in zip(side, shape, strict=True)]
+        corner = [int(np.clip(found.place[n, m, a] - around, 0, shape[a] - size[a])) for a in (0, 1)]
         low = [max(c - MARGIN, 0) for c in corner]
         high = [min(c + s + MARGIN, of) for c, s, of in zip(corner, size, shape, strict=True)]
         pixels = targets.crop(number, (low[0], low[1]), (high[0] - low[0], high[1] - low[1]))
@@ -114,6 +130,7 @@ def _peaks(
     n: int,
     tiles: dict[tuple[int, int], Tile],
     task: Task,
+    around: int,
 ) -> list[Found]:
     """What each of one patch's tiles holds; tiles of one size share their transforms."""
     own = templates(patch, task.roles, task.evidence, task.model.responses)
@@ -122,8 +139,8 @@ def _peaks(
         if number != n:
             continue
         size = (
-            min(own[0].shape[0] + 2 * AROUND, pixels.shape[0] - inner[0]),
-            min(own[0].shape[1] + 2 * AROUND, pixels.shape[1] - inner[1]),
+            min(own[0].shape[0] + 2 * around, pixels.shape[0] - inner[0]),
+            min(own[0].shape[1] + 2 * around, pixels.shape[1] - inner[1]),
         )
         fields = [channel.window(inner, size) for channel in channels(pixels, task.roles, task.evidence)]
         by_size.setdefault(size, []).append((m, fields, corner))

@@ -1,0 +1,51 @@
+"""How many pixels of a patch say something, and how alike neighbours among them are."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.kernels.jit import kernel
+
+_STEPS = ((1, 0), (0, 1), (1, 1), (1, -1))  # rows and columns to a neighbour: two pairs at right angles
+
+
+@kernel(nogil=True)
+def edge_directions(dn: NDArray, seen: NDArray, ceiling: float, vector: NDArray) -> int:
+    """Directions of a picture's edges, whichever side is bright, and how many pixels have one.
+
+    dn (H, W, B), seen (H, W) bool; vector (H, W, 2) float64: cosine and sine of twice the angle of the central
+    differences of the band where they are largest; 0 where all vanish, on the border, where a pixel is not seen, and
+    where it stands at the ceiling in all bands.
+    """
+    height, width, bands = dn.shape
+    count = 0
+    vector[:] = 0
+    for y in range(1, height - 1):
+        for x in range(1, width - 1):
+            most, down, right, open_ = 0.0, 0.0, 0.0, False
+            for b in range(bands):
+                v = np.float64(dn[y + 1, x, b]) - np.float64(dn[y - 1, x, b])
+                u = np.float64(dn[y, x + 1, b]) - np.float64(dn[y, x - 1, b])
+                if u * u + v * v > most:
+                    most, down, right = u * u + v * v, v, u
+                open_ = open_ or dn[y, x, b] < ceiling
+            if open_ and most > 0 and seen[y, x]:
+                vector[y, x, 0] = (right * right - down * down) / most
+                vector[y, x, 1] = 2 * right * down / most
+                count += 1
+    return count
+
+
+@kernel(nogil=True)
+def likeness(vector: NDArray, out: NDArray) -> None:
+    """Mean product of the unit vectors (H, W, 2) of neighbours that both have one: out (4,), 0 for none."""
+    height, width, _ = vector.shape
+    for k, (down, right) in enumerate(_STEPS):
+        total, pairs = 0.0, 0
+        for y in range(1, height - 1):
+            for x in range(1, width - 1):
+                c, s = vector[y, x]
+                d, t = vector[y + down, x + right]
+                if (c != 0 or s != 0) and (d != 0 or t != 0):
+                    total += c * d + s * t
+                    pairs += 1
+        out[k] = total / pairs if pairs else 0.0
