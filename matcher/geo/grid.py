@@ -20,6 +20,7 @@ Points = NDArray[np.float64]
 Matrix = NDArray[np.floating[Any]]
 
 _ONE_PLACE = 1e-6  # degrees; positions that differ by less are one
+_FITS = 0.003  # share by which a pixel's size may differ between two places for which a CRS is made
 _ALIKE = 0.1  # px by which the pixels of two grids may lie off each other and still be the same
 
 
@@ -93,30 +94,57 @@ class Grid:
 
     def ground(self) -> Matrix:
         """Metres east and north, first row and second, that a column and a row make in the middle of the grid."""
-        col, row = self.middle
-        steps = [(col - 0.5, row), (col + 0.5, row), (col, row - 0.5), (col, row + 0.5)]
-        spots = self.to_degrees(steps)
-        azimuth, _, length = geod().inv(*spots[::2].T, *spots[1::2].T)
-        angle = np.radians(azimuth)
-        return np.array([length * np.sin(angle), length * np.cos(angle)])
+        return _ground(self, self.middle)
+
+
+def _ground(grid: Grid, point: tuple[float, float]) -> Matrix:
+    """Metres east and north that a column and a row make at a point; at a pole, east and north of its longitude."""
+    col, row = point
+    around = [(col + 0.5, row), (col, row + 0.5), (col - 0.5, row), (col, row - 0.5)]
+    here, *spots = grid.to_degrees([point, *around]).tolist()
+    azimuth, _, length = geod().inv(*_columns([here] * 4), *_columns(spots))
+    angle = np.radians(azimuth)
+    steps = np.array([length * np.sin(angle), length * np.cos(angle)])
+    out: Matrix = steps[:, :2] - steps[:, 2:]
+    return out
 
 
 def relation(one: Grid, other: Grid) -> Matrix:
-    """Columns and rows of `other` that a column and a row of `one` make, (2, 2): where `one` says that it lies, or
-    by directions and lengths on the ground where it says that it lies elsewhere."""
+    """Columns and rows of `other` that a column and a row of `one` make, (2, 2).
+
+    Of one CRS, by their transforms. Otherwise where `one` says that it lies, if that is on `other`; if not, in the
+    middle of `other`, or, where the CRS of `one` is not made for that place, by lengths and directions on the ground.
+    """
     if one.crs == other.crs:
         return _linear(~other.transform @ one.transform)
+    own = one.ground()
     here = one.to_degrees([one.middle])[0].tolist()
-    height, width = one.shape
-    if other.holds(here, margin=max(_size(other.ground(), one.ground()) * max(height, width), 1.0)):
-        (col, row), x, y = one.middle, width / 2, height / 2
-        around = [(col - x, row), (col + x, row), (col, row - y), (col, row + y)]
-        left, right, above, below = other.to_pixels(one.to_degrees(around))
-        matrix = np.column_stack([(right - left) / width, (below - above) / height])
-        if np.isfinite(matrix).all() and abs(np.linalg.det(matrix)) > 0:
+    if other.holds(here, margin=max(_size(other.ground(), own) * max(one.shape), 1.0)):
+        matrix = _about(one, one.middle, other)
+        if _regular(matrix):
             return matrix
-    out: Matrix = np.linalg.solve(other.ground(), one.ground())
+    (there,) = one.to_pixels(other.to_degrees([other.middle])).tolist()
+    if np.isfinite(there).all():
+        with np.errstate(invalid="ignore"):
+            size = _size(own, _ground(one, (there[0], there[1])))
+        matrix = _about(one, (there[0], there[1]), other)
+        if _regular(matrix) and abs(size - 1) < _FITS:
+            return matrix
+    out: Matrix = np.linalg.solve(other.ground(), own)
     return out
+
+
+def _about(one: Grid, point: tuple[float, float], other: Grid) -> Matrix:
+    """The linear map from one grid to another about a point of the first, over the first's size."""
+    (col, row), (height, width) = point, one.shape
+    x, y = width / 2, height / 2
+    around = [(col - x, row), (col + x, row), (col, row - y), (col, row + y)]
+    left, right, above, below = other.to_pixels(one.to_degrees(around))
+    return np.column_stack([(right - left) / width, (below - above) / height])
+
+
+def _regular(matrix: Matrix) -> bool:
+    return bool(np.isfinite(matrix).all() and abs(np.linalg.det(matrix)) > 0)
 
 
 def _size(large: Matrix, small: Matrix) -> float:
