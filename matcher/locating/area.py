@@ -181,13 +181,17 @@ def box(scene: Raster, area: Area, side: tuple[int, int], shrink: tuple[float, f
 
 
 def _common(grid: Grid, area: Area) -> Points | None:
-    """Columns and rows of a grid spread over the part of it that lies in an area, and beyond it where the area does."""
+    """Columns and rows spread over the part of a grid that lies in an area, and beyond the grid where the area does.
+
+    None where neither has a point in the other.
+    """
     height, width = grid.shape
     own = _lattice(np.linspace(0, width, _STEPS), np.linspace(0, height, _STEPS))
     own = own[area.holds(grid.to_degrees(own))]
-    points = np.concatenate([grid.to_pixels(area.points()), own])
+    points = grid.to_pixels(area.points())
     points = points[np.isfinite(points).all(1)]
-    return points if len(points) else None
+    on_grid = ((points >= 0) & (points <= (width, height))).all(1)
+    return np.concatenate([points, own]) if len(own) or on_grid.any() else None
 
 
 def _lattice(xs: NDArray[np.float64], ys: NDArray[np.float64]) -> Points:
