@@ -71,6 +71,10 @@ class Settings:
         are, as Bayes' rule says. By default 0.9: patches of a challenge are said to be there.
     min_confidence : float
         Answers less sure are refused, from 0 (none) to 1: see `matcher.Result`.
+    image_shape, patch_shape : (height, width, bands), optional
+        Of every image, and of every patch. TFRecords do not say it: by default each is square.
+    dtype : str, optional
+        Of the values of TFRecords, which do not say it, such as ``float32`` or ``>u2``; told from them by default.
     """
 
     bands: tuple[str, ...] | None = None
@@ -83,6 +87,9 @@ class Settings:
     model: str | None = None
     prior: float = 0.9
     min_confidence: float = 0.0
+    image_shape: tuple[int, int, int] | None = None
+    patch_shape: tuple[int, int, int] | None = None
+    dtype: str | None = None
 
     def __post_init__(self) -> None:
         for field in ("bands", "evidence"):  # a list, or one string with commas, says the same
@@ -115,6 +122,14 @@ class Settings:
             self.threads is None or (_whole(self.threads) and self.threads >= 1), "threads: give 1 or more"
         )
         _check(_whole(self.memory) and self.memory >= LEAST_MEMORY, "memory: give 256 MiB or more, in bytes")
+        for field in ("image_shape", "patch_shape"):
+            shape = getattr(self, field)
+            if shape is not None:
+                _check(
+                    len(shape) == 3 and all(_whole(n) and n > 0 for n in shape),
+                    f"{field} {shape}: give height, width and bands, all above 0",
+                )
+                object.__setattr__(self, field, tuple(int(n) for n in shape))
         if self.model is not None:
             object.__setattr__(self, "model", os.fspath(self.model))
         check_prior(self.prior)
@@ -161,6 +176,9 @@ class PictureOptions(TypedDict, total=False):
     bands: "Sequence[str] | None"
     value_range: ValueRange
     threads: int | None
+    image_shape: "tuple[int, int, int] | None"
+    patch_shape: "tuple[int, int, int] | None"
+    dtype: str | None
 
 
 class MatchOptions(PictureOptions, total=False):

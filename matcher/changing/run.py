@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,9 +77,7 @@ def change(
     MatcherError
         If an input cannot be read, a place names no patch or image that is there, or does not lie in its image.
     """
-    settings = with_options(settings, {**options})
-    left, right, names = open_pair(images, patches, settings.bands)
-    settings = settings if names is None else replace(settings, bands=names)
+    left, right, settings = open_pair(images, patches, with_options(settings, {**options}))
     targets, queries = open_pictures(left, right, settings.value_range)
     if places is None:
         places = match(left, right, settings)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from matcher.cli.options import Names, quiet_option
+from matcher.cli.options import Names, quiet_option, reading_options
 from matcher.cli.output import xy_order_option
 from matcher.cli.paths import Filled, Read
 from matcher.cli.progress import reporting
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     help="The share of changed pixels that is expected.",
 )
 @xy_order_option
-@click.option("--bands", type=Names(), metavar="A,B,…", help="Names of the bands in order.")
+@reading_options
 @click.option("--range", "value_range", type=click.Choice(RANGES), default="auto", show_default=True)
 @quiet_option
 def command(

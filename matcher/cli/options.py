@@ -67,13 +67,45 @@ def spell_size(size: int) -> str:
     return str(size)
 
 
-_MATCH_OPTIONS = (
+class Shape(click.ParamType):
+    """``H,W,BANDS`` as three numbers above 0."""
+
+    name = "shape"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        parts = [part.strip() for part in value.split(",")]
+        if len(parts) != 3 or not all(part.isdigit() and int(part) > 0 for part in parts):
+            self.fail(f"{value!r} is not height,width,bands, such as 64,48,4", param, ctx)
+        return tuple(int(part) for part in parts)
+
+
+_READING_OPTIONS = (
     click.option(
         "--bands",
         type=Names(),
         metavar="A,B,…",
-        help="Names of the bands in order.  [default: red,green,blue,nir for four, red,green,blue for three]",
+        help="Names of the bands in order, or with their numbers (red=3,nir=5).  [default: what files say, or "
+        "red,green,blue,nir for four, red,green,blue for three]",
     ),
+    click.option(
+        "--image-shape", type=Shape(), metavar="H,W,B", help="Of every image of TFRecords.  [default: square]"
+    ),
+    click.option(
+        "--patch-shape", type=Shape(), metavar="H,W,B", help="Of every patch of TFRecords.  [default: square]"
+    ),
+    click.option(
+        "--dtype",
+        metavar="TYPE",
+        help="Of the numbers of TFRecords, such as float32 or >u2.  [default: told from them]",
+    ),
+)
+
+_MATCH_OPTIONS = (
+    *_READING_OPTIONS,
     click.option(
         "--range",
         "value_range",
@@ -124,6 +156,11 @@ def add_options(function: F, options: Sequence[Callable[[F], F]]) -> F:
     for option in reversed(options):
         function = option(function)
     return function
+
+
+def reading_options(function: F) -> F:
+    """Add the options that say what files do not: bands, shapes, type of numbers; named as `Settings`' fields."""
+    return add_options(function, _READING_OPTIONS)
 
 
 def match_options(function: F) -> F:

@@ -1,8 +1,10 @@
 """``matcher report``: one page on a match."""
 
+from typing import Any
+
 import click
 
-from matcher.cli.options import Names, quiet_option
+from matcher.cli.options import quiet_option, reading_options
 from matcher.cli.paths import Read, Written
 
 
@@ -13,9 +15,7 @@ from matcher.cli.paths import Read, Written
 @click.option("-o", "--output", type=Written(), required=True, help="The page to write, .html.")
 @click.option("--answers", type=Read(), help="The answers: adds the score, errors and reliability.")
 @click.option("--false-colour", is_flag=True, help="Show near infrared, red, green as red, green, blue.")
-@click.option(
-    "--bands", type=Names(), metavar="A,B,…", help="Names of the bands, as the match was given them."
-)
+@reading_options
 @click.option(
     "--gallery",
     type=click.IntRange(1),
@@ -37,10 +37,10 @@ def command(
     output: str,
     answers: str | None,
     false_colour: bool,
-    bands: tuple[str, ...] | None,
     gallery: int,
     run_dir: str | None,
     quiet: bool,
+    **reading: Any,
 ) -> None:
     """Write one self-contained page on the match of PATCHES in IMAGES that DETAILS.csv holds.
 
@@ -48,6 +48,7 @@ def command(
     without a network.
     """
     from matcher.report.page import write_report
+    from matcher.settings import Settings
 
     made = write_report(
         output,
@@ -58,7 +59,7 @@ def command(
         false_colour=false_colour,
         gallery=gallery,
         settings=run_dir,
-        bands=bands,
+        reading=Settings(**reading),
     )
     if not quiet:
         click.echo(

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from matcher.cli.options import Names, quiet_option
+from matcher.cli.options import quiet_option, reading_options
 from matcher.cli.output import emit, json_option
 from matcher.cli.paths import Read, Written
 from matcher.cli.progress import reporting
@@ -33,7 +33,7 @@ from matcher.settings import RANGES, Settings
     "--refit", is_flag=True, help="Judge each labelled pair by numbers fitted to the pairs of other places."
 )
 @click.option("--picture", type=Written(), help="Draw ROC and precision-recall curves (extra plot).")
-@click.option("--bands", type=Names(), metavar="A,B,…", help="Names of the bands in order.")
+@reading_options
 @click.option("--range", "value_range", type=click.Choice(RANGES), default="auto", show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Cores to use.  [default: all]")
 @json_option
@@ -60,12 +60,12 @@ def command(
     from matcher.verification.pairs import pairs_of, read_pairs
     from matcher.verification.verifying import account, account_text, rivals, verify, write_verdicts
 
-    given = read_pairs(pairs) if others is None else pairs_of(pairs, others)
+    settings = Settings(**options)
+    given = read_pairs(pairs) if others is None else pairs_of(pairs, others, settings)
     if given.same is None and (refit or picture is not None or json_to is not None):
         raise SettingsError(
             f"{pairs}: --refit, --picture and --json judge labelled pairs, and there is no array 'same'"
         )
-    settings = Settings(**options)
     with reporting(quiet) as progress:
         verdicts = verify(given, max_shift=max_shift, prior=prior, settings=settings, progress=progress)
     if given.same is not None:

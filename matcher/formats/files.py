@@ -33,6 +33,7 @@ _MAGICS = (
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"%PDF", "a PDF document"),
     (b"\x1f\x8b", "compressed with gzip (unpack it first)"),
+    *((bytes([0x78, level]), "compressed with zlib (unpack it first)") for level in (0x01, 0x5E, 0x9C, 0xDA)),
 )
 
 

@@ -1,8 +1,8 @@
 """The challenge's TFRecords: test images, test patches and training series, read lazily and written.
 
-Every record is an Example with one feature of little-endian float16 pixels in C order and, but for the
-series, one int64 id. The records carry no shape: it follows from the byte count (square, so many bands), or
-is given.
+Every record is an Example with one feature of pixels in C order and, but for the series, one int64 id. The
+records carry no shape: it follows from the byte count (square, so many bands), or is given. The challenge's pixels are
+little-endian float16; other types are told from bytes and values, or given.
 """
 
 import os
@@ -19,7 +19,7 @@ from matcher.formats.base import OnBad, Path, Source
 from matcher.formats.example import encode_example
 from matcher.formats.files import FileBytes
 from matcher.formats.reader import Asked, Reader, Series
-from matcher.formats.records import IMAGES, PATCHES, SERIES, Kind, RecordIndex, Shapes
+from matcher.formats.records import IMAGES, PATCHES, SERIES, Kind, RecordIndex, Shapes, settle_all
 from matcher.formats.tfrecord import header_holds, write_records
 
 DATES = 12
@@ -44,13 +44,19 @@ class TFRecordReader(Reader):
         kind = PATCHES if asked.noun == "patches" else IMAGES
         count = asked.shape[2] if asked.shape else asked.count or _named(asked.bands) or BANDS
         return OfficialSource(
-            paths, kind, name=asked.name, shape=asked.shape, bands=count, on_bad=asked.on_bad
+            paths,
+            kind,
+            name=asked.name,
+            shape=asked.shape,
+            bands=count,
+            dtype=asked.dtype,
+            on_bad=asked.on_bad,
         )
 
     def series(self, name: str, paths: Sequence[str], asked: Asked, dates: int) -> Iterator[Series]:  # noqa: ARG002
         """A series a record."""
         for path in paths:
-            source = OfficialSeries([path], dates=dates, bands=asked.count or BANDS)
+            source = OfficialSeries([path], dates=dates, bands=asked.count or BANDS, dtype=asked.dtype)
             for k in range(len(source)):
                 yield Series(
                     f"{Folder(path).stem}-{k}", path, "", source.shape(k), tuple(map(str, range(dates))),
@@ -94,6 +100,8 @@ class OfficialSource:
         Of every record; without it each is square, of its own size, with `bands` bands.
     bands : int
         Bands of every record where `shape` is not given.
+    dtype : str, optional
+        Of the values; by default told from byte counts and values (`matcher.formats.recordtypes`).
     on_bad : callable, optional
         Called with a `BadRecord` for each record that cannot be used, which is then left out; without it the
         first one raises.
@@ -114,6 +122,7 @@ class OfficialSource:
         name: str | None = None,
         shape: tuple[int, int, int] | None = None,
         bands: int = BANDS,
+        dtype: str | None = None,
         on_bad: OnBad | None = None,
     ) -> None:
         self.name = os.fspath(paths[0]) if name is None else name
@@ -123,6 +132,7 @@ class OfficialSource:
             part.fill(on_bad, taken)
             if len(self._parts) > 1:
                 taken |= {k: f"{part.file.path}, {taken[k]}" for k in part.ids}
+        settle_all(self._parts, dtype, on_bad)
         self.ids: NDArray[np.int64] = np.concatenate([np.array(part.ids, np.int64) for part in self._parts])
         self._ends = np.cumsum([len(part.ids) for part in self._parts])
 
@@ -132,7 +142,7 @@ class OfficialSource:
     def shape(self, index: int) -> tuple[int, int, int]:
         """(height, width, bands) of one."""
         part, k = _find(self._parts, self._ends, index)
-        return part.shapes.of(part.sizes[k])
+        return part.shape(k)
 
     def where(self, index: int) -> str:
         """File, record and offset of one, for messages."""
@@ -140,15 +150,15 @@ class OfficialSource:
         return part.where(k)
 
     def __getitem__(self, index: int) -> NDArray:
-        """One picture, float16 (height, width, bands), the caller's own copy."""
+        """One picture, (height, width, bands) in the file's type, the caller's own copy."""
         part, k = _find(self._parts, self._ends, index)
-        return part.pixels(k).reshape(self.shape(index)).astype(np.float16)
+        return part.pixels(k).reshape(self.shape(index)).astype(part.dtype.newbyteorder("="))
 
     def read(self, index: int, row: int, col: int, height: int, width: int) -> NDArray:
-        """A window of one picture, float16 (height, width, bands), the caller's own copy."""
+        """A window of one picture, (height, width, bands) in the file's type, the caller's own copy."""
         part, k = _find(self._parts, self._ends, index)
         picture = part.pixels(k).reshape(self.shape(index))
-        return picture[row : row + height, col : col + width].astype(np.float16)
+        return picture[row : row + height, col : col + width].astype(part.dtype.newbyteorder("="))
 
 
 def _find(parts: Sequence[RecordIndex], ends: NDArray[np.int64], index: int) -> tuple[RecordIndex, int]:
@@ -168,6 +178,8 @@ class OfficialSeries:
         Of every record, channels = dates x bands; without it each is square.
     dates, bands : int
         Dates of a series, and bands of a date; date i is channels i * bands to (i + 1) * bands.
+    dtype : str, optional
+        As for `OfficialSource`.
     on_bad : callable, optional
         As for `OfficialSource`.
 
@@ -184,6 +196,7 @@ class OfficialSeries:
         shape: tuple[int, int, int] | None = None,
         dates: int = DATES,
         bands: int = BANDS,
+        dtype: str | None = None,
         on_bad: OnBad | None = None,
     ) -> None:
         if shape is not None and shape[2] != dates * bands:
@@ -193,6 +206,7 @@ class OfficialSeries:
         for path in paths:
             self._parts.append(RecordIndex(FileBytes(path), SERIES, Shapes(shape, dates * bands)))
             self._parts[-1].fill(on_bad, {})
+            settle_all(self._parts[-1:], dtype, on_bad)
         if not self._parts:
             raise FormatError("no file of training series was given")
         self.name = ", ".join(part.file.path for part in self._parts[:2]) + (
@@ -206,7 +220,7 @@ class OfficialSeries:
     def shape(self, index: int) -> tuple[int, int, int, int]:
         """(dates, height, width, bands) of one."""
         part, k = _find(self._parts, self._ends, index)
-        height, width, _ = part.shapes.of(part.sizes[k])
+        height, width, _ = part.shape(k)
         return self._dates, height, width, self._bands
 
     def where(self, index: int) -> str:
@@ -215,11 +229,11 @@ class OfficialSeries:
         return part.where(k)
 
     def __getitem__(self, index: int) -> NDArray:
-        """One series, float16 (dates, height, width, bands), the caller's own copy."""
+        """One series, (dates, height, width, bands) in the file's type, the caller's own copy."""
         part, k = _find(self._parts, self._ends, index)
         dates, height, width, bands = self.shape(index)
         channels = part.pixels(k).reshape(height, width, dates, bands)
-        return np.array(channels.transpose(2, 0, 1, 3), np.float16, order="C")
+        return np.array(channels.transpose(2, 0, 1, 3), part.dtype.newbyteorder("="), order="C")
 
 
 def write_images(path: Path, images: Iterable[NDArray], ids: Iterable[int] | None = None) -> int:

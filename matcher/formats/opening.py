@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path as Folder
 from typing import Any
 
@@ -19,6 +20,7 @@ from matcher.formats.plain import as_rasters, names_of, with_bands
 from matcher.formats.raster import RasterSource
 from matcher.formats.reader import Asked
 from matcher.formats.registry import open_paths, readable
+from matcher.settings import Settings
 
 log = logging.getLogger("matcher")
 What = Path | Sequence[Path] | NDArray | Sequence[ArrayLike] | Source
@@ -30,6 +32,7 @@ def open_images(
     shape: Shape | None = None,
     bands: int | Sequence[str] | None = None,
     ids: ArrayLike | None = None,
+    dtype: str | None = None,
     on_bad: OnBad | None = None,
 ) -> Source:
     """Open images of any height, width and dtype.
@@ -48,6 +51,8 @@ def open_images(
         their names: see `matcher.formats.bandnames.choose`.
     ids : array-like of int, optional
         Ids of arrays in memory; 0, 1, … by default.
+    dtype : str, optional
+        Of the values of TFRecords, such as ``float32`` or ``>u2``; told from bytes and values by default.
     on_bad : callable, optional
         Called with a `BadRecord` for each bad record, which is then left out; without it the first one
         raises.
@@ -65,7 +70,7 @@ def open_images(
     MatcherError
         If `what` is nothing that can be read, or an option does not fit it.
     """
-    return _open(what, "images", shape, bands, ids, on_bad)
+    return _open(what, "images", shape, bands, ids, dtype, on_bad)
 
 
 def open_patches(
@@ -74,10 +79,11 @@ def open_patches(
     shape: Shape | None = None,
     bands: int | Sequence[str] | None = None,
     ids: ArrayLike | None = None,
+    dtype: str | None = None,
     on_bad: OnBad | None = None,
 ) -> Source:
     """Open patches; everything as in `open_images`."""
-    return _open(what, "patches", shape, bands, ids, on_bad)
+    return _open(what, "patches", shape, bands, ids, dtype, on_bad)
 
 
 def open_rasters(
@@ -85,6 +91,10 @@ def open_rasters(
     bands: Sequence[str] | None = None,
     offset: float | None = None,
     on_bad: OnBad | None = None,
+    *,
+    noun: str = "images",
+    shape: Shape | None = None,
+    dtype: str | None = None,
 ) -> RasterSource:
     """Open pictures as rasters, which say their bands and where they lie; pictures that do not are rasters without.
 
@@ -99,6 +109,10 @@ def open_rasters(
     on_bad : callable, optional
         Called with a `BadRecord` for each raster that cannot be used, which is then left out; each is read through to
         find out. The others keep their numbers.
+    noun : str
+        What is sought where a file holds both: ``images`` or ``patches``.
+    shape, dtype : optional
+        As for `open_images`.
 
     Raises
     ------
@@ -106,25 +120,28 @@ def open_rasters(
         If there is none, or one cannot be used; the message names the file.
     """
     names = None if bands is None else tuple(bands)
-    asked = Asked(_name(what, "rasters"), bands=names, offset=offset, on_bad=on_bad)
+    asked = Asked(_name(what, noun), noun, names, shape, None, dtype, offset, on_bad)
     return as_rasters(_sources(what, asked, None), names)
 
 
 def open_pair(
     images: What,
     patches: What,
-    bands: Sequence[str] | None = None,
+    settings: Settings,
     *,
+    nouns: tuple[str, str] = ("images", "patches"),
     on_bad_image: OnBad | None = None,
     on_bad_patch: OnBad | None = None,
-) -> tuple[Source, Source, tuple[str, ...] | None]:
-    """Images and patches, with the bands that both have, and these bands' names where they are known.
+) -> tuple[Source, Source, Settings]:
+    """Images and patches with the bands that both have, and the settings with these bands' names where they are known.
 
     Parameters
     ----------
     images, patches : as for `open_images`
-    bands : sequence of str, optional
-        Names of the bands, of both sides: see `matcher.formats.bandnames.choose`.
+    settings : Settings
+        Bands of both sides, shapes and type of records; the rest is not used.
+    nouns : (str, str)
+        What is sought in each, where a file holds both.
     on_bad_image, on_bad_patch : callable, optional
         As `on_bad` of `open_images`.
 
@@ -133,10 +150,15 @@ def open_pair(
     MatcherError
         As `open_images`; or if both sides say their bands and share none.
     """
-    names = None if bands is None else tuple(bands)
-    left = _sources(images, Asked(_name(images, "images"), "images", names, on_bad=on_bad_image), None)
-    right = _sources(patches, Asked(_name(patches, "patches"), "patches", names, on_bad=on_bad_patch), None)
-    return pair_bands(left, right, names)
+    shapes = (settings.image_shape, settings.patch_shape)
+    sources = []
+    for what, noun, shape, on_bad in zip(
+        (images, patches), nouns, shapes, (on_bad_image, on_bad_patch), strict=True
+    ):
+        asked = Asked(_name(what, noun), noun, settings.bands, shape, None, settings.dtype, None, on_bad)
+        sources.append(_agreeing(_sources(what, asked, None), shape, None))
+    targets, queries, names = pair_bands(sources[0], sources[1], settings.bands)
+    return targets, queries, settings if names is None else replace(settings, bands=names)
 
 
 def pair_bands(
@@ -170,6 +192,7 @@ def open_series(
     shape: Shape | None = None,
     dates: int = 12,
     bands: int = 4,
+    dtype: str | None = None,
     on_bad: OnBad | None = None,
 ) -> OfficialSeries:
     """Open official training series.
@@ -182,7 +205,7 @@ def open_series(
         Of every record, channels = dates x bands; by default each is square.
     dates, bands : int
         Dates of a series, and bands of a date.
-    on_bad : callable, optional
+    dtype, on_bad : optional
         As in `open_images`.
 
     Returns
@@ -202,7 +225,7 @@ def open_series(
             raise FormatError(f"{folder}: has no file *.tfrecords in it")
     else:
         paths = list(what)
-    return OfficialSeries(paths, shape=shape, dates=dates, bands=bands, on_bad=on_bad)
+    return OfficialSeries(paths, shape=shape, dates=dates, bands=bands, dtype=dtype, on_bad=on_bad)
 
 
 def _open(
@@ -211,6 +234,7 @@ def _open(
     shape: Shape | None,
     bands: int | Sequence[str] | None,
     ids: ArrayLike | None,
+    dtype: str | None,
     on_bad: OnBad | None,
 ) -> Source:
     count = bands if isinstance(bands, int) else None
@@ -218,7 +242,7 @@ def _open(
     if shape is not None and (len(shape) != 3 or count not in (None, shape[2])):
         wanted = "" if count is None else f" of {count} bands"
         raise MatcherError(f"the shape {tuple(shape)} is not (height, width, bands){wanted}")
-    asked = Asked(_name(what, noun), noun, names, shape, count, on_bad=on_bad)
+    asked = Asked(_name(what, noun), noun, names, shape, count, dtype, on_bad=on_bad)
     return _agreeing(_sources(what, asked, ids), shape, count)
 
 

@@ -1,7 +1,9 @@
 """Which records of an official file can be used, where they are, and what is wrong with the others."""
 
+import logging
 import math
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,10 +13,13 @@ from matcher.errors import FormatError, MatcherError, NoInputError
 from matcher.formats.base import BadRecord, OnBad
 from matcher.formats.example import Feature, find_int64, parse_example
 from matcher.formats.files import FileBytes
+from matcher.formats.recordtypes import OFFICIAL, TYPES, parse_type, spell_type, tell_type
 from matcher.formats.tfrecord import Record, read_record, scan
 
+log = logging.getLogger("matcher")
 SALVAGE = 64 << 20
 """Bytes of a damaged record that are searched for its id, at most."""
+_SAMPLE = 6  # records of a file looked at to tell the type of their numbers
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ SERIES = Kind("series", "time_series_raw", None)
 
 @dataclass(frozen=True)
 class Shapes:
-    """Byte counts to shapes."""
+    """Byte counts to shapes: what was given, or a square of so many bands."""
 
     given: tuple[int, int, int] | None
     bands: int
@@ -44,50 +49,51 @@ class Shapes:
                 f"a shape is (height, width, bands), all above 0; got {self.given} and {self.bands} bands"
             )
 
-    def of(self, size: int) -> tuple[int, int, int]:
-        """(height, width, bands) of `size` bytes of float16, or a FormatError without the place."""
+    def of(self, size: int, itemsize: int) -> tuple[int, int, int] | None:
+        """(height, width, bands) of `size` bytes, so many a value; None where they are none."""
+        if self.given is not None:
+            return self.given if math.prod(self.given) * itemsize == size else None
+        side = math.isqrt(size // (itemsize * self.bands))
+        return (side, side, self.bands) if 0 < side * side * self.bands * itemsize == size else None
+
+    def refusal(self, size: int, dtype: np.dtype) -> str:
+        """Why so many bytes are no picture of a type, and what to do."""
+        name = spell_type(dtype)
         if self.given is not None:
             height, width, bands = self.given
-            if height * width * bands * 2 != size:
-                raise FormatError(
-                    f"holds {size} bytes of pixels; {height} x {width} x {bands} of float16 are "
-                    f"{height * width * bands * 2}"
-                )
-            return self.given
-        side = math.isqrt(size // (2 * self.bands))
-        if side == 0 or side * side * self.bands * 2 != size:
-            raise FormatError(
-                f"holds {size} bytes of pixels, which is no square of {self.bands} bands of float16"
-                f"{_squares(size)}; name its bands (--bands), or open it with its shape (matcher.open_images "
-                "or open_patches, shape=(height, width, bands))"
-            )
-        return side, side, self.bands
+            needed = math.prod(self.given) * dtype.itemsize
+            return f"holds {size} bytes of pixels; {height} x {width} x {bands} of {name} are {needed}"
+        return (
+            f"holds {size} bytes of pixels, which is no square of {self.bands} bands of {name}"
+            f"{_squares(size, dtype.itemsize)}; name its bands (--bands), its shape (--image-shape, --patch-shape; "
+            "shape=(height, width, bands) in Python) or its type (--dtype)"
+        )
 
 
-def _squares(size: int) -> str:
-    """With how many bands `size` bytes of float16 are a square, in words; empty where with none."""
-    fitting = [
-        str(bands)
-        for bands in range(1, 17)
-        if size % (2 * bands) == 0 and 0 < math.isqrt(size // (2 * bands)) ** 2 == size // (2 * bands)
-    ]
+def _squares(size: int, itemsize: int) -> str:
+    """With how many bands `size` bytes are a square, in words; empty where with none."""
+    fitting = [str(bands) for bands in range(1, 17) if Shapes(None, bands).of(size, itemsize)]
     return f", though it is one of {' or '.join(fitting)}" if fitting else ""
 
 
 class RecordIndex:
-    """Where the usable records of one file are, with their ids and byte counts."""
+    """Where the usable records of one file are, with their ids and byte counts.
+
+    `fill` reads the file through; `settle` then says of which type its numbers are.
+    """
 
     def __init__(self, file: FileBytes, kind: Kind, shapes: Shapes) -> None:
         self.file, self.kind, self.shapes = file, kind, shapes
+        self.dtype = OFFICIAL
         self.numbers, self.offsets, self.lengths = array("q"), array("q"), array("q")
         self.ids, self.sizes = array("q"), array("q")
+        self._bad: list[BadRecord] = []
 
     def fill(self, on_bad: OnBad | None, taken: dict[int, str]) -> None:
-        """Read the file through; bad records go to `on_bad` once all is read, or the first one raises.
+        """Read the file through; bad records are kept for `settle`, or without `on_bad` the first one raises.
 
         `taken` holds the ids of files read before, with their records; those of this one are added.
         """
-        bad: list[BadRecord] = []
         for record in scan(self.file):
             reason = record.damage
             if reason is None:
@@ -96,40 +102,75 @@ class RecordIndex:
                     continue
                 except FormatError as error:
                     reason = str(error)
-            bad.append(
-                BadRecord(self.file.path, record.number, record.offset, self._salvage_id(record), reason)
-            )
-            if on_bad is None:
-                raise FormatError(str(bad[0]))
+            self._refuse(record.number, record.offset, self._salvage_id(record), reason, on_bad)
         if not self.offsets:
-            # Where everything is bad, the form is the likelier fault: say so once.
-            raise NoInputError(
-                f"{self.file.path}: holds no usable {self.kind.noun}; the first fault: {bad[0]}"
-            )
-        for one in bad:
-            if one.id in taken:
+            self._raise_empty()
+
+    def sample(self) -> list[memoryview]:
+        """The pixels of a few records spread over the file."""
+        last = len(self.offsets) - 1
+        return [self._content(k) for k in sorted({round(j * last / (_SAMPLE - 1)) for j in range(_SAMPLE)})]
+
+    def settle(self, dtype: np.dtype, on_bad: OnBad | None, taken: dict[int, str]) -> None:
+        """Take the numbers to be of a type; records of other byte counts are bad. All bad ones go to `on_bad`."""
+        self.dtype = dtype
+        wrong = [k for k, size in enumerate(self.sizes) if self.shapes.of(size, dtype.itemsize) is None]
+        for k in wrong:
+            reason = self.shapes.refusal(self.sizes[k], dtype)
+            identifier = self.ids[k] if self.kind.id is not None else None
+            self._refuse(self.numbers[k], self.offsets[k], identifier, reason, on_bad)
+        for column in (self.numbers, self.offsets, self.lengths, self.ids, self.sizes):
+            for k in reversed(wrong if len(column) else []):
+                del column[k]
+        if not self.offsets:
+            self._raise_empty()
+        known = set(self.ids)
+        for one in sorted(self._bad, key=lambda bad: bad.record):
+            if one.id in known or taken.get(one.id if one.id is not None else -1, "") == "bad":
                 one = replace(one, id=None)
             elif one.id is not None:
-                taken[one.id] = f"record {one.record}"
+                taken[one.id] = "bad"
             assert on_bad is not None
             on_bad(one)
+
+    def _refuse(
+        self, number: int, offset: int, identifier: int | None, reason: str, on_bad: OnBad | None
+    ) -> None:
+        self._bad.append(BadRecord(self.file.path, number, offset, identifier, reason))
+        if on_bad is None:
+            raise FormatError(str(self._bad[0]))
+
+    def _raise_empty(self) -> None:
+        # Where everything is bad, the form is the likelier fault: say so once.
+        raise NoInputError(
+            f"{self.file.path}: holds no usable {self.kind.noun}; the first fault: {self._bad[0]}"
+        )
+
+    def shape(self, index: int) -> tuple[int, int, int]:
+        """(height, width, bands) of one record."""
+        shape = self.shapes.of(self.sizes[index], self.dtype.itemsize)
+        assert shape is not None
+        return shape
 
     def where(self, index: int) -> str:
         return f"{self.file.path}, record {self.numbers[index]} at byte {self.offsets[index]}"
 
     def pixels(self, index: int) -> NDArray:
-        """The float16 values of one record, flat, as they lie in the file: not to be written to."""
+        """The values of one record, flat, as they lie in the file: not to be written to."""
+        return np.frombuffer(self._content(index), self.dtype)
+
+    def _content(self, index: int) -> memoryview:
         try:
             data = read_record(self.file, self.offsets[index], self.lengths[index])
-            content = self._pixels(parse_example(data))
+            return self._pixels(parse_example(data))
         except FormatError as error:
             raise FormatError(f"{self.where(index)}: {error}") from None
-        return np.frombuffer(content, "<f2")
 
     def _add(self, record: Record, taken: dict[int, str]) -> None:
         features = parse_example(record.data())
         size = len(self._pixels(features))
-        self.shapes.of(size)
+        if not any(self.shapes.of(size, dtype.itemsize) for dtype in (*TYPES, self.dtype)):
+            raise FormatError(self.shapes.refusal(size, self.dtype))
         if self.kind.id is not None:
             identifier = self._id(features, self.kind.id)
             if identifier in taken:
@@ -166,3 +207,30 @@ class RecordIndex:
             return None
         value = find_int64(record.data(), self.kind.id)
         return value if value is not None and value >= 0 else None
+
+
+def settle_all(parts: Sequence[RecordIndex], dtype: str | None, on_bad: OnBad | None) -> None:
+    """Settle files that were filled: their numbers are of one type, the one that is named or can be told.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be told; the message names the first file.
+    """
+    if dtype is None:
+        contents = [content for part in parts for content in part.sample()]
+        try:
+            told = tell_type(contents, (size for part in parts for size in part.sizes), parts[0].shapes.of)
+        except FormatError as error:
+            raise FormatError(f"{parts[0].where(0)}: {error}") from None
+        if told != OFFICIAL:
+            log.info(
+                "%s: its numbers are taken for %s; --dtype says otherwise",
+                parts[0].file.path,
+                spell_type(told),
+            )
+    else:
+        told = parse_type(dtype)
+    taken: dict[int, str] = {}
+    for part in parts:
+        part.settle(told, on_bad, taken)

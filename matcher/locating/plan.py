@@ -123,9 +123,19 @@ def plan(chips: Any, scenes: Any, settings: Settings | None = None, **options: A
     on_bad = bad.append if wanted.skip_bad else None
     images, patches = scenes, chips
     if not isinstance(scenes, RasterSource):
-        images = open_rasters(scenes, settings.bands, wanted.offset, on_bad)
+        images = open_rasters(
+            scenes, settings.bands, wanted.offset, on_bad, shape=settings.image_shape, dtype=settings.dtype
+        )
     if not isinstance(chips, RasterSource):
-        patches = open_rasters(chips, wanted.chip_bands or settings.bands, None, on_bad)
+        patches = open_rasters(
+            chips,
+            wanted.chip_bands or settings.bands,
+            None,
+            on_bad,
+            noun="patches",
+            shape=settings.patch_shape,
+            dtype=settings.dtype,
+        )
     if wanted.skip_bad:
         images = _usable(images, lambda source: _check_scenes(source, wanted), bad)
     _check_scenes(images, wanted)
@@ -143,7 +153,8 @@ def plan(chips: Any, scenes: Any, settings: Settings | None = None, **options: A
             f"{_swapped(images, wanted.near)}"
         )
     _warn_of_positions(patches, wanted.near)
-    return Plan(patches, images, replace(settings, bands=names), wanted, made, tuple(bad))
+    settings = replace(settings, bands=names, image_shape=None, patch_shape=None)
+    return Plan(patches, images, settings, wanted, made, tuple(bad))
 
 
 def _swapped(scenes: RasterSource, near: Near | None) -> str:

@@ -112,16 +112,17 @@ def open_both(
     images: Any,
     patches: Any,
     settings: Settings,
-    bad_images: OnBad | None = None,
-    bad_patches: OnBad | None = None,
+    *,
+    on_bad_image: OnBad | None = None,
+    on_bad_patch: OnBad | None = None,
 ) -> tuple[Source, Source, Settings]:
-    """Images and patches opened with the bands that both have, and the settings with these bands' names."""
-    targets, queries, names = open_pair(
-        images, patches, settings.bands, on_bad_image=bad_images, on_bad_patch=bad_patches
+    """As `matcher.formats.opening.open_pair`, and rasters of both sides refused where their pixels differ in size."""
+    targets, queries, settings = open_pair(
+        images, patches, settings, on_bad_image=on_bad_image, on_bad_patch=on_bad_patch
     )
     if isinstance(targets, RasterSource) and isinstance(queries, RasterSource):
         check_grids(queries, targets)
-    return targets, queries, settings if names is None else replace(settings, bands=names)
+    return targets, queries, settings
 
 
 def _check_constant(patches: Pictures) -> None:

@@ -3,7 +3,6 @@
 import html
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -59,7 +58,7 @@ def write_report(
     false_colour: bool = False,
     gallery: int = GALLERY,
     settings: Settings | str | os.PathLike[str] | None = None,
-    bands: Sequence[str] | None = None,
+    reading: Settings | None = None,
 ) -> Report:
     """Write the page; it needs nothing beside itself, and no network.
 
@@ -78,19 +77,19 @@ def write_report(
         How many matches have pictures: the least sure, and every so many of the others.
     settings : Settings or path, optional
         What was matched with, or the run directory that says so; by default the one that the details lie in, if any.
-    bands : sequence of str, optional
-        Names of the bands, as the match took them; by default those of the settings, where they are given.
+    reading : Settings, optional
+        How the pictures are opened: bands, shapes and type of records; by default as `settings` says.
 
     Raises
     ------
     MatcherError
         If an input cannot be read, or patches or images of the details are not there.
     """
-    bands = settings.bands if bands is None and isinstance(settings, Settings) else bands
     result = _without_guesses(details if isinstance(details, Result) else read_details(details))
     if not len(result):
         raise MatcherError(f"{os.fspath(details)}: has no row")  # type: ignore[arg-type]
-    pictures, chips, _ = open_pair(images, patches, bands)
+    reading = reading or (settings if isinstance(settings, Settings) else Settings())
+    pictures, chips, _ = open_pair(images, patches, reading)
     truth = read_submission(answers) if isinstance(answers, str | os.PathLike) else answers
     at_image = np.full(len(result), -1)
     at_image[~result.refused] = _positions(pictures, result.image[~result.refused], "image")

@@ -196,8 +196,8 @@ def _usable(images: Any, patches: Any, settings: Settings, bad: list[Bad]) -> tu
         images,
         patches,
         settings,
-        lambda one: bad.append(Bad("images", one)),
-        lambda one: bad.append(Bad("patches", one)),
+        on_bad_image=lambda one: bad.append(Bad("images", one)),
+        on_bad_patch=lambda one: bad.append(Bad("patches", one)),
     )
     bands = targets.shape(0)[2] if settings.bands is None else len(settings.bands)
     targets = _without(targets, _wrong_bands(targets, bands), "images", bad)

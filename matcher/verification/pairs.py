@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from matcher.errors import FormatError, MatcherError, SettingsError
 from matcher.formats.files import atomic_write
 from matcher.formats.npz import open_archive
-from matcher.formats.opening import open_patches
+from matcher.formats.opening import open_pair
+from matcher.settings import Settings
 
 Path = str | os.PathLike[str]
 KINDS = ("same", "near", "alike", "other")
@@ -36,6 +37,8 @@ class Pairs:
         Of the first patch.
     name : str
         Where they come from, for messages.
+    bands : tuple of str, optional
+        Names of the bands, where files say them.
     """
 
     first: NDArray
@@ -45,6 +48,7 @@ class Pairs:
     place: NDArray[np.str_] | None = None
     group: NDArray[np.str_] | None = None
     name: str = "pairs"
+    bands: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for what in (self.first, self.second):
@@ -92,24 +96,27 @@ def read_pairs(path: Path) -> Pairs:
     )
 
 
-def pairs_of(first: Any, second: Any) -> Pairs:
+def pairs_of(first: Any, second: Any, settings: Settings | None = None) -> Pairs:
     """Pairs of two files or arrays of patches, taken in order.
 
     Parameters
     ----------
     first, second : what `matcher.open_patches` takes
         Of one array, the first axis counts the patches: a pair of single ones is given as ``[first], [second]``.
+    settings : Settings, optional
+        Bands, shape and type of records; the rest is not used.
 
     Raises
     ------
     MatcherError
         If either cannot be read, they hold different numbers of patches, or their sizes differ.
     """
-    sources = [open_patches(path) for path in (first, second)]
-    if len(sources[0]) != len(sources[1]):
+    left, right, read = open_pair(first, second, settings or Settings(), nouns=("patches", "patches"))
+    sources = [left, right]
+    if len(left) != len(right):
         raise FormatError(
-            f"{sources[0].name} has {len(sources[0])} patches and {sources[1].name} has {len(sources[1])}: pairs are "
-            "taken in order, one of each"
+            f"{left.name} has {len(left)} patches and {right.name} has {len(right)}: pairs are taken in order, one of "
+            "each"
         )
     shape = sources[0].shape(0)
     for source in sources:
@@ -119,7 +126,7 @@ def pairs_of(first: Any, second: Any) -> Pairs:
                     f"{source.where(k)}: is of {source.shape(k)}; {shape} was expected, as the first is"
                 )
     stacks = [np.stack([source[k] for k in range(len(source))]) for source in sources]
-    return Pairs(stacks[0], stacks[1], name=f"{sources[0].name} and {sources[1].name}")
+    return Pairs(stacks[0], stacks[1], name=f"{left.name} and {right.name}", bands=read.bands)
 
 
 def write_pairs(path: Path, pairs: Pairs) -> None:

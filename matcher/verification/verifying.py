@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,9 +85,9 @@ def verify(
     """
     if not 0 < prior < 1:
         raise SettingsError(f"prior {prior}: give a share between 0 and 1")
-    pairs = _pairs(pairs, others)
-    check_shift((pairs.first.shape[1], pairs.first.shape[2]), max_shift)
     settings = with_options(settings, {**options})
+    pairs = _pairs(pairs, others, settings)
+    check_shift((pairs.first.shape[1], pairs.first.shape[2]), max_shift)
     first, second, roles = _opened(pairs, settings)
 
     def judge(
@@ -109,9 +109,9 @@ def verify(
     )
 
 
-def _pairs(pairs: Any, others: Any) -> Pairs:
+def _pairs(pairs: Any, others: Any, settings: Settings) -> Pairs:
     if others is not None:
-        return pairs_of(pairs, others)
+        return pairs_of(pairs, others, settings)
     if isinstance(pairs, Pairs):
         return pairs
     if isinstance(pairs, str | os.PathLike):
@@ -203,5 +203,7 @@ def _opened(pairs: Pairs, settings: Settings) -> tuple[Pictures, Pictures, Roles
         ArraySource(a, name=f"{pairs.name}, {n}")
         for a, n in ((pairs.first, "first"), (pairs.second, "second"))
     ]
+    if pairs.bands is not None:
+        settings = replace(settings, bands=pairs.bands)
     first, second = open_pictures(sources[0], sources[1], settings.value_range)
     return first, second, Roles.of(resolve_bands(first, second, settings))

@@ -358,7 +358,7 @@ class TestDamage:
             (b"PK\x03\x04" + b"x" * 100, "zip"),
             (b"II*\x00" + b"x" * 100, "TIFF"),
             (b"Patch ID,Result\n1,2 3 4\n", "not a TFRecord file"),
-            (zlib.compress(frame(b"x")), "not a TFRecord file"),
+            *((zlib.compress(frame(b"x"), level), "zlib.*unpack") for level in (1, 5, 6, 9)),
             (b"\x00" * 5000, "not a TFRecord file"),
             (b"short", "truncated"),
         ],
