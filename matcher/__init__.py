@@ -15,6 +15,7 @@ _HOMES = {
     "Result": "matcher.result",
     "match": "matcher.matching.run",
     "locate": "matcher.locating.run",
+    "align": "matcher.alignment.run",
     "verify": "matcher.verification.verifying",
     "retrieve": "matcher.ranking.run",
     "change": "matcher.changing.run",
@@ -39,6 +40,7 @@ _HOMES = {
 __all__ = list(_HOMES)
 
 if TYPE_CHECKING:
+    from matcher.alignment.run import align as align
     from matcher.changing.run import change as change
     from matcher.cutting.options import CutOptions as CutOptions
     from matcher.cutting.run import cut as cut

@@ -317,3 +317,18 @@ def naive_pooled(field, cell, y, x):
         for k in range(cell):
             total += float(field[y + j, x + k])
     return total
+
+
+def naive_lag_products(own, other, block):
+    """Sums over fields and blocks of products at nine lags, in float64 loops."""
+    fields, height, width = own.shape
+    out = np.zeros((-(-height // block), -(-width // block), 3, 3))
+    for f in range(fields):
+        for y in range(height):
+            for x in range(width):
+                for i in range(3):
+                    for j in range(3):
+                        out[y // block, x // block, i, j] += float(own[f, y, x]) * float(
+                            other[f, y + i, x + j]
+                        )
+    return out

@@ -1,0 +1,118 @@
+"""Chips of the moving scene and where the reference has them: exact correlation near the place expected."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.alignment.frame import Frame
+from matcher.alignment.ties import OUTSIDE, TiePoints, tie_points
+from matcher.decision.confidence import confidence
+from matcher.decision.content import content
+from matcher.decision.reasons import fault, reason
+from matcher.evidence import channels, templates
+from matcher.imagery import Roles
+from matcher.model import Model
+from matcher.search.correlation import score_maps, target_spectra
+from matcher.search.peaks import combined
+from matcher.search.subpixel import REACH, refine
+from matcher.threads import spread
+
+_APART = 6  # px that a rival lies off the best place
+_HELD = 0.5  # share of a chip, and of the ground under it, that must hold data
+
+
+@dataclass(frozen=True)
+class Search:
+    """How chips are sought.
+
+    Attributes
+    ----------
+    side : int
+        Of a chip, pixels of the search.
+    radius : int
+        How far from the place expected, pixels of the search.
+    least : float
+        Confidence from which a point is used.
+    prior : float
+        The share of chips expected to be there.
+    roles : Roles
+    evidence : tuple of str
+    model : Model
+    """
+
+    side: int
+    radius: int
+    least: float
+    prior: float
+    roles: Roles
+    evidence: tuple[str, ...]
+    model: Model
+
+
+def corners(frame: Frame, side: int, count: int) -> NDArray[np.int64]:
+    """Corners of about `count` chips spread evenly over the moving scene, (n, 2), rows first, moving pixels.
+
+    Chips lie at least half a side apart, and at the least there is one.
+    """
+    step = int(np.ceil(side * frame.shrink))
+    rooms = [max(n - step, 0) for n in frame.moving.size]
+    spacing = max(np.sqrt((rooms[0] + 1) * (rooms[1] + 1) / count), step / 2)
+    lines = []
+    for room in rooms:
+        number = int(room / spacing) + 1
+        lines.append(np.rint(np.linspace(0, room, number) if number > 1 else [room / 2]).astype(np.int64))
+    return np.stack(np.meshgrid(*lines, indexing="ij"), -1).reshape(-1, 2)
+
+
+def find(frame: Frame, places: NDArray[np.int64], search: Search) -> TiePoints:
+    """Tie points of chips at some corners; those in doubt have their reason."""
+    rows = spread(lambda place: _find(frame, int(place[0]), int(place[1]), search), list(places))
+    return tie_points(rows)
+
+
+def _find(
+    frame: Frame, top: int, left: int, search: Search
+) -> tuple[float, float, float, float, float, float, str]:
+    """One chip's row of `tie_points`."""
+    half = search.side * frame.shrink / 2
+    middle = np.array([[top + half, left + half]])
+    lost = (*middle[0].tolist(), np.nan, np.nan, np.nan, 0.0)
+    chip = frame.chip(top, left, search.side)
+    if _empty(chip) > 1 - _HELD:
+        return (*lost, "nodata")
+    window, start = frame.window(top, left, search.side, search.radius + REACH)
+    if _empty(window) == 1:
+        return (*lost, OUTSIDE)
+    inner = window[REACH:-REACH, REACH:-REACH]
+    own = templates(chip, search.roles, search.evidence, search.model.responses)
+    around = [
+        c.window((REACH, REACH), inner.shape[:2]) for c in channels(window, search.roles, search.evidence)
+    ]
+    maps, live = next(score_maps(own, target_spectra([around], chip.shape[:2])))
+    total = combined(maps[0], live[0], own)
+    row, col = (int(k) for k in np.unravel_index(total.argmax(), total.shape))
+    score = float(total[row, col])
+    under = inner[row : row + search.side, col : col + search.side]
+    if score <= 0:
+        return (*lost, fault(chip, search.roles) or fault(under, search.roles) or "weak")
+    if _empty(under) > 1 - _HELD:
+        return (*lost, OUTSIDE)
+    total[max(row - _APART, 0) : row + _APART + 1, max(col - _APART, 0) : col + _APART + 1] = 0
+    runner_up = float(total.max())
+    said = content(chip, search.roles)
+    told = ([score], [runner_up], [said.independent])
+    sure = float(confidence(*told, trust=search.model.trust, prior=search.prior)[0])
+    fine = refine(chip, window, (row + REACH, col + REACH), search.roles, search.evidence)
+    moved = start + np.array([fine.row, fine.col])
+    shift = frame.predicted(middle + frame.shrink * moved) - middle
+    sigma = fine.sigma * frame.shrink
+    word = ""
+    if sure < search.least or not np.isfinite(sigma):
+        word = reason(chip, under, search.roles, said, score, runner_up)
+    return (*middle[0].tolist(), *shift[0].tolist(), sigma, sure, word)
+
+
+def _empty(dn: NDArray[np.float32]) -> float:
+    """The share of pixels without data."""
+    return float(np.all(dn <= 0, axis=-1).mean())

@@ -1,0 +1,239 @@
+"""One scene brought onto another: tie points, blunders among them, the transform, and what is left."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.alignment.accuracy import Figure, measure
+from matcher.alignment.chips import Search, corners, find
+from matcher.alignment.frame import Frame, Side, frame
+from matcher.alignment.outliers import outliers
+from matcher.alignment.probes import prior
+from matcher.alignment.ties import OUTLIER, TiePoints
+from matcher.alignment.transforms import KINDS, Transform, choose
+from matcher.errors import MatcherError, SettingsError
+from matcher.formats.gather import common_bands
+from matcher.formats.opening import open_rasters
+from matcher.formats.raster import RasterSource
+from matcher.geo.grid import Grid
+from matcher.imagery import Roles, open_pictures
+from matcher.locating.tiles import TiledSource
+from matcher.model import read_model, shipped
+from matcher.settings import MIN_SIDE, Settings, check_confidence, check_prior, with_options
+from matcher.threads import limited
+
+log = logging.getLogger("matcher")
+Progress = Callable[[int, int], None]
+_LOT = 64  # chips between two reports of progress
+
+
+@dataclass(frozen=True)
+class Aligning:
+    """What `align` is asked to do, beside the `Settings` of the match.
+
+    Attributes
+    ----------
+    count : int
+        Tie points sought, about.
+    side : int
+        Of a chip, pixels of the coarser of both scenes.
+    radius : int
+        How far from the place that probes tell a chip is sought, the same pixels.
+    least : float
+        Confidence below which a tie point is not used.
+    prior : float
+        The share of chips whose ground is expected to be seen in the reference at all.
+    transform : str
+        ``auto`` or one of `matcher.alignment.transforms.KINDS`.
+    offset : float, optional
+        Added to the reference's values; by default what Sentinel-2 metadata say.
+    """
+
+    count: int = 400
+    side: int = 64
+    radius: int = 12
+    least: float = 0.9
+    prior: float = 0.5
+    transform: str = "auto"
+    offset: float | None = None
+
+    def __post_init__(self) -> None:
+        check_confidence(self.least)
+        check_prior(self.prior)
+        if self.count < 1:
+            raise SettingsError("at least 1 tie point must be sought")
+        if not MIN_SIDE <= self.side <= 512:
+            raise SettingsError(f"chips of tie points are {MIN_SIDE} to 512 px a side")
+        if not 2 <= self.radius <= 128:
+            raise SettingsError("tie points are sought within 2 to 128 px")
+        if self.transform not in ("auto", *KINDS):
+            raise SettingsError(
+                f"a transform is auto or one of {', '.join(KINDS)}; {self.transform!r} is none"
+            )
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """One scene on another.
+
+    Attributes
+    ----------
+    moving, reference : str
+        Files.
+    size : (int, int)
+        Of the moving scene, pixels.
+    georef : Grid, optional
+        Of the moving scene, as its file states it.
+    pixel : float
+        Ground size of a pixel of the moving scene, metres; nan where unknown.
+    points : TiePoints
+    transform : Transform
+    side : float
+        Of a chip, pixels of the moving scene.
+    """
+
+    moving: str
+    reference: str
+    size: tuple[int, int]
+    georef: Grid | None
+    pixel: float
+    points: TiePoints
+    transform: Transform
+    side: float
+
+    @property
+    def left(self) -> NDArray[np.float64]:
+        """(n, 2): what is left of the shift at each point, pixels; nan where nothing was found."""
+        return self.points.shifts - self.transform.shifts(self.points.places)
+
+    def accuracy(self, after: bool = True) -> dict[str, Figure]:
+        """`matcher.alignment.accuracy.measure` of the points used, pixels: after the transform, or before."""
+        offsets = self.left if after else self.points.shifts
+        return measure(offsets[self.points.used])
+
+
+def align(
+    moving: Any,
+    reference: Any,
+    settings: Settings | None = None,
+    *,
+    points: TiePoints | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Alignment:
+    """Bring a scene onto another of the same ground.
+
+    Parameters
+    ----------
+    moving, reference : path, sequence of paths (a band each), or RasterSource of one raster
+    settings : Settings, optional
+        Options of the match.
+    points : TiePoints, optional
+        Taken instead of being sought: what `matcher.formats.tiefiles.read_ties` read, perhaps mended by hand.
+    progress : callable, optional
+        Called with (chips done, chips in all) now and then.
+    **options
+        Fields of `Aligning`, and of `Settings` in place of those of `settings`.
+
+    Raises
+    ------
+    MatcherError
+        If a file cannot be read, only one of both says where it lies, the scenes show no common ground, or too few tie
+        points agree for the transform asked for.
+    """
+    own = Aligning.__dataclass_fields__
+    asked = Aligning(**{key: value for key, value in options.items() if key in own})
+    settings = with_options(settings, {k: v for k, v in options.items() if k not in own})
+    sides, settings = open_sides(moving, reference, settings, asked)
+    with limited(settings.threads):
+        return align_sides(sides[0], sides[1], settings, asked, points, progress)
+
+
+def open_sides(
+    moving: Any, reference: Any, settings: Settings, asked: Aligning
+) -> tuple[tuple[Side, Side], Settings]:
+    """Both scenes with the bands that both have, and the settings with these bands' names."""
+    left = moving if isinstance(moving, RasterSource) else open_rasters(moving, settings.bands)
+    right = (
+        reference
+        if isinstance(reference, RasterSource)
+        else open_rasters(reference, settings.bands, asked.offset)
+    )
+    for source in (left, right):
+        if len(source) != 1:
+            raise MatcherError(f"{source.name}: holds {len(source)} scenes, and one was expected")
+    left, right, names = common_bands(left, right)
+    georefs = [source.rasters[0].georef for source in (left, right)]
+    for source, georef, other in zip((left, right), georefs, georefs[::-1], strict=True):
+        if georef is None and other is not None:
+            raise MatcherError(
+                f"{source.rasters[0].name}: {source.rasters[0].ungridded}, and the other scene has a place: give both "
+                "one, or none"
+            )
+    small = min(*left.shape(0)[:2], *right.shape(0)[:2])
+    piece = (min(asked.side, small), min(asked.side, small))
+    pictures = open_pictures(TiledSource(right, piece), TiledSource(left, piece), settings.value_range)
+    sides = tuple(
+        Side(source, 0, dn.value_range, georef)
+        for source, dn, georef in zip((left, right), pictures[::-1], georefs, strict=True)
+    )
+    return (sides[0], sides[1]), settings if names is None else replace(settings, bands=names)
+
+
+def align_sides(
+    moving: Side,
+    reference: Side,
+    settings: Settings,
+    asked: Aligning,
+    points: TiePoints | None = None,
+    progress: Progress | None = None,
+) -> Alignment:
+    """`align` of opened scenes, with as many threads as `matcher.threads.limited` set."""
+    laid = frame(moving, reference)
+    side = min(asked.side, *(int(n / laid.shrink) for n in moving.size))
+    if points is None:
+        points = _sought(laid, replace(asked, side=side), settings, progress)
+    used = points.take(points.used)
+    try:
+        made = choose(asked.transform, used.places, used.shifts, used.sigma, moving.size)
+    except MatcherError as error:
+        told = ", ".join(f"{count} {word}" for word, count in points.counts().items())
+        raise MatcherError(
+            f"{moving.name}: cannot be laid on {reference.name}: {error}"
+            + (f" (not used: {told})" if told else "")
+        ) from None
+    ground = np.full((2, 2), np.nan) if moving.georef is None else moving.georef.ground()
+    return Alignment(
+        moving.name,
+        reference.name,
+        moving.size,
+        moving.georef,
+        float(np.sqrt(abs(np.linalg.det(ground)))),
+        points,
+        made,
+        side * laid.shrink,
+    )
+
+
+def _sought(laid: Frame, asked: Aligning, settings: Settings, progress: Progress | None) -> TiePoints:
+    """Tie points found, blunders told."""
+    model = shipped() if settings.model is None else read_model(settings.model)
+    roles = Roles.of(settings.band_names(laid.moving.source.shape(laid.moving.index)[2]))
+    search = Search(asked.side, asked.radius, asked.least, asked.prior, roles, settings.evidence, model)
+    laid = prior(laid, search, settings)
+    places = corners(laid, asked.side, asked.count)
+    found: TiePoints | None = None
+    for start in range(0, len(places), _LOT):
+        lot = find(laid, places[start : start + _LOT], search)
+        found = lot if found is None else found.joined(lot)
+        if progress is not None:
+            progress(min(start + _LOT, len(places)), len(places))
+    assert found is not None
+    used = np.flatnonzero(found.used)
+    some = found.take(used)
+    bad = outliers(some.places, some.shifts, some.sigma)
+    return found.doubted(used[bad], OUTLIER)

@@ -1,0 +1,271 @@
+"""From tie points to a transform: of the kind asked for, or the one that foretells points left out best."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.errors import MatcherError
+
+KINDS = ("shift", "similarity", "affine", "polynomial", "field")
+# Points that a kind needs, and the least spread: the narrower of the two ways that points lie spread, over the
+# scene's own; what tells turns and scales from a point cloud on one line.
+_NEEDS = {
+    "shift": (3, 0.0),
+    "similarity": (5, 0.05),
+    "affine": (8, 0.1),
+    "polynomial": (24, 0.15),
+    "field": (40, 0.15),
+}
+_FOLDS = 5
+_BETTER = 0.97  # the error of a freer kind over a plainer one's, from where it is taken
+_TUNING = 2.0  # standard errors, from where a point counts less
+_GROUND = 0.05  # px that ground itself moves from place to place: a point's weight is bounded
+_SMOOTH = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # smoothing of a field, tried in turn
+_CENTRES = 400  # of a field: as many tie points it runs through at most
+_WILD = 3.0  # times the most that a kind bends at the tie points: beyond, it bends wildly elsewhere
+
+
+@dataclass(frozen=True)
+class Transform:
+    """Shifts anywhere in the moving scene.
+
+    Attributes
+    ----------
+    kind : str
+        One of `KINDS`.
+    matrix : ndarray (3, 2)
+        The part that is linear: shift = (1, row, col) @ matrix, rows first; 0 in what a bent kind has beside it.
+    bent : callable, optional
+        Places (n, 2) to what the shift is beside that, (n, 2); None where it is linear.
+    parameters : int
+    validated : float
+        RMSE of points left out in cross-validation, pixels a coordinate; nan where there were too few.
+    tried : dict of str to float
+        The same of all kinds that were tried.
+    """
+
+    kind: str
+    matrix: NDArray[np.float64]
+    bent: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
+    parameters: int = 2
+    validated: float = float("nan")
+    tried: dict[str, float] = field(default_factory=dict)
+
+    def shifts(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Down and right (n, 2) at places (n, 2), pixels of the moving scene."""
+        out: NDArray[np.float64] = np.column_stack([np.ones(len(places)), places]) @ self.matrix
+        return out if self.bent is None else out + self.bent(places)
+
+
+def choose(
+    kind: str,
+    places: NDArray[np.float64],
+    shifts: NDArray[np.float64],
+    sigma: NDArray[np.float64],
+    size: tuple[int, int],
+) -> Transform:
+    """The transform of tie points.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`, or ``auto``: the plainest whose error at points left out is within 3 % of the best.
+    places, shifts : ndarray (n, 2)
+    sigma : ndarray (n,)
+    size : (int, int)
+        Of the moving scene, pixels.
+
+    Raises
+    ------
+    MatcherError
+        If there are too few tie points, or too badly spread, for the kind, or for any.
+    """
+    allowed = {name: _lack(name, places, size) for name in KINDS}
+    if kind != "auto":
+        if allowed[kind]:
+            raise MatcherError(f"a transform of kind {kind} {allowed[kind]}")
+        error = _validated(kind, places, shifts, sigma)
+        made = _fit(kind, places, shifts, sigma)
+        return _with(made, error, {kind: error})
+    if allowed["shift"]:
+        raise MatcherError(f"even a shift {allowed['shift']}")
+    tried: dict[str, float] = {}
+    best = "shift"
+    for name in KINDS:
+        if allowed[name]:
+            continue
+        tried[name] = _validated(name, places, shifts, sigma)
+        if name == best:
+            continue
+        if tried[name] < _BETTER * tried[best] and not _wild(_fit(name, places, shifts, sigma), places, size):
+            best = name
+    return _with(_fit(best, places, shifts, sigma), tried[best], tried)
+
+
+def _with(made: Transform, error: float, tried: dict[str, float]) -> Transform:
+    return Transform(made.kind, made.matrix, made.bent, made.parameters, error, tried)
+
+
+def _lack(kind: str, places: NDArray[np.float64], size: tuple[int, int]) -> str:
+    """What points lack for a kind, in words; empty where nothing."""
+    number, spread = _NEEDS[kind]
+    if len(places) < number:
+        return f"needs {number} tie points that agree, and there are {len(places)}"
+    if not spread:
+        return ""
+    scaled = (places - places.mean(0)) / (np.array(size) / np.sqrt(12))
+    narrow = float(np.sqrt(max(np.linalg.eigvalsh(scaled.T @ scaled / len(places))[0], 0)))
+    if narrow < spread:
+        return (
+            f"needs tie points spread over the scene, and these lie along a line: {narrow:.2f} of the scene's width "
+            f"across it, where {spread:g} is needed"
+        )
+    return ""
+
+
+def _fit(
+    kind: str, places: NDArray[np.float64], shifts: NDArray[np.float64], sigma: NDArray[np.float64]
+) -> Transform:
+    if kind == "polynomial":
+        return _fit_polynomial(places, shifts, sigma)
+    if kind == "field":
+        return _fit_field(places, shifts, sigma)
+    matrix, _ = _robust(lambda w: linear(kind, places, shifts, w), places, shifts, sigma)
+    return Transform(kind, matrix, None, {"shift": 2, "similarity": 4, "affine": 6}[kind])
+
+
+def _robust(
+    solve: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    places: NDArray[np.float64],
+    shifts: NDArray[np.float64],
+    sigma: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A linear fit by weights of the standard errors, and less of points that lie far off (Huber 1964)."""
+    own = 1 / (np.minimum(sigma, 1e3) ** 2 + _GROUND**2)
+    weight = own
+    basis = np.column_stack([np.ones(len(places)), places])
+    for _ in range(10):
+        matrix = solve(weight)
+        off = np.hypot(*(shifts - basis @ matrix).T)
+        scale = max(float(np.median(off)) / 1.1774, 1e-6)
+        weight = own / np.maximum(1, off / (_TUNING * scale))
+    return matrix, weight
+
+
+def linear(
+    kind: str, places: NDArray[np.float64], shifts: NDArray[np.float64], weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The (3, 2) matrix of a linear kind, by weighted least squares."""
+    total = weight.sum()
+    middle, mean = weight @ places / total, weight @ shifts / total
+    p, s = places - middle, shifts - mean
+    turn = np.zeros((2, 2))
+    if kind == "similarity":
+        square = (weight[:, np.newaxis] * p**2).sum()
+        scale = (weight[:, np.newaxis] * p * s).sum() / square
+        angle = (weight * (p[:, 0] * s[:, 1] - p[:, 1] * s[:, 0])).sum() / square
+        turn = np.array([[scale, angle], [-angle, scale]])
+    elif kind == "affine":
+        root = np.sqrt(weight)[:, np.newaxis]
+        turn = np.linalg.lstsq(p * root, s * root, rcond=None)[0]
+    return np.vstack([mean - middle @ turn, turn])
+
+
+def _fit_polynomial(
+    places: NDArray[np.float64], shifts: NDArray[np.float64], sigma: NDArray[np.float64]
+) -> Transform:
+    """Second degree in rows and columns."""
+    base = _fit("affine", places, shifts, sigma)
+    middle, span = places.mean(0), np.maximum(np.ptp(places, axis=0), 1)
+
+    def terms(at: NDArray[np.float64]) -> NDArray[np.float64]:
+        y, x = ((at - middle) / span).T
+        return np.stack([np.ones(len(y)), y, x, y * y, y * x, x * x], -1)
+
+    rest = shifts - base.shifts(places)
+    weight = 1 / (np.minimum(sigma, 1e3) ** 2 + _GROUND**2)
+    own = weight
+    for _ in range(10):
+        root = np.sqrt(weight)[:, np.newaxis]
+        solved = np.linalg.lstsq(terms(places) * root, rest * root, rcond=None)[0]
+        off = np.hypot(*(rest - terms(places) @ solved).T)
+        weight = own / np.maximum(1, off / (_TUNING * max(float(np.median(off)) / 1.1774, 1e-6)))
+    return Transform("polynomial", base.matrix, lambda at: terms(at) @ solved, 12)
+
+
+def _fit_field(
+    places: NDArray[np.float64],
+    shifts: NDArray[np.float64],
+    sigma: NDArray[np.float64],
+    smooth: float | None = None,
+) -> Transform:
+    """A smoothed thin-plate spline beside an affine (Duchon 1977), its smoothing told by cross-validation."""
+    from scipy.interpolate import RBFInterpolator
+
+    base = _fit("affine", places, shifts, sigma)
+    rest = shifts - base.shifts(places)
+    which = np.unique(np.linspace(0, len(places) - 1, min(len(places), _CENTRES)).astype(int))
+    if smooth is None:
+        errors = [
+            _left_out(lambda p, s, e, v=v: _fit_field(p, s, e, v), places, shifts, sigma) for v in _SMOOTH
+        ]
+        smooth = _SMOOTH[int(np.argmin(errors))]
+    span = float(np.ptp(places, axis=0).max())
+    # Points count by their own errors, the quietest ones by what ground moves; the spline's unit is the scene.
+    noise = (np.minimum(sigma[which], 1e3) ** 2 + _GROUND**2) / _GROUND**2
+    spline = RBFInterpolator(
+        places[which] / span, rest[which], smoothing=smooth * noise, kernel="thin_plate_spline", degree=1
+    )
+
+    def bent(at: NDArray[np.float64]) -> NDArray[np.float64]:
+        out: NDArray[np.float64] = spline(at / span)
+        return out
+
+    return Transform("field", base.matrix, bent, len(which))
+
+
+def _validated(
+    kind: str, places: NDArray[np.float64], shifts: NDArray[np.float64], sigma: NDArray[np.float64]
+) -> float:
+    return _left_out(lambda p, s, e: _fit(kind, p, s, e), places, shifts, sigma)
+
+
+def _left_out(
+    fit: Callable[..., Transform],
+    places: NDArray[np.float64],
+    shifts: NDArray[np.float64],
+    sigma: NDArray[np.float64],
+) -> float:
+    """RMSE a coordinate of points that the fit has not seen, the worst 5 % left out."""
+    off = np.zeros(len(places))
+    folds = _folds(places)
+    for k in np.unique(folds):
+        out = folds == k
+        made = fit(places[~out], shifts[~out], sigma[~out])
+        off[out] = ((shifts[out] - made.shifts(places[out])) ** 2).mean(-1)
+    kept = np.sort(off)[: max(int(0.95 * len(off)), 1)]
+    return float(np.sqrt(kept.mean()))
+
+
+def _folds(places: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Which fifth each point is left out with: those of one square together, since chips of neighbours overlap.
+
+    Few points are left out one by one.
+    """
+    if len(places) < 4 * _FOLDS:
+        return np.arange(len(places))
+    square = 2 * np.sqrt(np.prod(np.maximum(np.ptp(places, axis=0), 1)) / len(places))
+    row, col = np.floor((places - places.min(0)) / square).astype(np.int64).T
+    return (2 * row + col) % _FOLDS
+
+
+def _wild(made: Transform, places: NDArray[np.float64], size: tuple[int, int]) -> bool:
+    """Whether a bent kind bends far more where no tie point is than where one is."""
+    if made.bent is None:
+        return False
+    lines = [np.linspace(0, n, 9) for n in size]
+    everywhere = np.stack(np.meshgrid(*lines, indexing="ij"), -1).reshape(-1, 2)
+    seen, most = (np.abs(made.bent(at)).max() for at in (places, everywhere))
+    return bool(most > _WILD * seen + 0.5)
