@@ -1,12 +1,15 @@
 """What a match would take: memory and time, roughly, told before it is run."""
 
+import math
 from dataclasses import dataclass, replace
 
 from matcher.matching.job import Job
 from matcher.search.exhaustive import fits, held_bytes
-from matcher.search.pyramid.cascade import EVERYWHERE, INDEX_SHARE, key_bytes
-from matcher.search.pyramid.codes import LARGEST, Plan
+from matcher.search.pyramid.cascade import INDEX_SHARE, key_bytes
+from matcher.search.pyramid.codes import LARGEST, Plan, plane_kinds
+from matcher.search.pyramid import sweep
 from matcher.search.pyramid.index import index_bytes
+from matcher.search.pyramid.levels import DOUBTFUL_BLOCK
 from matcher.settings import LEAST_MEMORY
 from matcher.threads import usable_cores
 
@@ -16,6 +19,8 @@ _PAIR = 0.021e-3 / 512**2  # s a patch and pixel of the images, all levels toget
 _PATCH = 3.0e-3  # s a patch
 _EXACT = 0.026  # s a patch that the exact engine judges
 _EVERYWHERE = 5.1e-3 / 250**2  # s a patch and pixel of the images, searched exhaustively
+_SWEEP = 11e-9  # s a patch and pixel that it is swept for
+_SWEPT_EXACT = 0.05  # s a swept patch, for the exact engine at its best places
 _DOUBT = 0.05  # share of patches that are in doubt to the end
 _START = 2.0  # s until the kernels are there
 _PROCESS = 250 << 20  # bytes of a process by itself: libraries, kernels, pictures at work
@@ -74,9 +79,9 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
     codes, held, keys, seconds = 0, 0, 0, 0.0
     for side, many in sides.items():
         many_here = many * share
-        if job.settings.search == "exhaustive" or pixels <= EVERYWHERE:
-            held = max(held, held_bytes(task, side, 1 if workers else cores))
+        threads = 1 if workers else cores
         if job.settings.search == "exhaustive":
+            held = max(held, held_bytes(task, side, threads))
             seconds += many_here * pixels * _EVERYWHERE
             continue
         plan = Plan.of(*side)
@@ -87,8 +92,10 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
         seconds += pixels * _CODES + many_here * (pixels * _PAIR * finer + _PATCH) * job.settings.effort
         if not job.model.fits(job.settings.evidence):
             seconds += many_here * _EXACT
-        if pixels <= EVERYWHERE:
-            seconds += many_here * _DOUBT * pixels * _EVERYWHERE
+        doubtful, planes = many_here * _DOUBT, len(plane_kinds(job.roles))
+        seconds += doubtful * (min(pixels, sweep.REACH * job.settings.effort) * _SWEEP + _SWEPT_EXACT)
+        together = min(math.ceil(doubtful), DOUBTFUL_BLOCK)
+        held = max(held, sweep.held_bytes(plan.side, planes, task.memory, together, threads))
     return Estimate(
         pairs=count * len(job.targets),
         codes=codes,

@@ -63,7 +63,8 @@ class Job:
     def task(self, keep: int) -> Task:
         """What a search is given, to keep so many targets a patch."""
         s = self.settings
-        return Task(self.targets, self.patches, self.roles, s.evidence, self.model, keep, s.effort, s.memory)
+        pictures = (self.targets, self.patches, self.roles)
+        return Task(*pictures, s.evidence, self.model, keep, s.effort, s.memory, s.bands or ())
 
 
 def prepare(

@@ -100,7 +100,7 @@ def target_spectra(
                 scale[part] = _window_norm(energy, size, fields.shape[1], channel)
                 if full:
                     live[part, c] += energy / full
-                return _forward(fields, shape)
+                return forward(fields, shape)
 
             parts = list(every(made, lots))
             spectra.append(np.concatenate(parts) if len(parts) > 1 else parts[0])
@@ -124,7 +124,7 @@ def score_maps(
     shape = transform_shape(*targets.shape)
     rows, columns = (of - own + 1 for of, own in zip(targets.shape, targets.side, strict=True))
     units = [[_template(stack, channel) for stack in channel.stacks] for channel in patch]
-    spectra = [[None if unit is None else _forward(unit, shape) for unit in stacks] for stacks in units]
+    spectra = [[None if unit is None else forward(unit, shape) for unit in stacks] for stacks in units]
     for start in range(0, len(targets), BATCH):
         part = slice(start, min(start + BATCH, len(targets)))
         out = np.zeros((part.stop - start, len(patch), rows, columns), np.float32)
@@ -144,16 +144,16 @@ def _inverse(
     """Correlations of a patch with some targets: the inverse transform, of the rows that are read only."""
     product = np.empty((len(targets), *patch.shape[1:]), patch.dtype)
     cross_spectra(patch, targets, product)
-    return _backward(product, shape[1], places)
+    return backward(product, shape[1], places)
 
 
-def _forward(fields: NDArray, shape: tuple[int, int]) -> NDArray:
+def forward(fields: NDArray, shape: tuple[int, int]) -> NDArray:
     """Half spectra of zero-padded fields (…, H, W): rows first, so that padding rows cost nothing."""
     half = scipy.fft.rfft(fields, n=shape[1], axis=-1)
     return scipy.fft.fft(half, n=shape[0], axis=-2)
 
 
-def _backward(spectra: NDArray, width: int, size: tuple[int, int]) -> NDArray:
+def backward(spectra: NDArray, width: int, size: tuple[int, int]) -> NDArray:
     """The top left part of inverse transforms (n, H, width) of half spectra, which are written over: only its rows."""
     half = scipy.fft.ifft(spectra, axis=1, overwrite_x=True)[:, : size[0]]
     return scipy.fft.irfft(half, n=width, axis=2)[:, :, : size[1]]
@@ -173,7 +173,7 @@ def _template(stack: NDArray[np.float32], channel: Channel) -> NDArray | None:
     if _energy(fields) <= _flat_energy(fields.size, channel.centred):
         return None
     if channel.response:
-        fields = _filtered(fields, channel.response)
+        fields = whitened(fields, channel.response)
     return (fields / np.sqrt(_energy(fields))).astype(fields.dtype)
 
 
@@ -181,13 +181,13 @@ def _energy(fields: NDArray) -> float:
     return float(np.square(fields, dtype=np.float64).sum())
 
 
-def _filtered(fields: NDArray, response: tuple[float, ...]) -> NDArray:
+def whitened(fields: NDArray, response: tuple[float, ...]) -> NDArray:
     """Fields (n, h, w), nothing beyond their borders, whose spectra are multiplied by `Channel.response`."""
     height, width = fields.shape[1:]
     shape = (2 * height, 2 * width)  # nothing reaches round the transform's end
-    spectra = _forward(fields, shape)
+    spectra = forward(fields, shape)
     spectra *= _gain(shape, response).astype(fields.dtype)
-    return _backward(spectra, shape[1], (height, width))
+    return backward(spectra, shape[1], (height, width))
 
 
 @lru_cache(maxsize=32)

@@ -26,6 +26,8 @@ class Task:
         Multiplies how much the pyramid searches.
     memory : int
         Bytes that the search may take.
+    bands : tuple of str
+        Names of the bands.
     """
 
     targets: Pictures
@@ -36,3 +38,4 @@ class Task:
     keep: int
     effort: float
     memory: int
+    bands: tuple[str, ...]

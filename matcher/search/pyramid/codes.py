@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from matcher.evidence.gradient_phase import gaussian_weights
 from matcher.evidence.pixels import valid_pixels
 from matcher.imagery import Roles
-from matcher.kernels.coding import code_batch
+from matcher.kernels.coding import code_batch, plane_fields
 
 CELLS = 8  # cells a side of the coarse code
 MIDDLE = 16  # cells a side of the middle code, about
@@ -106,6 +106,30 @@ class Codes:
 def plane_channels(roles: Roles) -> NDArray[np.int64]:
     """Which channel of the fine score each plane counts for."""
     return np.array([0, 0, 2, 2] if roles.nir is None else [0, 0, 2, 2, 1, 1, 2, 2])
+
+
+def plane_kinds(roles: Roles) -> tuple[str, ...]:
+    """Which kind of evidence each plane is of."""
+    return ("phase", "phase", "phase2", "phase2") * (1 if roles.nir is None else 2)
+
+
+def planes(dn: NDArray[np.float32], seen: NDArray[np.bool_], roles: Roles) -> NDArray[np.float32]:
+    """The fields whose signs the codes are, of one picture (DN, height x width x bands), 0 where it is not seen.
+
+    Parameters
+    ----------
+    dn : ndarray (height, width, bands), float32
+    seen : ndarray (height, width), bool
+    roles : Roles
+
+    Returns
+    -------
+    ndarray (planes, height, width), float32
+    """
+    out = np.empty((len(plane_kinds(roles)), *dn.shape[:2]), np.float32)
+    nir = -1 if roles.nir is None else roles.nir
+    plane_fields(np.ascontiguousarray(dn), seen, np.array(roles.visible), nir, *gaussian_weights(), out)
+    return out
 
 
 def code_shapes(height: int, width: int, roles: Roles, plan: Plan) -> tuple[tuple[int, ...], ...]:

@@ -67,6 +67,12 @@ class Index:
             -1, rows * columns
         )
 
+    def fine_of(self, target: int) -> NDArray[np.uint64]:
+        """Fine codes of one target: (planes, words, height)."""
+        height, width = self.shapes[target].tolist()
+        flat = self.fine[self.fine_starts[target] : self.fine_starts[target + 1]]
+        return flat.reshape(len(self.channel), -(-width // 64) + 1, height)
+
     def chunk_starts(self) -> NDArray[np.int64]:
         """First chunk of coarse places of every target, and the number of all: (targets + 1,)."""
         return np.concatenate([[0], np.cumsum(-(-self.places().prod(1) // CHUNK))])

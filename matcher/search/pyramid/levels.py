@@ -1,0 +1,245 @@
+"""The levels of the cascade: whom each sees, what it does, and how many patches it takes together.
+
+Every patch gets the cheap first level, the doubtful ones more. Scores of one-bit codes and of the exact engine are both
+sums of squared deviations above noise, so that one rule says what is in doubt after any of them.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.search.candidates import Candidates, best_by_target
+from matcher.search.exhaustive import fitting
+from matcher.search.pyramid.exact_tiles import CONVINCING, LEAD, in_doubt, judge_exactly
+from matcher.search.pyramid.index import Index, PatchCodes, code_patches
+from matcher.search.pyramid.promise import Promise
+from matcher.search.pyramid.proposals import Proposals, judge, propose_coarse, propose_middle
+from matcher.search.pyramid.sweep import SPECTRA_SHARE, spectra_bytes, sweep
+from matcher.search.task import Task
+
+FINAL = 6  # targets kept a patch, which the exact engine judges where it is in doubt
+BLOCK = 1024  # patches coded and searched together
+DOUBTFUL_BLOCK = 512  # patches in doubt searched together
+KEYS_SHARE = 0.15  # of the memory, for the keys of a block of patches
+KEY_BYTES = 4
+Patches = Sequence[NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """When a patch is in doubt: its best place scores less, or leads the best of another target by less."""
+
+    convincing: float
+    lead: float
+
+    def rows(self, found: Candidates) -> NDArray[np.int64]:
+        """The patches in doubt."""
+        best, second = found.score[:, 0], found.score[:, 1]
+        return np.flatnonzero((best < self.convincing) | (best < self.lead * second))
+
+
+# Hardly any wrong place scores 60, and hardly any leads the best other target by 2.5 after the coarse level: chance
+# goes far with many places. After the middle level 1.6 will do, since the true place is seldom missing among its best.
+AFTER_COARSE = Doubt(60.0, 2.5)
+AFTER_MIDDLE = Doubt(60.0, 1.6)
+AFTER_EXACT = Doubt(CONVINCING, LEAD)
+
+
+@dataclass(frozen=True)
+class Hunt:
+    """A search as it goes from level to level.
+
+    Attributes
+    ----------
+    task : Task
+    which : sequence of int
+        Indices of the patches, all of one shape.
+    index : Index
+    found : Candidates
+        What is known so far, changed in place; targets by their numbers in the task.
+    """
+
+    task: Task
+    which: Sequence[int]
+    index: Index
+    found: Candidates
+
+    @cached_property
+    def numbers(self) -> NDArray[np.int64]:
+        """The numbers in the task of the targets of the index."""
+        return np.array(fitting(self.task.targets, self.index.plan.whole))
+
+    @cached_property
+    def promise(self) -> Promise:
+        """In which order targets are worth a look."""
+        return Promise(self.index, self.task.bands, self.task.model)
+
+    def codes(self, patches: Patches) -> PatchCodes:
+        """Codes of some of the patches."""
+        return code_patches(patches, self.task.roles, self.index.plan)
+
+    def judged(self, codes: PatchCodes, proposals: Proposals) -> Candidates:
+        """The best of some proposals, as candidates in the task's targets."""
+        return self.placed(judge(self.index, codes, proposals, self.found.target.shape[1]))
+
+    def placed(self, best: Candidates) -> Candidates:
+        """Candidates of the index as candidates of the task: targets' numbers, and the whole patch's corner."""
+        plan = self.index.plan
+        target = np.where(best.target >= 0, self.numbers[best.target], -1)
+        limits = self.index.shapes[best.target] - np.array(plan.whole)
+        place, rival_place = (
+            np.clip(at - np.array(plan.margin), 0, limits) for at in (best.place, best.rival_place)
+        )
+        return replace(best, target=target, place=place, rival_place=rival_place)
+
+    def depth(self, count: int) -> int:
+        """So many, as the effort says."""
+        return max(1, round(count * self.task.effort))
+
+    def keys(self, columns: int) -> int:
+        """How many patches' keys, so many a patch, have room."""
+        return max(4, int(self.task.memory * KEYS_SHARE) // (KEY_BYTES * max(columns, 1)))
+
+
+class Level(ABC):
+    """A level of the cascade."""
+
+    name: str
+
+    @abstractmethod
+    def rows(self, hunt: Hunt) -> NDArray[np.int64]:
+        """The patches that it sees."""
+
+    @abstractmethod
+    def together(self, hunt: Hunt) -> int:
+        """How many of them it takes at a time."""
+
+    @abstractmethod
+    def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:
+        """What is known of these patches after it."""
+
+
+@dataclass(frozen=True)
+class Coarse(Level):
+    """Pooled codes at every few pixels; the best places of the best chunks are refined by the fine codes."""
+
+    depth: int  # chunks
+    name: str = "coarse"
+
+    def rows(self, hunt: Hunt) -> NDArray[np.int64]:
+        """All."""
+        return np.arange(len(hunt.which))
+
+    def together(self, hunt: Hunt) -> int:
+        """As many as their keys allow."""
+        return min(BLOCK, hunt.keys(int(hunt.index.chunk_starts()[-1])))
+
+    def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:  # noqa: ARG002
+        """The best of the coarse places."""
+        codes = hunt.codes(patches)
+        return hunt.judged(codes, propose_coarse(hunt.index, codes, hunt.depth(self.depth)))
+
+
+@dataclass(frozen=True)
+class Pooled(Level):
+    """Codes of smaller cells, of some of the phases in which a target is pooled."""
+
+    name: str
+    doubt: Doubt
+    depth: int  # columns of places
+    between: bool  # the places between those of the first phase, in place of these
+    textured: float = 0.0  # the share of a patch's pixels that need texture above noise
+
+    def phases(self, hunt: Hunt) -> range:
+        """Which phases of the index it compares."""
+        return range(1, len(hunt.index.plan.phases)) if self.between else range(1)
+
+    def rows(self, hunt: Hunt) -> NDArray[np.int64]:
+        """Those in doubt whose texture is worth it."""
+        if not hunt.index.columns(self.phases(hunt))[-1]:
+            return np.arange(0)
+        rows = self.doubt.rows(hunt.found)
+        if self.textured:
+            patches = hunt.task.patches
+            rows = rows[[texture(patches[hunt.which[k]]) >= self.textured for k in rows.tolist()]]
+        return rows
+
+    def together(self, hunt: Hunt) -> int:
+        """As many as their keys allow."""
+        return min(DOUBTFUL_BLOCK, hunt.keys(int(hunt.index.columns(self.phases(hunt))[-1])))
+
+    def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:
+        """The best of these places and of what was known."""
+        codes = hunt.codes(patches)
+        proposals = propose_middle(hunt.index, codes, self.phases(hunt), hunt.depth(self.depth))
+        return merged(hunt.found.take(rows), hunt.judged(codes, proposals))
+
+
+@dataclass(frozen=True)
+class Exact(Level):
+    """The exact engine round the best place of every target kept."""
+
+    name: str = "exact"
+
+    def rows(self, hunt: Hunt) -> NDArray[np.int64]:
+        """Those in doubt; all where the model's numbers are of other evidence, which codes know nothing of."""
+        if hunt.task.model.fits(hunt.task.evidence):
+            return in_doubt(hunt.found)
+        return np.arange(len(hunt.which))
+
+    def together(self, hunt: Hunt) -> int:  # noqa: ARG002
+        """A block."""
+        return DOUBTFUL_BLOCK
+
+    def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:
+        """The same places by exact scores."""
+        return judge_exactly(patches, hunt.found.take(rows), hunt.task)
+
+
+@dataclass(frozen=True)
+class Sweep(Level):
+    """Every pixel of the most promising targets, by one transform a pair; the best places by the exact engine."""
+
+    doubt: Doubt
+    name: str = "sweep"
+
+    def rows(self, hunt: Hunt) -> NDArray[np.int64]:
+        """Those in doubt."""
+        return self.doubt.rows(hunt.found)
+
+    def together(self, hunt: Hunt) -> int:
+        """As many as their spectra allow."""
+        each = spectra_bytes(hunt.index.plan.side, len(hunt.index.channel))
+        return max(1, min(DOUBTFUL_BLOCK, int(hunt.task.memory * SPECTRA_SHARE) // each))
+
+    def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:
+        """The best of what is seen and of what was known."""
+        seen = hunt.placed(sweep(hunt.task, hunt.index, hunt.promise, patches))
+        return merged(hunt.found.take(rows), judge_exactly(patches, seen, hunt.task))
+
+
+# Sensor noise makes gradients of up to 20 DN a pixel; the close level sees finer texture than the others, and is wasted
+# on a patch where less than 0.4 of it stands out of that.
+LEVELS: tuple[Level, ...] = (
+    Coarse(depth=128),
+    Pooled("middle", AFTER_COARSE, depth=1024, between=False),
+    Pooled("close", AFTER_MIDDLE, depth=2048, between=True, textured=0.4),
+    Exact(),
+    Sweep(AFTER_EXACT),
+)
+_FAINT = 20.0  # DN a pixel
+
+
+def texture(dn: NDArray[np.float32]) -> float:
+    """The share of a patch (DN, height x width x bands) whose texture stands out of sensor noise."""
+    gy, gx = np.gradient(dn, axis=(0, 1))
+    return float((np.hypot(gy, gx) > _FAINT).mean())
+
+
+def merged(one: Candidates, other: Candidates) -> Candidates:
+    """The best of both, as many as the first has."""
+    return best_by_target(one.beside(other), one.target.shape[1])

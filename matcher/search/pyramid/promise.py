@@ -1,0 +1,66 @@
+"""In which order targets are worth a long look: by colour and texture level, the likest first."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.evidence.colour import HAZE, NOISE
+from matcher.evidence.pixels import seen_pixels
+from matcher.imagery import Roles
+from matcher.model import Model
+from matcher.search.pyramid.index import Index
+
+
+class Promise:
+    """How unlike a patch every target's likest window is.
+
+    Parameters
+    ----------
+    index : Index
+        Holds the statistics of the targets' windows (`matcher.evidence.colour`).
+    bands : sequence of str
+        Names of the bands.
+    model : Model
+        Its covariance says how statistics of one place differ from date to date. Bands that it does not know say
+        nothing; where it knows none, all differences count alike.
+    """
+
+    def __init__(self, index: Index, bands: Sequence[str], model: Model) -> None:
+        count = index.colour.shape[1] // 2
+        known = [k for k, name in enumerate(bands) if name in model.colour.bands]
+        if known:
+            rows = [model.colour.bands.index(bands[k]) for k in known]
+            chosen = rows + [len(model.colour.bands) + k for k in rows]
+            within = model.colour.within[np.ix_(chosen, chosen)]
+        else:
+            known = list(range(count))
+            within = np.eye(2 * count)
+        self._columns = known + [count + k for k in known]
+        self._whiten = np.linalg.inv(np.linalg.cholesky(within)).T
+        self._starts = index.colour_starts[:-1]
+        self._windows = np.ascontiguousarray(self._whitened(index.colour).T)
+
+    def distances(self, dn: NDArray[np.float32], roles: Roles) -> NDArray[np.float32]:
+        """Squared Mahalanobis distance of a patch (DN) to the likest window of every target: (targets,), float32."""
+        own = self._whitened(seen_statistics(dn, roles)[np.newaxis])[0]
+        total = np.zeros(self._windows.shape[1], np.float32)
+        for values, value in zip(self._windows, own, strict=True):
+            total += np.square(values - value)
+        return np.minimum.reduceat(total, self._starts)
+
+    def _whitened(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        chosen = values[:, self._columns].astype(np.float64)
+        out = np.zeros_like(chosen)
+        for k in range(chosen.shape[1]):  # in a fixed order, whatever a library's product would do
+            out += chosen[:, k : k + 1] * self._whiten[k]
+        return out.astype(np.float32)
+
+
+def seen_statistics(dn: NDArray[np.float32], roles: Roles) -> NDArray[np.float32]:
+    """Logs of the bands' means and deviations over what no cloud hides of a patch: (2 bands,)."""
+    values = dn[seen_pixels(dn, roles)].astype(np.float64)
+    if not len(values):
+        values = dn.reshape(-1, dn.shape[2]).astype(np.float64)
+    means = np.log(np.maximum(values.mean(0), 0) + HAZE)
+    return np.concatenate([means, np.log(values.std(0) + NOISE)]).astype(np.float32)
