@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 from matcher.matching.job import Job
 from matcher.search.exhaustive import fits, held_bytes
+from matcher.search.pyramid import sweep
 from matcher.search.pyramid.cascade import INDEX_SHARE, key_bytes
 from matcher.search.pyramid.codes import LARGEST, Plan, plane_kinds
-from matcher.search.pyramid import sweep
 from matcher.search.pyramid.index import index_bytes
 from matcher.search.pyramid.levels import DOUBTFUL_BLOCK
 from matcher.settings import LEAST_MEMORY

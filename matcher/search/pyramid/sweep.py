@@ -195,11 +195,12 @@ def _look(index: Index, queries: list[_Query]) -> Candidates:
 
         for k, peaks in zip(targets, spread(one, targets), strict=True):
             for n, (score, place) in zip(by_target[k], peaks, strict=True):
-                more = Candidates.alone(np.full(score.shape, k), place, score)
-                found[n] = best_by_target(found[n].beside(more), TOP)
-    return Candidates(
-        *(np.concatenate(parts) for parts in zip(*(one.arrays() for one in found), strict=True))
-    )
+                seen[n].append(Candidates.alone(np.full(score.shape, k), place, score))
+    found = Candidates.empty(len(queries), TOP)
+    for n, parts in enumerate(seen):
+        columns = zip(*(part.arrays() for part in parts), strict=True)
+        found.put(np.array([n]), best_by_target(Candidates(*(np.concatenate(c, 1) for c in columns)), TOP))
+    return found
 
 
 def _quantised(template: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.int16]:
