@@ -20,14 +20,16 @@ class Result(Placements):
     score : ndarray of float32, shape (n,)
         The answer's score; nan where there was nothing to compare.
     runner_up_image : ndarray of int64, shape (n,)
-        Id of the best other image; -1 where there is none.
+        Id of the image of the best other place anywhere, more than a few pixels off: another image, or the same one; -1
+        where there is none.
     runner_up_score : ndarray of float32, shape (n,)
         Its score; nan where there is none.
     confidence : ndarray of float32, shape (n,)
-        From 0 to 1: how probable it is that the answer is within 4 px.
+        From 0 to 1: how probable it is that the answer is within 4 px, where the patch may be in none of the images
+        (`matcher.Settings.prior`).
     reason : tuple of str, length n
-        Why the answer is in doubt, one of `matcher.decision.reasons.CODES`, or ``placeholder``; empty where it is
-        neither.
+        Why the answer is in doubt, or why its patch has little to say though it is sure, one of
+        `matcher.decision.reasons.CODES`, or ``placeholder``; empty where it is neither.
     refused : ndarray of bool, shape (n,)
         Where the answer is "in none of these images", since it is less sure than was asked for. `image`, `x` and `y`
         are then the best guess: a submission holds it, since every patch must be answered, and details do not (read

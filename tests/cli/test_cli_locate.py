@@ -42,7 +42,7 @@ def test_table_and_json(folder):
     assert lines[0].split()[:4] == ["chip", "scene", "row", "col"]
     assert lines[1].split()[:2] == ["a.tif", "scene.tif"]
     assert "in none of these scenes" in lines[2]
-    assert lines[-1] == "1 of 2 chips found"
+    assert lines[-1] == "1 of 2 chips found, 0 of them doubtful (below 0.9); 1 in none of these scenes"
     result = run(folder / "chips" / "a.tif", "in", folder / "scene.tif", "-q", "--json", "--candidates", 2)
     places = json.loads(result.stdout)
     assert [place["rank"] for place in places] == [1, 2]
@@ -165,7 +165,7 @@ def test_bad_chips_and_scenes_are_skipped(folder, tmp_path):
     chips, scenes = bad_files(folder, tmp_path)
     result = run(chips, scenes, "--skip-bad", "-q", "--min-confidence", 0.9)
     assert result.exit_code == 3, result.output
-    assert result.stdout.splitlines()[-1] == "1 of 2 chips found"
+    assert result.stdout.splitlines()[-1].startswith("1 of 2 chips found")
     said = result.stderr.splitlines()
     assert len(said) == 5
     assert all(line.startswith("matcher: skipped: ") for line in said)

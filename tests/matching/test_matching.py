@@ -40,7 +40,11 @@ def test_finds_what_was_cut(search):
     assert result.ids.tolist() == [0, 1, 2, 3]
     assert (result.confidence > 0.99).all()
     assert set(result.reason) == {""}
-    assert (result.runner_up_image != result.image).all()
+    assert set(result.runner_up_image.tolist()) <= {
+        0,
+        1,
+        2,
+    }  # another place of the same image may come second
     assert result.score.dtype == np.float32
 
 
