@@ -23,7 +23,8 @@ from matcher.search.pyramid.proposals import WIDER, judge, propose_coarse, propo
 from matcher.search.task import Task
 from matcher.settings import DEFAULT_EVIDENCE
 
-FOUR = Roles.of(("red", "green", "blue", "nir"))
+NAMES = ("red", "green", "blue", "nir")
+FOUR = Roles.of(NAMES)
 NOISE_WINDOWS = 64  # a patch, and again a patch and candidate image
 PHASE_PLANES = 8  # planes of the coarse and middle codes
 FIELD_OPERATIONS = 130  # floating-point operations a pixel and band of all fields of a code (sums, roots)
