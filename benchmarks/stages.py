@@ -161,7 +161,15 @@ def stages(targets: list[np.ndarray], patches: list[np.ndarray]) -> list[Stage]:
     plan = Plan.of(*patches[0].shape[:2])
     held = Pictures(open_images(targets), "dn")
     task = Task(
-        held, Pictures(open_images(patches), "dn"), FOUR, DEFAULT_EVIDENCE, shipped(), 2, 1.0, 2 << 30, NAMES
+        held,
+        Pictures(open_images(patches), "dn"),
+        FOUR,
+        DEFAULT_EVIDENCE,
+        shipped(),
+        2,
+        1.0,
+        2 << 30,
+        ("red", "green", "blue", "nir"),
     )
     index, codes = index_targets(task, plan.side), code_patches(patches, FOUR, plan)
     first, others = range(1), range(1, len(plan.phases))

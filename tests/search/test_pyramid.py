@@ -339,8 +339,8 @@ class TestNothingElseMatters:
     def test_not_the_blocks(self, monkeypatch):
         images, patches = hard_and_easy()
         whole = rows_of(matcher.match(images, patches))
-        monkeypatch.setattr("matcher.search.pyramid.cascade.BLOCK", 3)
-        monkeypatch.setattr("matcher.search.pyramid.cascade.DOUBTFUL_BLOCK", 1)
+        monkeypatch.setattr("matcher.search.pyramid.levels.BLOCK", 3)
+        monkeypatch.setattr("matcher.search.pyramid.levels.DOUBTFUL_BLOCK", 1)
         monkeypatch.setattr("matcher.search.pyramid.index._TOGETHER", 1)
         assert rows_of(matcher.match(images, patches)) == whole
 
@@ -359,7 +359,17 @@ class TestNothingElseMatters:
 
         targets, queries = open_pictures(open_images(images), open_patches(patches), "dn")
         done = []
-        task = Task(targets, queries, FOUR, DEFAULT_EVIDENCE, shipped(), 2, 1.0, 1 << 30)
+        task = Task(
+            targets,
+            queries,
+            FOUR,
+            DEFAULT_EVIDENCE,
+            shipped(),
+            2,
+            1.0,
+            1 << 30,
+            ("red", "green", "blue", "nir"),
+        )
         found = search_pyramid(task, [0, 1, 2], done.append)
         assert sum(done) == 12
         assert found.target.shape == (3, 2)
