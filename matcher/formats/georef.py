@@ -1,5 +1,6 @@
 """What a raster file says of where it lies, read as north up; world files and ``.aux.xml`` beside pictures too."""
 
+import functools
 import os
 from dataclasses import dataclass, replace
 from typing import Any
@@ -108,16 +109,17 @@ def as_on_the_map(grid: Grid) -> Georef:
     return Georef(laid if turned != UPRIGHT else grid, turned=turned)
 
 
-def _directions(crs: str) -> set[str]:
+@functools.lru_cache(64)
+def _directions(crs: str) -> frozenset[str]:
     """Where the axes of a CRS point to, on the ground; empty where it is none of the Earth's surface."""
     from pyproj.exceptions import CRSError, ProjError
 
     try:
         axes = to_geographic(crs).source_crs.axis_info
     except (ProjError, CRSError):
-        return set()
-    found = {axis.direction for axis in axes} - {"up", "down"}
-    return found if all(direction in _COMPASS for direction in found) else set()
+        return frozenset()
+    found = frozenset(axis.direction for axis in axes) - {"up", "down"}
+    return found if found <= _COMPASS else frozenset()
 
 
 def _nowhere(grid: Grid) -> str:

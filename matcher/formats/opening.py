@@ -16,6 +16,7 @@ from matcher.formats.bandnames import parse_bands
 from matcher.formats.base import OnBad, Path, Shape, Source
 from matcher.formats.gather import common_bands
 from matcher.formats.official import OfficialSeries
+from matcher.formats.pixel_sizes import check_pixel_sizes
 from matcher.formats.plain import as_rasters, names_of, with_bands
 from matcher.formats.raster import RasterSource
 from matcher.formats.reader import Asked
@@ -148,7 +149,7 @@ def open_pair(
     Raises
     ------
     MatcherError
-        As `open_images`; or if both sides say their bands and share none.
+        As `open_images`; or if both sides say their bands and share none, or say pixels of different sizes.
     """
     shapes = (settings.image_shape, settings.patch_shape)
     sources = []
@@ -158,6 +159,8 @@ def open_pair(
         asked = Asked(_name(what, noun), noun, settings.bands, shape, None, settings.dtype, None, on_bad)
         sources.append(_agreeing(_sources(what, asked, None), shape, None))
     targets, queries, names = pair_bands(sources[0], sources[1], settings.bands)
+    if isinstance(targets, RasterSource) and isinstance(queries, RasterSource):
+        check_pixel_sizes(queries, targets)
     return targets, queries, settings if names is None else replace(settings, bands=names)
 
 

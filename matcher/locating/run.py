@@ -106,11 +106,11 @@ class _Progress:
 
 def _search(planned: Plan, search: Search, hits: dict[int, list[Hit]], report: Callable[[int], None]) -> None:
     """One search: its hits are added to those of the chips."""
-    seen = [v for v in search.variants if not constant(v.lay(planned.chips[v.chip]))]
-    if not seen:
+    laid = Laid(planned.chips, search.variants).that_can_be_placed()
+    if not len(laid):
         return
-    search = Search(search.tiles, seen)
-    job = prepare(search.tiles, Laid(planned.chips, seen), planned.settings)
+    search = Search(search.tiles, list(laid.variants))
+    job = prepare(search.tiles, laid, planned.settings)
     found = _candidates(job, report)
     found = found.beside(found.rivals())
     scene, row, col = search.tiles.to_scene(found.target, found.place[..., 0], found.place[..., 1])

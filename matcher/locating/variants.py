@@ -1,6 +1,7 @@
 """How chips are brought to the scenes' pixels, and which searches that makes."""
 
 import math
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from matcher.settings import MIN_SIDE
 TRIED = (1.0, 0.5, 2.0, 2 / 3, 1.5, 0.8, 1.25)  # scales tried where a chip does not say its pixel size
 LARGEST = 2048  # px a side of a chip
 _OBLONG = 0.02  # a scene's pixels are oblong or turned where a chip of square ones would differ by more
+_KEPT = 64 << 20  # bytes of chips as they are searched for, kept since resampling them takes long
 _Key = tuple[bool, tuple[int, int], tuple[float, float], tuple[Box | None, ...]]
 
 
@@ -164,28 +166,40 @@ def constant(array: NDArray) -> bool:
 
 
 class Laid:
-    """Chips as they are searched for, a `matcher.formats.base.Source`."""
+    """Chips as they are searched for, a `matcher.formats.base.Source`; the last that were read are kept."""
 
     def __init__(self, chips: RasterSource, variants: Sequence[Variant]) -> None:
         self.name = chips.name
         self.ids = np.arange(len(variants), dtype=np.int64)
+        self.variants = variants
         self._chips = chips
-        self._variants = variants
+        self._kept: OrderedDict[int, NDArray] = OrderedDict()
+        self._room = _KEPT
 
     def __len__(self) -> int:
-        return len(self._variants)
+        return len(self.variants)
 
     def shape(self, index: int) -> tuple[int, int, int]:
         """(height, width, bands) in the search."""
-        variant = self._variants[index]
+        variant = self.variants[index]
         shape = self._chips.shape(variant.chip)
         return (*variant.side, shape[2])
 
     def where(self, index: int) -> str:
         """The chip's file."""
-        return self._chips.where(self._variants[index].chip)
+        return self._chips.where(self.variants[index].chip)
 
     def __getitem__(self, index: int) -> NDArray:
         """A chip, turned and resampled."""
-        variant = self._variants[index]
-        return variant.lay(self._chips[variant.chip])
+        if index not in self._kept:
+            variant = self.variants[index]
+            self._kept[index] = variant.lay(self._chips[variant.chip])
+            self._room -= self._kept[index].nbytes
+            while self._room < 0 and len(self._kept) > 1:
+                self._room += self._kept.popitem(last=False)[1].nbytes
+        return self._kept[index]
+
+    def that_can_be_placed(self) -> "Laid":
+        """Those that are not constant."""
+        good = [variant for k, variant in enumerate(self.variants) if not constant(self[k])]
+        return self if len(good) == len(self) else Laid(self._chips, good)

@@ -9,11 +9,10 @@ import numpy as np
 
 from matcher.errors import MatcherError
 from matcher.evidence import channels
-from matcher.formats.base import OnBad, Source
+from matcher.formats.base import Source
 from matcher.formats.opening import open_pair
 from matcher.formats.raster import RasterSource
 from matcher.imagery import Pictures, Roles, open_pictures, resolve_bands
-from matcher.matching.grids import check_grids
 from matcher.model import Model, read_model, shipped
 from matcher.search.candidates import Candidates
 from matcher.search.exhaustive import fits, search_everywhere
@@ -73,7 +72,7 @@ def prepare(
     """Open and check everything that a match needs; takes and raises what `match` does."""
     settings = with_options(settings, {**options})
     model = shipped() if settings.model is None else read_model(settings.model)
-    left, right, settings = open_both(images, patches, settings)
+    left, right, settings = open_pair(images, patches, settings)
     targets, queries = open_pictures(left, right, settings.value_range)
     names = resolve_bands(targets, queries, settings)
     roles = Roles.of(names)
@@ -107,23 +106,6 @@ def _tell_numbers(what: str, source: Source) -> None:
         log.info(
             "%s have the numbers of their order: %s%s", what, first, f" to {last}" if len(source) > 1 else ""
         )
-
-
-def open_both(
-    images: Any,
-    patches: Any,
-    settings: Settings,
-    *,
-    on_bad_image: OnBad | None = None,
-    on_bad_patch: OnBad | None = None,
-) -> tuple[Source, Source, Settings]:
-    """As `matcher.formats.opening.open_pair`, and rasters of both sides refused where their pixels differ in size."""
-    targets, queries, settings = open_pair(
-        images, patches, settings, on_bad_image=on_bad_image, on_bad_patch=on_bad_patch
-    )
-    if isinstance(targets, RasterSource) and isinstance(queries, RasterSource):
-        check_grids(queries, targets)
-    return targets, queries, settings
 
 
 def _check_constant(patches: Pictures) -> None:

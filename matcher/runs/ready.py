@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from matcher.errors import MatcherError, NoInputError, SettingsError
 from matcher.formats.base import BadRecord, Source
+from matcher.formats.opening import open_pair
 from matcher.formats.raster import RasterSource
 from matcher.formats.submission import read_rows, to_int64
 from matcher.imagery import open_pictures
-from matcher.matching.job import Job, open_both, prepare
+from matcher.matching.job import Job, prepare
 from matcher.result import Result
 from matcher.search.exhaustive import fits
 from matcher.settings import MIN_SIDE, Settings
@@ -192,7 +193,7 @@ def read_ids(path: str) -> tuple[int, ...]:
 
 def _usable(images: Any, patches: Any, settings: Settings, bad: list[Bad]) -> tuple[Source, Source, Settings]:
     """Both inputs without their bad records, which are added to `bad`, and the settings with the bands' names."""
-    targets, queries, settings = open_both(
+    targets, queries, settings = open_pair(
         images,
         patches,
         settings,

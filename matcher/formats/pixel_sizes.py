@@ -1,4 +1,4 @@
-"""Whether images and patches that say how large their pixels are say the same: a match compares pixel by pixel."""
+"""Whether rasters that are compared pixel by pixel, and say how large their pixels are, say the same."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from matcher.geo.grid import Grid, relation
 _ALIKE = 0.03  # by which pixel sizes may differ, as a share
 
 
-def check_grids(patches: RasterSource, images: RasterSource) -> None:
+def check_pixel_sizes(patches: RasterSource, images: RasterSource) -> None:
     """Raise where a patch and an image state different pixel sizes, or, of one CRS, different directions.
 
     Raises
@@ -21,8 +21,8 @@ def check_grids(patches: RasterSource, images: RasterSource) -> None:
         for image in _kinds(images):
             if not _alike(patch.georef, image.georef):
                 raise MatcherError(
-                    f"{patch.name}: has pixels of {_said(patch)}, and {image.name} of {_said(image)}: match takes both "
-                    "as they are, pixel by pixel; use `matcher locate`, which brings them to one grid"
+                    f"{patch.name}: has pixels of {_said(patch)}, and {image.name} of {_said(image)}, which cannot be "
+                    "compared pixel by pixel; use `matcher locate`, which brings them to one grid"
                 )
 
 
