@@ -1,10 +1,11 @@
 """What ``matcher --show-versions`` prints: everything that a report of a bug should say."""
 
-import os
 import platform
 import sys
 from importlib import metadata
 
+from matcher.kernels.sources import digest
+from matcher.threads import usable_cores
 from matcher.version import VERSION
 
 _PACKAGES = (
@@ -15,11 +16,10 @@ _PACKAGES = (
 
 def versions() -> list[tuple[str, str]]:
     """Pairs of name and version: the matcher, Python, the machine, and the packages that are installed."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     out = [
-        ("matcher", VERSION),
+        ("matcher", f"{VERSION}, kernels {digest()}"),
         ("Python", f"{platform.python_version()} ({sys.executable})"),
-        ("system", f"{platform.platform()}, {cores} cores"),
+        ("system", f"{platform.platform()}, {usable_cores()} cores"),
     ]
     for name in _PACKAGES:
         try:

@@ -1,18 +1,19 @@
-"""One way to compile a kernel: cached in the user's own cache folder, and working where that cannot be."""
+"""One way to compile a kernel: cached in the user's own cache folder, and working where that cannot be.
+
+numba compiles a kernel anew where its own file was changed, and not where one that it calls was. So compiled kernels
+lie in a folder by the digest of all their sources: an edited kernel never runs from the cache of another.
+"""
 
 import contextlib
 import os
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numba
 import platformdirs
 
-# Before numba is imported: next to the package the cache fails in read-only installs and races on network file
-# systems (numba #4032, #10128).
-os.environ.setdefault("NUMBA_CACHE_DIR", platformdirs.user_cache_dir("matcher-numba", appauthor=False))
-
-import numba
+from matcher.kernels.sources import digest
 
 # What may be assumed of floats: sums reordered and contracted, never "there is no NaN" (nnan, ninf), since that
 # would make the checks for it vanish.
@@ -24,13 +25,30 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]
 
     def compile_lazily(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
-            compiled: Any = numba.njit(cache=True, **options)(function)
+            with _cache_folder():
+                compiled: Any = numba.njit(cache=True, **options)(function)
             compiled._cache = _Forgiving(compiled._cache)
         except (RuntimeError, OSError):  # no folder to cache in
             compiled = numba.njit(**options)(function)
         return typing.cast(Callable[..., Any], compiled)
 
     return compile_lazily
+
+
+@contextlib.contextmanager
+def _cache_folder() -> Iterator[None]:
+    """Within, numba takes the folder of this package's kernels; other packages' keep theirs.
+
+    It is in `NUMBA_CACHE_DIR` where that is set, else in the user's cache: next to the package the cache fails in
+    read-only installs and races on network file systems (numba #4032, #10128).
+    """
+    before = numba.config.CACHE_DIR
+    base = before or platformdirs.user_cache_dir("matcher-numba", appauthor=False)
+    numba.config.CACHE_DIR = os.path.join(base, digest())
+    try:
+        yield
+    finally:
+        numba.config.CACHE_DIR = before
 
 
 class _Forgiving:

@@ -12,8 +12,10 @@ import numpy as np
 from matcher.errors import FormatError, ResumeError
 from matcher.formats.base import Source
 from matcher.formats.files import CHUNK, problem
+from matcher.formats.gather import RasterForm
 from matcher.formats.opening import is_paths
-from matcher.formats.registry import files_of
+from matcher.formats.registry import expand, files_of
+from matcher.kernels.sources import digest
 from matcher.model import read_model
 from matcher.settings import Settings
 from matcher.version import VERSION
@@ -57,8 +59,10 @@ class Inputs:
         paths = [what] if isinstance(what, str | os.PathLike) else what if is_paths(what) else []
         for path in map(os.fspath, paths):
             inside = files_of(path)
+            # Rasters are numbered by their names, so a file that was renamed is another input.
+            named = inside != [path] or any(isinstance(reader, RasterForm) for _, reader in expand(path))
             for file in inside:
-                if inside != [path]:
+                if named:
                     digest.update(os.fsencode(os.path.relpath(file, os.path.dirname(path))) + b"\0")
                 for piece in self._pieces(file):
                     digest.update(piece)
@@ -100,8 +104,10 @@ def _stamp(path: str) -> Stamp:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the packages that compute."""
-    return {"matcher": VERSION} | {name: importlib.metadata.version(name) for name in PACKAGES}
+    """Versions of the packages that compute, and the digest of the kernels."""
+    return {"matcher": VERSION, "kernels": digest()} | {
+        name: importlib.metadata.version(name) for name in PACKAGES
+    }
 
 
 def settings_identity(settings: Settings) -> dict[str, Any]:

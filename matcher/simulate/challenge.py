@@ -24,6 +24,7 @@ from matcher.imagery import to_official
 from matcher.placements import Placements
 from matcher.simulate.noise import Field
 from matcher.simulate.world import SimulatedPlace, generator, make_place
+from matcher.threads import usable_cores
 
 BANDS = 4
 SERIES_A_FILE = 100
@@ -117,12 +118,6 @@ def _in_order(job: Callable[[int], T], count: int, threads: int) -> Iterator[T]:
                 future.cancel()
 
 
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _check(images: int, patches_per_image: int, seed: int, size: int, patch_side: int, threads: int) -> None:
     for name, value, least in (
         ("images", images, 1),
@@ -191,7 +186,7 @@ def simulate(
     MatcherError
         If the folder cannot be written or the disk has no room.
     """
-    threads = _cores() if threads is None else threads
+    threads = usable_cores() if threads is None else threads
     _check(images, patches_per_image, seed, size, patch_side, threads)
     folder = Path(folder)
     inside = OutputFolder(folder, "simulate")

@@ -280,6 +280,25 @@ class TestAtomicWriting:
             pass
         assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o600
 
+    @pytest.mark.parametrize("mask", [0o077, 0o002, 0o027, 0o000])
+    def test_a_new_file_has_the_rights_that_the_umask_leaves(self, tmp_path, mask, monkeypatch):
+        """Wherever that is told, and with nothing asked of /proc."""
+        monkeypatch.setattr("builtins.open", None)
+        before = os.umask(mask)
+        try:
+            with atomic_write(tmp_path / "a"):
+                pass
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o666 & ~mask
+
+    @pytest.mark.parametrize("sign", ["a", "\u00fc", "\u56f3", "\U0001f6f0"])
+    def test_any_name_that_the_system_takes_is_written(self, tmp_path, sign):
+        most = os.pathconf(tmp_path, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
+        name = sign * (most // len(os.fsencode(sign)))
+        write_submission(tmp_path / name, placements((1, 2, 3, 4)))
+        assert os.listdir(tmp_path) == [name]
+
     def test_links_and_devices_stay(self, tmp_path):
         (tmp_path / "real").write_text("before")
         (tmp_path / "link").symlink_to(tmp_path / "real")

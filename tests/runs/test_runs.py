@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 import matcher
 from matcher.cli import main
@@ -199,6 +200,34 @@ def test_changed_input_and_version_are_refused(tmp_path, monkeypatch):
     write_inputs(tmp_path, seed=1)
     with pytest.raises(ResumeError, match=r"images\.sha256"):
         run(images, patches, tmp_path / "run", batch=SMALL)
+
+
+@pytest.mark.parametrize("form", ["file", "files", "folder", "glob", "list"])
+def test_renamed_rasters_are_another_run(tmp_path, form):
+    """They are numbered by their names: the answers of the old ones would name images that are not there."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    for name in ("1", "2")[form == "file" :]:
+        Image.fromarray(rng.integers(0, 255, (40, 40, 3), np.uint8)).save(tmp_path / "a" / f"{name}.png")
+    patches = [np.asarray(Image.open(tmp_path / "a" / "2.png"))[5:25, 8:28]]
+
+    def images(folder):
+        paths = sorted(folder.glob("*.png"))
+        (folder / "all.txt").write_text("\n".join(path.name for path in paths))
+        return {"file": paths[-1], "files": paths, "folder": folder, "glob": folder / "*.png"}.get(
+            form, folder / "all.txt"
+        )
+
+    first = run(images(tmp_path / "a"), patches, tmp_path / "run").result
+    assert first.image.tolist() == [2]
+    for path in (tmp_path / "a").glob("*.png"):
+        shutil.copy(path, tmp_path / "b")
+    if form in ("file", "files"):  # the same names elsewhere are the same run
+        assert run(images(tmp_path / "b"), patches, tmp_path / "run").result.image.tolist() == [2]
+    (tmp_path / "b" / "2.png").rename(tmp_path / "b" / "7.png")
+    with pytest.raises(ResumeError, match=r"images\.sha256"):
+        run(images(tmp_path / "b"), patches, tmp_path / "run")
 
 
 def test_what_no_answer_depends_on_may_change(world, whole, tmp_path):
