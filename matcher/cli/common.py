@@ -1,13 +1,16 @@
 """What every command has: ``--config FILE.toml`` and ``-v/--verbose``."""
 
+import functools
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from matcher.cli.paths import Read, checked
+from matcher.cli.idle import tell_idle
+from matcher.cli.paths import Read, check
 from matcher.errors import SettingsError
 
 
@@ -32,8 +35,23 @@ def with_common(command: click.Command) -> click.Command:
             help="Show the libraries' logs, and where in the code an error arose.",
         )
         command.params += [config, verbose]
-        checked(command)
+        command.callback = _checked(command)
     return command
+
+
+def _checked(command: click.Command) -> Callable[..., Any]:
+    """What the command does, after a look at its paths and at options that do nothing."""
+    inner = command.callback
+    assert inner is not None
+
+    @functools.wraps(inner)
+    def callback(*arguments: Any, **options: Any) -> Any:
+        context = click.get_current_context()
+        tell_idle(context)
+        check(command, context.params)
+        return inner(*arguments, **options)
+
+    return callback
 
 
 def _be_verbose(context: click.Context, _param: click.Parameter, value: bool) -> None:

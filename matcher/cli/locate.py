@@ -1,10 +1,11 @@
 """``matcher locate``: where on Earth chips lie."""
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,9 +20,14 @@ from matcher.cli.options import (
 )
 from matcher.cli.paths import Filled, Read, Written
 from matcher.cli.progress import reporting
-from matcher.errors import SettingsError
+from matcher.errors import MatcherError, SettingsError
+
+if TYPE_CHECKING:
+    from matcher.formats.raster import RasterSource
 
 _WORD = "in"  # between chips and scenes
+_LARGER = 2  # times the pixels of the smallest chip: so large a one may be a scene
+log = logging.getLogger("matcher")
 
 
 @click.command("locate")
@@ -125,7 +131,14 @@ def command(
     for output in outputs:
         check_suffix(output)
     with reporting(quiet) as progress:
-        planned = plan(chips, scenes, rotations=_angles(rotations), **options)
+        try:
+            planned = plan(chips, scenes, rotations=_angles(rotations), **options)
+        except MatcherError as error:
+            raise type(error)(f"{error}{_taken(chips, scenes, files)}") from None
+        if _differ(planned.chips):
+            told = _taken(chips, scenes, files)
+            if told:
+                log.warning("%s", told.removeprefix("; "))
         if folder is not None:
             names = georeferenced_names([raster.name for raster in planned.chips.rasters])
             OutputFolder(folder, GEOREFERENCED).check(names.values(), files)
@@ -163,6 +176,22 @@ def split(files: Sequence[str]) -> tuple[list[str], list[str]]:
     if not chips or not scenes:
         raise SettingsError("name chips, and then the scenes to look in: matcher locate CHIP… in SCENE…")
     return chips, scenes
+
+
+def _taken(chips: Sequence[str], scenes: Sequence[str], files: Sequence[str]) -> str:
+    """What was taken for chips and what for scenes, where several were named without the word between."""
+    if len(chips) < 2 or len(chips) + len(scenes) < len(files):
+        return ""
+    return (
+        f"; {len(chips)} files were taken for chips, {chips[-1]} the last, and {scenes[0]} alone for a scene: if there "
+        "are more scenes, write the word `in` between chips and scenes"
+    )
+
+
+def _differ(chips: "RasterSource") -> bool:
+    """Whether chips are of so different sizes that one may be a scene."""
+    sizes = [raster.height * raster.width for raster in chips.rasters]
+    return max(sizes) >= _LARGER * min(sizes)
 
 
 def _angles(text: str | None) -> tuple[float, ...]:

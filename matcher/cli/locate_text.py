@@ -21,16 +21,22 @@ def table(places: Sequence[Place]) -> str:
         name = os.path.basename(place.chip.rstrip("/")) if place.rank < 2 else ""
         if place.rank == 0:
             refused = "in none of these scenes"
-            rows.append((name, refused, "", "", "", "", "", f"{place.confidence:.3f}", place.reason))
+            why = place.reason or "less sure than asked for"
+            rows.append((name, refused, "", "", "", "", "", _spell(place.confidence), why))
             continue
         scale = f"{place.scale:.4g}" + (f" turned {place.rotation:g}°" if place.rotation else "")
         degrees = [f"{record[key]:.6f}" if record[key] is not None else "" for key in ("lon", "lat")]
         scene = os.path.basename(place.scene.rstrip("/"))
         corner = f"{place.row:.1f}", f"{place.col:.1f}"
-        rows.append((name, scene, *corner, *degrees, scale, f"{place.confidence:.3f}", place.reason))
+        rows.append((name, scene, *corner, *degrees, scale, _spell(place.confidence), place.reason))
     widths = [max(len(row[k]) for row in rows) for k in range(len(_HEADER))]
     lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
     return "\n".join([*lines, "", summary(places)])
+
+
+def _spell(confidence: float) -> str:
+    """To three places, and 1.000 for 1 alone: what is less is less than ``--min-confidence 1``."""
+    return f"{confidence if confidence >= 1 else min(confidence, 0.999):.3f}"
 
 
 def summary(places: Sequence[Place]) -> str:

@@ -1,8 +1,7 @@
 """Paths on the command line: read, written, or folders that are filled; what is written is checked before any work."""
 
-import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -27,22 +26,6 @@ class Filled(click.Path):
 
 class RunDir(click.Path):
     """The directory of a run."""
-
-
-def checked(command: click.Command) -> click.Command:
-    """The command with a check of all its outputs against all its inputs before anything is done."""
-    inner = command.callback
-    assert inner is not None
-    command.callback = functools.wraps(inner)(_checking(command, inner))
-    return command
-
-
-def _checking(command: click.Command, inner: Callable[..., Any]) -> Callable[..., Any]:
-    def callback(*arguments: Any, **options: Any) -> Any:
-        check(command, click.get_current_context().params)
-        return inner(*arguments, **options)
-
-    return callback
 
 
 def check(command: click.Command, values: dict[str, Any]) -> None:

@@ -78,16 +78,20 @@ def run(planned: Plan, progress: Progress | None = None) -> list[Place]:
     """Do what was planned; see `locate`."""
     hits: dict[int, list[Hit]] = {k: [] for k in range(len(planned.chips))}
     blank = {k for k in hits if constant(planned.chips[k])}
+    sure: set[int] = set()
     tell = _Progress(progress, planned.pairs)
     with limited(planned.settings.threads):
         for search in planned.searches:
             sought = [v for v in search.variants if v.chip not in blank]
             if not search.variants[0].first:
                 sought = [v for v in sought if weighed(planned, hits[v.chip]).sure < SURE]
+                sure |= {v.chip for v in search.variants if v.rotation} - {v.chip for v in sought}
             if sought:
                 _search(planned, Search(search.tiles, sought), hits, tell)
         for search in planned.searches:
             search.tiles.check_seen()
+        if sure:
+            log.info("rotations: %d of %d chips are sure and are not turned further", len(sure), len(hits))
         return [place for k in range(len(planned.chips)) for place in _places(planned, k, hits[k])]
 
 
@@ -155,8 +159,9 @@ def _places(planned: Plan, chip: int, hits: list[Hit]) -> list[Place]:
     best = weighed(planned, hits)
     code = _reason(planned, chip, best)
     if not hits or best.sure < planned.asked.min_confidence:
+        why = code or "less sure than was asked for"
         log.info(
-            "%s: in none of these scenes (%s)%s", planned.chips.where(chip), code, _guess(planned, best.hits)
+            "%s: in none of these scenes (%s)%s", planned.chips.where(chip), why, _guess(planned, best.hits)
         )
         return [_refused(planned, chip, best.sure, code)]
     shown = _shown(planned, best)[: planned.asked.candidates]
@@ -197,7 +202,7 @@ def _reason(planned: Plan, chip: int, best: Weighed) -> str:
         return fault(to_dn(array, told), Roles.of(planned.settings.band_names(array.shape[2]))) or "weak"
     first = best.hits[0]
     patch, roles = first.job.patches[first.row_of], first.job.roles
-    if best.sure >= max(IN_DOUBT, planned.asked.min_confidence):
+    if best.sure >= IN_DOUBT:
         return fault_of_little(patch, roles, best.said)
     piece = first.search.tiles.pieces[first.piece]
     place = (first.row - piece.row, first.col - piece.col)

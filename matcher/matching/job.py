@@ -119,7 +119,7 @@ def _check_constant(patches: Pictures) -> None:
     if constant:
         more = f" and {len(constant) - 1} more" if len(constant) > 1 else ""
         log.warning(
-            "%s%s: constant in every band, so nothing can place it: answered with a placeholder",
+            "%s%s: constant in every band, so at most its colour can place it, and never surely",
             patches.source.where(constant[0]),
             more,
         )

@@ -64,8 +64,8 @@ def match(
 
     Notes
     -----
-    A constant patch among others is answered with a placeholder, confidence near 0, and a warning in the log
-    ``matcher``, where the value ranges that were told are noted too.
+    A constant patch among others is answered by its colour, confidence near 0, with a warning in the log ``matcher``,
+    where the value ranges that were told are noted too.
 
     Examples
     --------

@@ -209,6 +209,23 @@ def test_a_constant_patch_among_others_is_answered_and_named(search, caplog):
 
 
 @pytest.mark.parametrize("search", SEARCHES)
+def test_a_constant_patch_is_answered_by_its_colour_as_is_said(search, caplog):
+    images = noise(2, 96, 96) // 4
+    images[1, 30:, 30:] = (300, 320, 420, 90)
+    patches = [*cut(images, ((0, 5, 6),)), np.full((32, 32, 4), (300, 320, 420, 90), np.uint16)]
+    patches[0] = patches[0][:32, :32]
+    with caplog.at_level(logging.WARNING, "matcher"):
+        result = matcher.match(images, patches, search=search)
+    image, y, x = answers(result)[1]
+    assert image == 1
+    assert min(y, x) >= 30
+    assert result.confidence[1] < 0.5
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 1
+    assert "colour" in told[0]
+
+
+@pytest.mark.parametrize("search", SEARCHES)
 def test_no_data_is_no_evidence(search):
     """Half of the patch is nodata, 0 in all bands: the other half finds the place."""
     images = noise(3, 96, 96)
