@@ -118,6 +118,7 @@ def main():
     parser.add_argument("--seed", type=int, default=101)
     parser.add_argument("--only", help="places whose name or group holds this")
     parser.add_argument("--warps", default=",".join(WARPS))
+    parser.add_argument("--count", type=int, default=150, help="tie points sought")
     parser.add_argument("--own-offset", action="store_true", help="take shift_yx for the dates' own offset")
     options = parser.parse_args()
     print(
@@ -130,7 +131,9 @@ def main():
         for kind in options.warps.split(","):
             with tempfile.TemporaryDirectory() as folder:
                 rng = np.random.default_rng(options.seed)
-                found, errors, seconds = measure(Path(folder), first, second, names, kind, offset, rng)
+                found, errors, seconds = measure(
+                    Path(folder), first, second, names, kind, offset, rng, count=options.count
+                )
             if errors is None:
                 print(f"| {name} | {kind} | refused: {found} | {seconds:.1f} |", flush=True)
                 all_errors.setdefault((group, kind), []).append(np.nan)

@@ -112,7 +112,7 @@ class Frame:
         """
         to_ref = self._local(top, left, side)
         size = side + 2 * rim
-        if not np.isfinite(to_ref).all():  # no place that the reference's CRS reaches
+        if not np.isfinite(to_ref[:6]).all():  # no place that the reference's CRS reaches
             return np.zeros((size, size, self.moving.source.shape(0)[2]), np.float32), np.full(2, -float(rim))
         a, b, c, d, e, f = to_ref[:6]
         if max(abs(a - 1), abs(b), abs(d), abs(e - 1)) * size < _SAME:

@@ -179,12 +179,28 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
             with open(target, mode, **text) as file:
                 yield file
             return
-        with _replacing(path) as descriptor:
+        with _replacing(path) as (descriptor, _):
             buffered: Any = io.BufferedWriter(layer.raw(descriptor))
             with io.TextIOWrapper(buffered, **text) if text else buffered as file:
                 yield file
                 file.flush()
                 layer.sync(file.fileno())
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
+    """The same for libraries that write a file by its name: the name of an empty file, which takes the path's place.
+
+    Raises
+    ------
+    MatcherError
+        As `atomic_write`.
+    """
+    with _write_errors(path), _replacing(path) as (descriptor, temporary):
+        os.close(descriptor)
+        yield temporary
+        with open(temporary, "rb") as file:
+            layer.sync(file.fileno())
 
 
 @contextlib.contextmanager
@@ -200,14 +216,14 @@ def _write_errors(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _replacing(path: str | os.PathLike[str]) -> Iterator[int]:
-    """A new file, open to be written, beside the one that it takes the place of when the body is done."""
+def _replacing(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
+    """A new file, open to be written, and its name, beside the one that it takes the place of when the body is done."""
     target = os.path.realpath(path)
     if os.path.isdir(target):
         raise MatcherError(f"{os.fspath(path)}: is a folder; name a file to write")
     descriptor, temporary = _create(os.path.dirname(target))
     try:
-        yield descriptor
+        yield descriptor, temporary
         with contextlib.suppress(FileNotFoundError):  # a new file has the rights that the umask leaves it
             os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
         layer.replace(temporary, target)

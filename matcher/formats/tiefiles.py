@@ -1,0 +1,263 @@
+"""Tie points as files: CSV, GeoJSON, GeoPackage, QGIS's ``.points``, and a script of GDAL's GCPs; and read again."""
+
+import csv
+import json
+import math
+import os
+import struct
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from matcher.errors import FormatError, MatcherError
+from matcher.formats.files import atomic_write, problem
+from matcher.geo.grid import Grid
+from matcher.version import install_command
+
+COLUMNS = (
+    "id", "row", "col", "down", "right", "sigma", "left_down", "left_right", "confidence", "used", "reason",
+    "map_x", "map_y", "shift_x", "shift_y", "lon", "lat",
+)  # fmt: skip
+_TIES = ("row", "col", "down", "right", "sigma", "confidence", "reason")  # what is read again
+_GCPS = ("mapX", "mapY", "sourceX", "sourceY", "enable")
+
+Record = Mapping[str, Any]
+Rows = list[tuple[float, float, float, float, float, float, str]]
+
+
+def check_suffix(path: str | os.PathLike[str]) -> None:
+    """Raise where `write_ties` has no form for a path's suffix, or what it needs is not installed."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in _WRITERS:
+        raise MatcherError(
+            f"{os.fspath(path)}: tie points are written as {', '.join(_WRITERS)}; choose one of them"
+        )
+    if suffix == ".gpkg":
+        _pyogrio(path)
+
+
+def write_ties(path: str | os.PathLike[str], records: Sequence[Record], grid: Grid | None) -> None:
+    """Write tie points in the form that the path's suffix names; the file appears when it is whole.
+
+    Parameters
+    ----------
+    path : path
+        ``.csv``: a row a point, `COLUMNS`. ``.geojson``: points in longitude and latitude, where the moving scene says
+        that they are. ``.gpkg``: GeoPackage in the moving scene's CRS (extra ``geopackage``). ``.points``: what
+        QGIS's georeferencer opens. ``.gcps``: options of ``gdal_translate``, a line a point used.
+    records : sequence of dict
+        `COLUMNS` of each point; None where unknown.
+    grid : Grid, optional
+        Of the moving scene; None where it has none.
+
+    Raises
+    ------
+    MatcherError
+        If the suffix is none of these, the form needs a CRS and there is none, or the file cannot be written.
+    """
+    check_suffix(path)
+    _WRITERS[Path(path).suffix.lower()](path, records, grid)
+
+
+def read_ties(path: str | os.PathLike[str], grid: Grid | None) -> Rows:
+    """Read tie points that `write_ties` wrote, perhaps mended by hand, or QGIS wrote.
+
+    Parameters
+    ----------
+    path : path
+        ``.csv``, ``.geojson`` or ``.points``.
+    grid : Grid, optional
+        Of the moving scene, which ``.points`` files need: their targets are map coordinates in its CRS.
+
+    Returns
+    -------
+    list of (row, col, down, right, sigma, confidence, reason)
+        As `matcher.alignment.ties.tie_points` takes them; a point that is not used has a reason, ``left out`` where the
+        file says no other.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read, lacks a column or has a value that is no number; the message names the line.
+    """
+    suffix = Path(path).suffix.lower()
+    name = os.fspath(path)
+    if suffix not in (".csv", ".geojson", ".json", ".points"):
+        raise FormatError(f"{name}: tie points are read from .csv, .geojson or .points")
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise FormatError(f"{name}: there is no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        what = problem(error) if isinstance(error, OSError) else "it is no text"
+        raise FormatError(f"{name}: cannot be read: {what}") from None
+    if suffix == ".points":
+        return _read_gcps(name, text, grid)
+    return _read_table(name, _features(name, text) if suffix != ".csv" else _lines(name, text, _TIES[:4]))
+
+
+def _lines(name: str, text: str, needed: Sequence[str]) -> Iterable[tuple[str, Record]]:
+    """(where, row) of a CSV's rows; lines that begin with # are passed over."""
+    kept = [(k, line) for k, line in enumerate(text.splitlines(), 1) if line.strip() and line[0] != "#"]
+    if not kept:
+        raise FormatError(f"{name}: is empty")
+    reader = csv.DictReader([line for _, line in kept])
+    missing = [column for column in needed if column not in (reader.fieldnames or ())]
+    if missing:
+        raise FormatError(f"{name}, line {kept[0][0]}: has no column {missing[0]!r}")
+    for row, (number, _) in zip(reader, kept[1:], strict=False):
+        yield f"{name}, line {number}", row
+
+
+def _features(name: str, text: str) -> Iterable[tuple[str, Record]]:
+    try:
+        features = json.loads(text)["features"]
+        rows = [feature["properties"] for feature in features]
+    except (ValueError, KeyError, TypeError):
+        raise FormatError(f"{name}: is no GeoJSON FeatureCollection of tie points") from None
+    for k, row in enumerate(rows, 1):
+        yield f"{name}, feature {k}", row
+
+
+def _number(where: str, row: Record, column: str, default: float | None = None) -> float:
+    value = row.get(column)
+    if value in (None, ""):
+        if default is None:
+            raise FormatError(f"{where}: has no {column}")
+        return default
+    try:
+        number = float(str(value))
+    except ValueError:
+        raise FormatError(f"{where}: {column} is {value!r}, which is no number") from None
+    if not math.isfinite(number):
+        raise FormatError(f"{where}: {column} is {value!r}; a finite number was expected")
+    return number
+
+
+def _read_table(name: str, rows: Iterable[tuple[str, Record]]) -> Rows:
+    out: Rows = []
+    for where, row in rows:
+        used = str(row.get("used", "1")).strip().lower() not in ("0", "false", "no")
+        reason = "" if used else str(row.get("reason") or "left out")
+        default = None if used else math.nan
+        place = (_number(where, row, "row"), _number(where, row, "col"))
+        shift = (_number(where, row, "down", default), _number(where, row, "right", default))
+        sigma = _number(where, row, "sigma", 0.1 if used else math.nan)
+        out.append((*place, *shift, sigma, _number(where, row, "confidence", 1.0), reason))
+    if not out:
+        raise FormatError(f"{name}: holds no tie point")
+    return out
+
+
+def _read_gcps(name: str, text: str, grid: Grid | None) -> Rows:
+    """QGIS's points: map coordinates in the moving scene's CRS, and columns and rows that count down from 0."""
+    if grid is None:
+        raise FormatError(
+            f"{name}: .points hold map coordinates, and the moving scene has no place; give .csv"
+        )
+    out: Rows = []
+    for where, row in _lines(name, text, _GCPS[:4]):
+        x, y, col, row_up = (_number(where, row, column) for column in _GCPS[:4])
+        there = ~grid.transform @ (x, y)
+        used = str(row.get("enable", "1")).strip() != "0"
+        out.append((-row_up, col, there[1] + row_up, there[0] - col, 0.1, 1.0, "" if used else "left out"))
+    if not out:
+        raise FormatError(f"{name}: holds no tie point")
+    return out
+
+
+def _write_csv(path: str | os.PathLike[str], records: Sequence[Record], _grid: Grid | None) -> None:
+    with atomic_write(path, "w") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({k: "" if row[k] is None else row[k] for k in COLUMNS} for row in records)
+
+
+def _placed(path: str | os.PathLike[str], grid: Grid | None) -> Grid:
+    if grid is None:
+        raise MatcherError(
+            f"{os.fspath(path)}: needs a scene that says where it lies; write tie points as .csv"
+        )
+    return grid
+
+
+def _write_geojson(path: str | os.PathLike[str], records: Sequence[Record], grid: Grid | None) -> None:
+    _placed(path, grid)
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {"type": "Point", "coordinates": [row["lon"], row["lat"]]},
+            "properties": {k: row[k] for k in COLUMNS},
+        }
+        for row in records
+    ]
+    with atomic_write(path, "w") as file:
+        json.dump({"type": "FeatureCollection", "features": features}, file, indent=1, allow_nan=False)
+        file.write("\n")
+
+
+def _write_points(path: str | os.PathLike[str], records: Sequence[Record], grid: Grid | None) -> None:
+    grid = _placed(path, grid)
+    with atomic_write(path, "w") as file:
+        file.write(f"#CRS: {grid.crs}\n" + ",".join((*_GCPS, "dX", "dY", "residual")) + "\n")
+        for row in records:
+            if row["down"] is None:
+                continue
+            x, y = grid.to_map(row["col"] + row["right"], row["row"] + row["down"])
+            numbers = (x, y, row["col"], -row["row"])
+            left = (row["left_right"], row["left_down"])
+            size = math.hypot(*left)
+            file.write(",".join(map(repr, numbers)) + f",{int(row['used'])},{left[0]},{left[1]},{size:.4f}\n")
+
+
+def _write_gcps(path: str | os.PathLike[str], records: Sequence[Record], grid: Grid | None) -> None:
+    grid = _placed(path, grid)
+    with atomic_write(path, "w") as file:
+        for row in records:
+            if row["used"]:
+                x, y = grid.to_map(row["col"] + row["right"], row["row"] + row["down"])
+                file.write(f"-gcp {row['col']!r} {row['row']!r} {x!r} {y!r}\n")
+
+
+def _write_gpkg(path: str | os.PathLike[str], records: Sequence[Record], grid: Grid | None) -> None:
+    pyogrio, grid = _pyogrio(path), _placed(path, grid)
+    points = np.array(
+        [struct.pack("<BI2d", 1, 1, row["map_x"], row["map_y"]) for row in records], dtype=object
+    )
+    columns = []
+    for name in COLUMNS:
+        values = [row[name] for row in records]
+        whole = name in ("id", "used")
+        kind: Any = object if name == "reason" else np.int32 if whole else np.float64
+        columns.append(np.array([math.nan if v is None else v for v in values], kind))
+    with tempfile.TemporaryDirectory(prefix="matcher-ties-") as folder:
+        file = Path(folder) / "ties.gpkg"
+        pyogrio.raw.write(
+            str(file), points, columns, list(COLUMNS), layer="tie points", driver="GPKG",
+            geometry_type="Point", crs=grid.crs,
+        )  # fmt: skip
+        with atomic_write(path) as out:
+            out.write(file.read_bytes())
+
+
+def _pyogrio(path: str | os.PathLike[str]) -> Any:
+    try:
+        import pyogrio
+        import pyogrio.raw
+    except ImportError:
+        raise MatcherError(
+            f"{os.fspath(path)}: writing GeoPackage needs pyogrio: {install_command('geopackage')}"
+        ) from None
+    return pyogrio
+
+
+_WRITERS: dict[str, Callable[[str | os.PathLike[str], Sequence[Record], Grid | None], None]] = {
+    ".csv": _write_csv,
+    ".geojson": _write_geojson,
+    ".gpkg": _write_gpkg,
+    ".points": _write_points,
+    ".gcps": _write_gcps,
+}
