@@ -149,7 +149,7 @@ def _tags(made: Alignment) -> dict[str, str]:
     }
 
 
-class _Inverse:
+class Inverse:
     """From where the reference has ground to the moving scene's pixel that shows it: p with p + shift(p) = place."""
 
     def __init__(self, transform: Transform, size: tuple[int, int]) -> None:
@@ -181,7 +181,7 @@ def _warp(source: str, path: str | os.PathLike[str], made: Alignment, onto: Onto
     assert made.georef is not None
     own = made.georef
     grid = onto.grid or own
-    inverse = _Inverse(made.transform, made.size)
+    inverse = Inverse(made.transform, made.size)
     with (
         atomic_path(path) as temporary,
         gdal_errors(os.fspath(path), "cannot be warped"),

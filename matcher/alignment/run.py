@@ -107,8 +107,16 @@ class Alignment:
 
     @property
     def left(self) -> NDArray[np.float64]:
-        """(n, 2): what is left of the shift at each point, pixels; nan where nothing was found."""
-        return self.points.shifts - self.transform.shifts(self.points.places)
+        """(n, 2): what is left of the shift at each point, pixels; nan where nothing was found.
+
+        Of points used it is what a transform that has not seen them leaves, so that a kind that bends through all its
+        points does not look perfect.
+        """
+        out = self.points.shifts - self.transform.shifts(self.points.places)
+        used = np.flatnonzero(self.points.used)
+        if len(self.transform.left) == len(used):
+            out[used] = self.transform.left
+        return out
 
     def accuracy(self, after: bool = True) -> dict[str, Figure]:
         """`matcher.alignment.accuracy.measure` of the points used, pixels: after the transform, or before."""

@@ -1,7 +1,7 @@
 """From tie points to a transform: of the kind asked for, or the one that foretells points left out best."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +40,10 @@ class Transform:
     bent : callable, optional
         Places (n, 2) to what the shift is beside that, (n, 2); None where it is linear.
     parameters : int
+    left : ndarray (n, 2)
+        What a transform that has not seen a point leaves of its shift, pixels, for each point in turn.
     validated : float
-        RMSE of points left out in cross-validation, pixels a coordinate; nan where there were too few.
+        RMSE of that, a coordinate, without the worst 5 %.
     tried : dict of str to float
         The same of all kinds that were tried.
     """
@@ -50,6 +52,7 @@ class Transform:
     matrix: NDArray[np.float64]
     bent: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
     parameters: int = 2
+    left: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
     validated: float = float("nan")
     tried: dict[str, float] = field(default_factory=dict)
 
@@ -86,26 +89,22 @@ def choose(
     if kind != "auto":
         if allowed[kind]:
             raise MatcherError(f"a transform of kind {kind} {allowed[kind]}")
-        error = _validated(kind, places, shifts, sigma)
-        made = _fit(kind, places, shifts, sigma)
-        return _with(made, error, {kind: error})
+        return _with(_fit(kind, places, shifts, sigma), _left(kind, places, shifts, sigma), {})
     if allowed["shift"]:
         raise MatcherError(f"even a shift {allowed['shift']}")
-    tried: dict[str, float] = {}
-    best = "shift"
-    for name in KINDS:
-        if allowed[name]:
-            continue
-        tried[name] = _validated(name, places, shifts, sigma)
-        if name == best:
-            continue
-        if tried[name] < _BETTER * tried[best] and not _wild(_fit(name, places, shifts, sigma), places, size):
-            best = name
-    return _with(_fit(best, places, shifts, sigma), tried[best], tried)
+    left = {name: _left(name, places, shifts, sigma) for name in KINDS if not allowed[name]}
+    tried = {name: _rmse(rest) for name, rest in left.items()}
+    best = _fit("shift", places, shifts, sigma)
+    for name in tried:
+        if tried[name] < _BETTER * tried[best.kind]:
+            made = _fit(name, places, shifts, sigma)
+            best = best if _wild(made, places, size) else made
+    return _with(best, left[best.kind], tried)
 
 
-def _with(made: Transform, error: float, tried: dict[str, float]) -> Transform:
-    return Transform(made.kind, made.matrix, made.bent, made.parameters, error, tried)
+def _with(made: Transform, left: NDArray[np.float64], tried: dict[str, float]) -> Transform:
+    error = _rmse(left)
+    return replace(made, left=left, validated=error, tried=tried or {made.kind: error})
 
 
 def _lack(kind: str, places: NDArray[np.float64], size: tuple[int, int]) -> str:
@@ -209,7 +208,8 @@ def _fit_field(
     which = np.unique(np.linspace(0, len(places) - 1, min(len(places), _CENTRES)).astype(int))
     if smooth is None:
         errors = [
-            _left_out(lambda p, s, e, v=v: _fit_field(p, s, e, v), places, shifts, sigma) for v in _SMOOTH
+            _rmse(_left_out(lambda p, s, e, v=v: _fit_field(p, s, e, v), places, shifts, sigma))
+            for v in _SMOOTH
         ]
         smooth = _SMOOTH[int(np.argmin(errors))]
     span = float(np.ptp(places, axis=0).max())
@@ -226,9 +226,9 @@ def _fit_field(
     return Transform("field", base.matrix, bent, len(which))
 
 
-def _validated(
+def _left(
     kind: str, places: NDArray[np.float64], shifts: NDArray[np.float64], sigma: NDArray[np.float64]
-) -> float:
+) -> NDArray[np.float64]:
     return _left_out(lambda p, s, e: _fit(kind, p, s, e), places, shifts, sigma)
 
 
@@ -237,16 +237,21 @@ def _left_out(
     places: NDArray[np.float64],
     shifts: NDArray[np.float64],
     sigma: NDArray[np.float64],
-) -> float:
-    """RMSE a coordinate of points that the fit has not seen, the worst 5 % left out."""
-    off = np.zeros(len(places))
+) -> NDArray[np.float64]:
+    """What fits that have not seen a point leave of its shift, (n, 2)."""
+    left = np.zeros((len(places), 2))
     folds = _folds(places)
     for k in np.unique(folds):
         out = folds == k
         made = fit(places[~out], shifts[~out], sigma[~out])
-        off[out] = ((shifts[out] - made.shifts(places[out])) ** 2).mean(-1)
-    kept = np.sort(off)[: max(int(0.95 * len(off)), 1)]
-    return float(np.sqrt(kept.mean()))
+        left[out] = shifts[out] - made.shifts(places[out])
+    return left
+
+
+def _rmse(left: NDArray[np.float64]) -> float:
+    """A coordinate, without the worst 5 %."""
+    squares = np.sort((left**2).mean(-1))
+    return float(np.sqrt(squares[: max(int(0.95 * len(squares)), 1)].mean()))
 
 
 def _folds(places: NDArray[np.float64]) -> NDArray[np.int64]:

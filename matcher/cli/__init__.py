@@ -14,6 +14,7 @@ COMMANDS = {
     "match": "Find the image and the pixel of every patch.",
     "merge": "Join the run directories of a match.",
     "locate": "Find where chips lie in scenes.",
+    "align": "Bring scenes onto another of the same ground.",
     "score": "Score a submission against the answers.",
     "compare": "Compare submissions on the same answers.",
     "cut": "Cut a challenge with known answers from time series.",
