@@ -1,9 +1,11 @@
 """``matcher compare``: submissions and rankings side by side."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from matcher.cli.options import Names
 from matcher.cli.output import (
     emit,
     groups_options,
@@ -23,7 +25,13 @@ from matcher.errors import MatcherError
 @click.option(
     "--difficulty",
     type=Read(),
-    help="CSV of patch ids and columns such as texture, cloud, season gap: numbers are cut into thirds.",
+    help="CSV of patch ids and columns such as texture, cloud, season gap, as a manifest: numbers are cut into thirds.",
+)
+@click.option(
+    "--columns",
+    type=Names(),
+    metavar="A,B,…",
+    help="Columns of --difficulty.  [default: those that do not say where a patch is from]",
 )
 @xy_order_option
 @resample_options
@@ -37,7 +45,7 @@ def command(
     difficulty: str | None,
     picture: str | None,
     json_to: str | None,
-    **options: str | int,
+    **options: Any,
 ) -> None:
     """Compare two or more SUBMISSIONS or rankings (.npz, .parquet, .run) on the same answers.
 
@@ -46,7 +54,7 @@ def command(
     """
     from matcher.scoring import compare
 
-    result = compare(named(submissions), answers, load_groups(groups, group_by), difficulty, **options)  # type: ignore[arg-type]
+    result = compare(named(submissions), answers, load_groups(groups, group_by), difficulty, **options)
     if picture is not None:
         from matcher.report.comparison import draw_comparison
 

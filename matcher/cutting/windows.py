@@ -20,6 +20,7 @@ from matcher.verification.pairs import empty
 
 CLEAR, CLOUDY = 0.02, 0.1  # share of bright pixels: at most, at least
 _TRIES = 20  # windows looked at for each that is wanted
+_YEAR = 365.25  # days
 _DATE = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)")
 
 
@@ -84,6 +85,13 @@ class Dates:
         """Days, or steps, between two dates."""
         return abs(self.gaps[one] - self.gaps[other])
 
+    def season_gap(self, one: int, other: int) -> int | str:
+        """Days between two dates' seasons, 0 to 183; blank where dates are not named by a day."""
+        if not all(_DATE.search(self.series.dates[number]) for number in (one, other)):
+            return ""
+        apart = self.gap(one, other) % _YEAR
+        return round(min(apart, _YEAR - apart))
+
 
 def cut_place(series: Series, options: CutOptions) -> Iterator[Tile]:
     """The tiles of one place that have patches."""
@@ -127,6 +135,7 @@ def _cut_tile(
                 series.place, series.group, series.file, series.dates[target], series.dates[source],
                 dates.gap(source, target), top + y, left + x, top, left,
                 f"{clouds[0]:.2f}", f"{clouds[1]:.2f}",
+                dates.season_gap(source, target), f"{max(clouds):.2f}", f"{texture(patch):.3f}", options.side,
             )
         )  # fmt: skip
     return tile
@@ -135,6 +144,13 @@ def _cut_tile(
 def bright_share(window: NDArray, visible: Sequence[int]) -> float:
     """Share of a window (height, width, bands), DN, that is bright as cloud in every visible band."""
     return float((window[..., list(visible)].min(-1) > BRIGHT).mean())
+
+
+def texture(window: NDArray) -> float:
+    """How much a window (height, width, bands) varies: deviation over mean, the mean over bands."""
+    values = window.astype(np.float64)
+    mean = np.maximum(values.mean((0, 1)), 1)
+    return float((values.std((0, 1)) / mean).mean())
 
 
 def _gaps(names: tuple[str, ...]) -> list[int]:

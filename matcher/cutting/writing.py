@@ -25,7 +25,7 @@ from matcher.version import VERSION
 
 MANIFEST = (
     "Patch ID", "place", "group", "file", "target date", "patch date", "gap", "row", "column", "tile row",
-    "tile column", "target cloud", "patch cloud",
+    "tile column", "target cloud", "patch cloud", "season gap", "cloud", "texture", "size",
 )  # fmt: skip
 
 

@@ -114,6 +114,7 @@ def compare(
     groups: Groups | None = None,
     difficulty: Difficulty | None = None,
     *,
+    columns: Sequence[str] | None = None,
     xy_order: str = "xy",
     resamples: int = 2000,
     seed: int = 0,
@@ -128,6 +129,9 @@ def compare(
     difficulty : mapping of column to mapping of patch id to value, or path, optional
         What else to tell patches apart by, such as texture, cloud, days between the dates. Text is taken as
         labels, numbers are cut into thirds.
+    columns : sequence of str, optional
+        Which columns of `difficulty`; by default all but those of a manifest of `matcher cut` that say where a patch
+        is from, and those that are the same for all patches.
 
     Raises
     ------
@@ -140,7 +144,7 @@ def compare(
     truth, places = load_answers(answers, xy_order)
     judged = {name: _judged(name, source, truth, places) for name, source in submissions.items()}
     ids = next(iter(judged.values())).ids
-    facets, left_out = facets_of(ids, groups, difficulty)
+    facets, left_out = facets_of(ids, groups, difficulty, columns)
     parts = {
         facet.name: {
             label: _compared({n: j.part(facet.labels == label) for n, j in judged.items()}, resamples, seed)

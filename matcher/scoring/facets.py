@@ -1,7 +1,7 @@
 """What patches are told apart by: text as it stands, numbers in thirds."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import TypeAlias
@@ -20,6 +20,12 @@ FEWEST_NUMBERS = 7
 """Fewer distinct numbers than this are labels (months, counts of dates); more are cut into thirds."""
 
 UNKNOWN = "(unknown)"
+
+PROVENANCE = (
+    "place", "file", "target date", "patch date", "row", "column", "tile row", "tile column",
+    "target cloud", "patch cloud",
+)  # fmt: skip
+"""Columns of a manifest of `matcher cut` that say where a patch is from, and not how difficult it is."""
 
 Values: TypeAlias = Mapping[int, str] | Mapping[int, float] | Mapping[int, str | float]
 """What a column says of every patch id."""
@@ -47,20 +53,38 @@ class Facet:
 
 
 def facets_of(
-    ids: NDArray[np.int64], groups: Groups | None, difficulty: Difficulty | None
+    ids: NDArray[np.int64],
+    groups: Groups | None,
+    difficulty: Difficulty | None,
+    columns: Sequence[str] | None = None,
 ) -> tuple[list[Facet], tuple[str, ...]]:
-    """The ways to tell patches apart, and the names of columns that have too many labels."""
+    """The ways to tell patches apart, and the names of columns that have too many labels.
+
+    Without `columns`, those of `difficulty` that say where a patch is from (`PROVENANCE`) or are the same for all
+    patches are passed over.
+
+    Raises
+    ------
+    MatcherError
+        If a column is named that is not there, or has no value of these patches.
+    """
     facets, left_out = [], []
     if groups is not None:
         labels = labels_of(ids, load_groups(groups))
         facets.append(Facet("group", labels, tuple(np.unique(labels).tolist())))
     if isinstance(difficulty, str | PathLike):
         difficulty = read_columns(difficulty)
-    for name, values in (difficulty or {}).items():
-        facet = facet_of(name, ids, values)
+    held = difficulty or {}
+    strange = [name for name in columns or () if name not in held]
+    if strange:
+        raise MatcherError(f"difficulty: has no column {strange[0]!r}; it has {', '.join(held) or 'none'}")
+    for name in held if columns is None else columns:
+        if columns is None and name in PROVENANCE:
+            continue
+        facet = facet_of(name, ids, held[name])
         if facet is None:
             left_out.append(name)
-        elif groups is None or name != "group":
+        elif columns is not None or (len(facet.order) > 1 and (groups is None or name != "group")):
             facets.append(facet)
     return facets, tuple(left_out)
 

@@ -2,12 +2,15 @@
 
 import csv
 import json
+import types
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from matcher.cli import main
+from matcher.cutting.options import CutOptions
+from matcher.cutting.windows import Dates, texture
 from matcher.formats.official import write_series
 from matcher.formats.opening import open_images, open_patches
 from matcher.formats.submission import read_submission
@@ -74,6 +77,24 @@ def test_answers_hold_and_the_manifest_says_where_from(series, tmp_path):
     one = [row for row in rows if row["place"] == "one"]
     assert {row["gap"] for row in one} <= {"10", "50", "60"}
     assert {row["group"] for row in one} == {"fields"}
+    days = {"10": "10", "50": "50", "60": "60"}
+    assert all(row["season gap"] == days[row["gap"]] for row in one)
+    assert {row["season gap"] for row in rows if row["place"] == "many-0"} == {""}  # its dates have no days
+    assert {row["size"] for row in rows} == {"24"}
+    assert all(
+        float(row["cloud"]) == max(float(row["target cloud"]), float(row["patch cloud"])) for row in rows
+    )
+
+
+def test_season_gap_and_texture():
+    held = types.SimpleNamespace(
+        shape=(3, 4, 4, 4), dates=("2018-12-20", "2020-01-10", "2019-06-20"), file="a"
+    )
+    dates = Dates(held, CutOptions())
+    assert [dates.season_gap(0, k) for k in (0, 1, 2)] == [0, 21, 182]
+    window = np.full((4, 4, 2), 100)
+    window[::2, :, 0] = 300
+    assert texture(window) == pytest.approx((100 / 200 + 0) / 2)
 
 
 def test_official_form_and_the_same_seed_gives_the_same_bytes(series, tmp_path):

@@ -290,3 +290,23 @@ def test_columns_that_cannot_be_read(tmp_path, text, said):
         read_columns(path)
     assert str(caught.value).startswith(str(path))
     assert said in str(caught.value)
+
+
+MANIFEST = """Patch ID,place,group,file,target date,patch date,gap,row,column,tile row,tile column,season gap,cloud,size
+1,a,x,/f/a.npz,2019-01-01,2020-01-01,365,10,20,0,0,0,0.5,64
+2,a,x,/f/a.npz,2019-01-01,2020-07-01,547,30,20,0,0,182,0.0,64
+3,a,x,/f/a.npz,2019-01-01,2020-01-01,365,50,20,0,0,0,0.0,64
+4,b,y,/f/b.npz,2019-01-01,2020-07-01,547,70,20,0,0,182,0.0,64
+"""
+
+
+def test_a_manifest_is_grouped_by_what_is_difficult(tmp_path):
+    path = tmp_path / "manifest.csv"
+    path.write_text(MANIFEST)
+    answers = placements({k: ANSWERS[k] for k in range(1, 5)})
+    result = compare(rows(A, B), answers, difficulty=path, resamples=20)
+    assert list(result.parts) == ["group", "gap", "season gap", "cloud"]  # all are of one size
+    result = compare(rows(A, B), answers, difficulty=path, columns=("place", "size"), resamples=20)
+    assert list(result.parts) == ["place", "size"]
+    with pytest.raises(MatcherError, match=r"no column 'season'; it has place, group"):
+        compare(rows(A, B), answers, difficulty=path, columns=("season",))
