@@ -42,9 +42,10 @@ def command(
     quiet: bool,
     **reading: Any,
 ) -> None:
-    """Write one self-contained page on the match of PATCHES in IMAGES that DETAILS.csv holds.
+    """Write one self-contained page on the match of PATCHES in IMAGES that DETAILS hold.
 
-    Score, gallery, histograms, reliability, hits on each image, settings and versions. It opens in any browser,
+    DETAILS are what match --details wrote, a submission, or a ranking (.npz, .parquet); with --answers the true window
+    is shown where the answer is not right. Score, gallery, histograms, reliability, hits on each image, settings and versions. It opens in any browser,
     without a network.
     """
     from matcher.report.page import write_report

@@ -6,6 +6,7 @@ const [ID, IMAGE, X, Y, SCORE, SURE, REASON, SECOND, ERROR, TRUE] = [0, 1, 2, 3,
 const judged = D.rows.filter((r) => r[ERROR] !== null);
 const isRefused = (r) => r[IMAGE] < 0;
 const where = (r) => (isRefused(r) ? "in none of the images" : `image ${r[IMAGE]} at ${r[X]}, ${r[Y]}`);
+const told = D.rows.some((r) => r[SURE] !== null);
 const isRight = (r) => r[ERROR] >= 0 && r[ERROR] <= D.near;
 const make = (tag, set = {}, ...inside) => {
   const node = document.createElement(tag);
@@ -30,8 +31,8 @@ function tiles() {
   const list = [
     [D.rows.length.toLocaleString("en"), "patches"],
     [String(D.images.length), "images with answers"],
-    [percent(sure / D.rows.length), "with confidence ≥ 0.9"],
   ];
+  if (told) list.push([percent(sure / D.rows.length), "with confidence ≥ 0.9"]);
   const refused = D.rows.filter(isRefused).length;
   if (refused) list.push([refused.toLocaleString("en"), "refused: in none of the images"]);
   if (D.score) {
@@ -94,7 +95,7 @@ function reliability() {
 
 function charts() {
   const edges = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
-  bars("Confidence", edges.map((v) => v.toFixed(1)), edges.map((_, k) =>
+  if (told) bars("Confidence", edges.map((v) => v.toFixed(1)), edges.map((_, k) =>
     D.rows.filter((r) => Math.min(Math.floor(r[SURE] * 10 + 1e-9), 9) === k).length));
   if (!judged.length) return;
   const steps = [0, 1, 2, 4, 8, 16, 64];
@@ -105,7 +106,7 @@ function charts() {
     counts[k < 0 ? 7 : k]++;
   }
   bars("Error, px (image: in the wrong image)", names, counts);
-  reliability();
+  if (told) reliability();
 }
 
 const verdict = (r) => (r[ERROR] === null ? "" : isRight(r) ? "right" : r[ERROR] < 0 ? "wrong" : "off");
@@ -113,15 +114,17 @@ const said = (r) => (r[ERROR] === null ? "" : r[ERROR] < 0 ? "wrong image" : r[E
 const source = (data) => "data:image/webp;base64," + data;
 
 function trio(entry) {
-  const [n, patch, found] = entry, id = D.rows[n][ID];
+  const [n, patch, found, truth] = entry, id = D.rows[n][ID];
   const figure = (name, kind, ...list) => {
     const pic = make("div", {class: "pic " + kind}, ...list.map((data, k) =>
       make("img", {src: source(data), loading: "lazy", alt: k ? "" : `${name} of patch ${id}`})));
     return make("figure", {}, pic, make("figcaption", {}, name));
   };
-  if (!found) return make("div", {class: "trio"}, figure("patch", "", patch));
-  return make("div", {class: "trio"}, figure("patch", "", patch), figure("found", "", found),
-    figure("difference", "difference", patch, found));
+  const list = [figure("patch", "", patch)];
+  if (found) list.push(figure("found", "", found));
+  if (truth) list.push(figure("true", "", truth));
+  else if (found) list.push(figure("difference", "difference", patch, found));
+  return make("div", {class: "trio"}, ...list);
 }
 
 let order = [], shown = 0;
@@ -194,11 +197,11 @@ function steer(event) {
 }
 
 function maps() {
-  const level = (v) => (v >= 0.9 ? "#39b77e" : v >= 0.5 ? "#e9a13b" : "#f2554a");
+  const level = (v) => (v === null ? "#4d8fd6" : v >= 0.9 ? "#39b77e" : v >= 0.5 ? "#e9a13b" : "#f2554a");
   const by = new Map(D.images.map((image) => [image.id, []]));
   for (const r of D.rows) if (!isRefused(r)) by.get(r[IMAGE]).push(r);
   const table = $("table");
-  const heads = ["image", "answers", "sure"].concat(judged.length ? ["right"] : []);
+  const heads = ["image", "answers"].concat(told ? ["sure"] : [], judged.length ? ["right"] : []);
   table.append(make("tr", {}, ...heads.map((t) => make("th", {scope: "col"}, t))));
   for (const image of D.images) {
     const [high, wide] = image.size, rows = by.get(image.id);
@@ -214,13 +217,18 @@ function maps() {
       $("maps").append(make("div", {class: "map"}, svg, make("div", {class: "line"},
         make("b", {}, `image ${image.id}`), make("span", {}, `${rows.length} answers`))));
     }
-    const cells = [image.id, rows.length, rows.filter((r) => r[SURE] >= 0.9).length];
+    const cells = [image.id, rows.length];
+    if (told) cells.push(rows.filter((r) => r[SURE] >= 0.9).length);
     if (judged.length) cells.push(rows.filter(isRight).length);
     table.append(make("tr", {}, ...cells.map((v) => make("td", {}, String(v)))));
   }
 }
 
 for (const [name, text] of D.about) $("facts").append(make("dt", {}, name), make("dd", {}, text));
+if (!told) {
+  for (const value of ["sure", "-sure"]) document.querySelector(`#sort option[value="${value}"]`).remove();
+  document.querySelector("#which option[value=doubt]").remove();
+}
 if (!judged.length) {
   for (const value of ["wrong", "right"]) document.querySelector(`#which option[value=${value}]`).remove();
   document.querySelector("#sort option[value=error]").remove();

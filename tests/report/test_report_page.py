@@ -1,5 +1,7 @@
 """The page on a match: what stands in it, its size, and that a real browser shows and steers it."""
 
+import base64
+import io
 import json
 import re
 import shutil
@@ -8,6 +10,7 @@ import subprocess
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 import matcher
 from matcher.cli import main
@@ -70,6 +73,44 @@ def test_contents(tmp_path):
     assert len(re.findall(r"https?://", text)) == 1
 
 
+def test_the_true_window_is_shown_where_the_answer_is_not_right(tmp_path):
+    write_report(tmp_path / "r.html", *made(tmp_path, 12), tmp_path / "answers.csv")
+    data = data_of(tmp_path / "r.html")
+    assert [entry[3] is not None for entry in data["gallery"]] == [False, True] * 6  # every second is wrong
+    with np.load(tmp_path / "images.npz") as file:
+        stack = file["images"]
+    _, x, y = data["rows"][1][9]
+    window = stack[data["rows"][1][9][0], y : y + 32, x : x + 32]
+    entry = next(e for e in data["gallery"] if e[0] == 1)
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(entry[3]))).convert("RGB")).astype(float)
+    assert np.abs(shown - colours(window, False)).mean() < 25  # WebP loses a little; another window is 60 off
+
+
+@pytest.mark.parametrize("kind", ["submission.csv", "ranking.npz"])
+def test_a_page_of_a_submission_and_of_a_ranking(tmp_path, kind):
+    images, patches, details = made(tmp_path, 12)
+    result = read_details(details)
+    path = tmp_path / kind
+    if kind == "submission.csv":
+        result.to_submission(path)
+    else:
+        columns = [np.stack([c, c], -1) for c in (result.x, result.y)]
+        both = np.stack([result.image, (result.image + 1) % 3], -1)
+        np.savez(
+            path, ids=result.ids, image=both, x=columns[0], y=columns[1], score=np.tile([2.0, 1.0], (12, 1))
+        )
+    write_report(tmp_path / "r.html", images, patches, path, tmp_path / "answers.csv")
+    data = data_of(tmp_path / "r.html")
+    assert [row[1] for row in data["rows"]] == result.image.tolist()
+    assert all(row[5] is None for row in data["rows"])  # nobody said how sure
+    assert [data["rows"][entry[0]][8] for entry in data["gallery"][:6]] == [-1] * 6  # the wrong ones first
+    names = [row["name"] for row in data["score"]]
+    assert names[0] == "official score"
+    assert ("mean reciprocal rank" in names) == (kind == "ranking.npz")
+    if kind == "ranking.npz":
+        assert data["rows"][0][7] == 1
+
+
 def test_without_answers(tmp_path):
     write_report(tmp_path / "r.html", *made(tmp_path, 5))
     data = data_of(tmp_path / "r.html")
@@ -87,7 +128,7 @@ def test_refused_matches_are_in_no_image(tmp_path):
     assert [row[1] == -1 for row in data["rows"]] == refused
     assert [row[8] is None for row in data["rows"]] == refused
     assert all(row[9] is not None for row in data["rows"])
-    assert [len(entry) == 2 for entry in data["gallery"]] == [refused[entry[0]] for entry in data["gallery"]]
+    assert [entry[2] is None for entry in data["gallery"]] == [refused[entry[0]] for entry in data["gallery"]]
     assert sum(image["count"] for image in data["images"]) == 6
     assert data["score"][0]["value"] == 0.25  # of the twelve, three are answered and right
 

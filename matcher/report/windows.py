@@ -1,0 +1,110 @@
+"""The pictures of a page: of every match shown the patch, the window found and the true one; and the images."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.errors import MatcherError
+from matcher.formats.base import Source
+from matcher.placements import Placements
+from matcher.report.thumbs import colours, pack
+
+MAPS = 120  # images shown with their hits
+_BUDGET = 3_300_000  # bytes of the gallery's pictures
+_MAP_BUDGET = 800_000  # bytes of the images' pictures
+_KINDS = ("patch", "found", "true")
+Picture = NDArray[np.uint8]
+
+
+def positions(source: Source, ids: NDArray[np.int64], noun: str) -> NDArray[np.int64]:
+    """Where ids stand in a source.
+
+    Raises
+    ------
+    MatcherError
+        If one does not stand there.
+    """
+    order = np.argsort(source.ids, kind="stable")
+    at = np.searchsorted(source.ids[order], ids)
+    found = order[np.minimum(at, len(order) - 1)]
+    wrong = np.flatnonzero(source.ids[found] != ids)
+    if len(wrong):
+        raise MatcherError(
+            f"{source.name}: has no {noun} {ids[wrong[0]]}, which the details name: were they made from other files?"
+        )
+    return found
+
+
+def gallery(
+    found: Placements,
+    true: Placements,
+    shown: NDArray[np.int64],
+    images: Source,
+    patches: Source,
+    false_colour: bool,
+) -> list[list[Any]]:
+    """Of each match shown its row's number, and pictures of the patch, the window found and the true one, or None.
+
+    Parameters
+    ----------
+    found, true : Placements
+        Of the same patches; image -1 where no window is to be shown.
+    shown : ndarray (k,)
+        Rows of them.
+    """
+    made: dict[tuple[int, str], Picture] = {}
+    sides = {}
+    at_patch = positions(patches, found.ids[shown], "patch")
+    for n, at in zip(shown.tolist(), at_patch.tolist(), strict=True):
+        patch = patches[at]
+        made[n, "patch"], sides[n] = colours(patch, false_colour), patch.shape[:2]
+    for kind, places in (("found", found), ("true", true)):
+        for n, window in _windows(places, shown, images, sides):
+            made[n, kind] = colours(window, false_colour)
+    keys = [(n, kind) for n in shown.tolist() for kind in _KINDS if (n, kind) in made]
+    packed = dict(zip(keys, pack([made[key] for key in keys], _BUDGET), strict=True))
+    return [[n, *(packed.get((n, kind)) for kind in _KINDS)] for n in shown.tolist()]
+
+
+def _windows(
+    places: Placements, shown: NDArray[np.int64], images: Source, sides: dict[int, tuple[int, ...]]
+) -> Iterator[tuple[int, NDArray]]:
+    """Rows and their windows; images are read one after another, each once."""
+    wanted = shown[places.image[shown] >= 0]
+    at = positions(images, places.image[wanted], "image")
+    for number in np.unique(at).tolist():
+        image = images[number]
+        for n in wanted[at == number].tolist():
+            (height, width), y, x = sides[n], int(places.y[n]), int(places.x[n])
+            window = image[max(y, 0) : y + height, max(x, 0) : x + width]
+            if window.shape[:2] != (height, width):
+                raise MatcherError(
+                    f"{images.where(number)}: the window of patch {places.ids[n]} at x {x}, y {y} leaves it: were the "
+                    "details made from other files?"
+                )
+            yield n, window
+
+
+def maps(
+    images: Source, hits: NDArray[np.int64], side: tuple[int, int], false_colour: bool
+) -> list[dict[str, Any]]:
+    """Every image with hits (by their ids): id, size, how many, and the picture for those with the most."""
+    numbers, counts = np.unique(positions(images, hits, "image"), return_counts=True)
+    most = numbers[np.argsort(-counts, kind="stable")][:MAPS].tolist()
+    pictures = pack([colours(images[k], false_colour) for k in most], _MAP_BUDGET, 288)
+    packed = dict(zip(most, pictures, strict=True))
+    out = []
+    for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
+        height, width, _ = images.shape(number)
+        out.append(
+            {
+                "id": int(images.ids[number]),
+                "size": [height, width],
+                "side": list(side),
+                "count": count,
+                "picture": packed.get(number),
+            }
+        )
+    return out
