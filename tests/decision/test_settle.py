@@ -212,21 +212,26 @@ class TestSettle:
         assert tuple(settled.place[0, 0]) == tuple(place)
         assert settled.score[0, 0] == (found.score[0, m] if structure else 0)
 
-    @pytest.mark.parametrize("seed", range(12))
+    @pytest.mark.parametrize("seed", range(4))
     def test_as_brute_force_over_all_places(self, seed):
-        """Many targets, some of much mass spread wide and some of little in one spot: none is passed over too early."""
+        """Targets of much mass in spots far from each other, and of less in one: none is passed over too early."""
         rng = np.random.default_rng(seed)
-        side, count = (32, 32), 9
-        shapes = np.array([(int(rng.integers(40, 400)), int(rng.integers(40, 400))) for _ in range(count)])
+        side, count = (32, 32), 6
+        shapes = np.array([(int(rng.integers(40, 60)), int(rng.integers(300, 700))) for _ in range(count)])
         sizes = [grid(tuple(shape), side) for shape in shapes.tolist()]
-        parts = [rng.exponential(1, rows * columns) ** rng.integers(1, 5) for rows, columns in sizes]
+        parts = []
+        for k, (rows, columns) in enumerate(sizes):
+            likely = np.full((rows, columns), 1e-3)
+            spots = rng.permutation(columns // 12)[: 1 + 4 * (k % 2)] * 12
+            likely[0, spots] = rng.uniform(0.8, 1.2) * (0.8 if k % 2 == 0 else 1.0) / len(spots) * 100
+            parts.append(likely.ravel())
         starts = np.cumsum([0, *map(len, parts)])
         ground = Ground(
             Told(np.concatenate(parts), starts), np.arange(count) * 2, shapes, side, shipped().odds
         )
         which = rng.permutation(count)[:3]
         place = np.array([[[int(rng.integers(0, n - 31)) for n in shapes[k]] for k in which]])
-        score = np.sort(rng.uniform(5, 60, (1, 3)).astype(np.float32))[:, ::-1]
+        score = np.sort(rng.uniform(0, 12, (1, 3)).astype(np.float32))[:, ::-1]
         found = Candidates.alone(which[np.newaxis] * 2, place, score)
         settled = settle(found, np.zeros((1, 8), np.float32), np.array([False]), ground)
         told = score[0].tolist(), which.tolist(), place[0].tolist()
