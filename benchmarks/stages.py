@@ -14,11 +14,12 @@ from matcher.formats.opening import open_images
 from matcher.imagery import Pictures, Roles
 from matcher.kernels.bits import CHUNK
 from matcher.model import shipped
-from matcher.search.pyramid import cascade as levels
+from matcher.search.pyramid import levels, sweep
 from matcher.search.pyramid.cascade import index_targets
 from matcher.search.pyramid.codes import Plan, plane_channels
 from matcher.search.pyramid.exact_tiles import AROUND, judge_exactly
 from matcher.search.pyramid.index import code_patches
+from matcher.search.pyramid.promise import Promise
 from matcher.search.pyramid.proposals import WIDER, judge, propose_coarse, propose_middle
 from matcher.search.task import Task
 from matcher.settings import DEFAULT_EVIDENCE
@@ -147,6 +148,22 @@ def exact_cost(scale: Scale) -> Cost:
     )
 
 
+def sweep_cost(scale: Scale) -> Cost:
+    """Spectra of the pieces of every image, once a block; a product and an inverse transform a patch and piece."""
+    pixels = _count(sweep.transform_shape(*(min(scale.size, n) for n in (288, 288))))
+    pieces = scale.images * max(round(scale.size**2 / 288**2), 1)
+    doubtful = scale.patches * scale.doubt
+    each = sweep.spectra_bytes((scale.side, scale.side), PHASE_PLANES)
+    blocks = -(-doubtful // min(levels.DOUBTFUL_BLOCK, int(sweep.SPECTRA_SHARE * (2 << 30)) // each))
+    seen = doubtful * pieces * min(1.0, sweep.REACH / (scale.images * scale.size**2))
+    transform = 2.5 * pixels * np.log2(pixels)
+    return Cost(
+        flops=seen * 4 * PHASE_PLANES * pixels,
+        fft=(blocks * pieces * PHASE_PLANES + seen) * transform,
+        bytes=seen * 2 * PHASE_PLANES * pixels,
+    )
+
+
 @dataclass(frozen=True)
 class Stage:
     """A stage: its cost at any scale, and a run of it on some pictures, for which every patch is in doubt."""
@@ -177,6 +194,7 @@ def stages(targets: list[np.ndarray], patches: list[np.ndarray]) -> list[Stage]:
     middle = propose_middle(index, codes, first, levels.MIDDLE_DEPTH)
     close = propose_middle(index, codes, others, levels.CLOSE_DEPTH)
     best = judge(index, codes, coarse, levels.FINAL)
+    promise = Promise(index, task.bands, task.model)
     return [
         Stage("code images", image_codes_cost, lambda: index_targets(task, plan.side)),
         Stage("code patches", patch_codes_cost, lambda: code_patches(patches, FOUR, plan)),
@@ -187,6 +205,7 @@ def stages(targets: list[np.ndarray], patches: list[np.ndarray]) -> list[Stage]:
         Stage("close", close_cost, lambda: propose_middle(index, codes, others, levels.CLOSE_DEPTH)),
         Stage("refine close", refine_close_cost, lambda: judge(index, codes, close, levels.FINAL)),
         Stage("exact", exact_cost, lambda: judge_exactly(patches, best, task)),
+        Stage("sweep", sweep_cost, lambda: sweep.sweep(task, index, promise, patches)),
     ]
 
 

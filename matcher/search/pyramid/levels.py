@@ -21,6 +21,9 @@ from matcher.search.pyramid.proposals import Proposals, judge, propose_coarse, p
 from matcher.search.pyramid.sweep import SPECTRA_SHARE, spectra_bytes, sweep
 from matcher.search.task import Task
 
+DEPTH = 128  # chunks of coarse places whose best is refined
+MIDDLE_DEPTH = 1024  # columns of middle places whose best is refined …
+CLOSE_DEPTH = 2048  # … and of the places between, which are three times as many
 FINAL = 6  # targets kept a patch, which the exact engine judges where it is in doubt
 BLOCK = 1024  # patches coded and searched together
 DOUBTFUL_BLOCK = 512  # patches in doubt searched together
@@ -225,9 +228,9 @@ class Sweep(Level):
 # Sensor noise makes gradients of up to 20 DN a pixel; the close level sees finer texture than the others, and is wasted
 # on a patch where less than 0.4 of it stands out of that.
 LEVELS: tuple[Level, ...] = (
-    Coarse(depth=128),
-    Pooled("middle", AFTER_COARSE, depth=1024, between=False),
-    Pooled("close", AFTER_MIDDLE, depth=2048, between=True, textured=0.4),
+    Coarse(DEPTH),
+    Pooled("middle", AFTER_COARSE, MIDDLE_DEPTH, between=False),
+    Pooled("close", AFTER_MIDDLE, CLOSE_DEPTH, between=True, textured=0.4),
     Exact(),
     Sweep(AFTER_EXACT),
 )
