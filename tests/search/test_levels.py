@@ -79,15 +79,34 @@ def hard():
     return job, answers, build_indexes(job)[SIDE, SIDE]
 
 
-def right(hard, monkeypatch, levels):
-    """The share of patches that some levels put within 4 px."""
+@pytest.fixture(scope="module")
+def levels(hard):
+    """By level: how many patches it sees, and the share of all that lie within 4 px after it; pairs reported."""
     job, answers, index = hard
-    monkeypatch.setattr(cascade, "LEVELS", levels)
-    done = []
-    found = cascade.search_pyramid(job.task(2), range(len(answers.ids)), done.append, index)
-    assert sum(done) == len(answers.ids) * len(index)
-    off = np.hypot(found.place[:, 0, 0] - answers.y, found.place[:, 0, 1] - answers.x)
-    return ((found.target[:, 0] == answers.image) & (off <= 4)).mean()
+    states, seen, done = [], {}, []
+
+    class Watched(logging.Handler):
+        def emit(self, record):
+            seen[record.args[0]] = record.args[1]
+
+    def share(found):
+        off = np.hypot(found.place[:, 0, 0] - answers.y, found.place[:, 0, 1] - answers.x)
+        return float(((found.target[:, 0] == answers.image) & (off <= 4)).mean())
+
+    def watched(level, hunt, blocks=cascade._blocks):
+        yield from blocks(level, hunt)
+        states.append(share(hunt.found))
+
+    handler = Watched()
+    cascade.log.addHandler(handler)
+    before = cascade.log.level
+    cascade.log.setLevel(logging.INFO)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(cascade, "_blocks", watched)
+        cascade.search_pyramid(job.task(2), range(len(answers.ids)), done.append, index)
+    cascade.log.removeHandler(handler)
+    cascade.log.setLevel(before)
+    return states, seen, sum(done)
 
 
 class TestRealGround:
@@ -96,21 +115,20 @@ class TestRealGround:
     The exhaustive search puts 0.775 of these patches within 4 px.
     """
 
-    def test_every_level_finds_more(self, hard, monkeypatch):
-        shares = [right(hard, monkeypatch, LEVELS[:count]) for count in range(1, len(LEVELS) + 1)]
+    def test_every_level_finds_more(self, levels):
+        shares, _, _ = levels
         floors = [0.65, 0.68, 0.69, 0.73, 0.765]
         assert (np.array(shares) >= floors).all(), shares
         assert (np.diff(shares) > 0).all(), shares
 
-    def test_every_level_sees_those_in_doubt(self, hard, monkeypatch, caplog):
-        with caplog.at_level(logging.INFO, "matcher.pyramid"):
-            right(hard, monkeypatch, LEVELS)
-        seen = {record.args[0]: record.args[1] for record in caplog.records if len(record.args) == 3}
+    def test_every_level_sees_those_in_doubt(self, hard, levels):
+        _, seen, pairs = levels
         assert list(seen) == ["coarse", "middle", "close", "exact", "sweep"]
         count = len(hard[1].ids)
         assert seen["coarse"] == count
         assert all(count / 20 < seen[level.name] < count * 0.7 for level in LEVELS[1:])
         assert seen["close"] < seen["middle"]
+        assert pairs == count * len(hard[2])
 
     def test_close_looks_between_the_middle_places(self):
         phases = {level.name: level.between for level in LEVELS if isinstance(level, Pooled)}
