@@ -1,5 +1,7 @@
 """From the numbers of a file to reflectance: which band is which, what the values mean, which pixels are valid."""
 
+import logging
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,8 +15,14 @@ from matcher.settings import Settings
 
 CEILING = 4095  # DN at which the official files are clipped
 _HALF = CEILING / 2
+log = logging.getLogger("matcher")
 _LARGEST = 1e9  # DN; far beyond any sensor, and its square still has room in single precision
 _SAMPLE = 8  # pictures looked at to tell the value range
+_VALUES = 1 << 20  # of each, about
+_FEW = 0.001  # of the values may lie beyond a range: noise, hot pixels
+_TWELVE_BITS = 20_000.0  # DN that only the brightest clouds pass
+_SIXTEEN_BITS = 66_000.0
+_SHARE = 0.005  # of the values above it: the numbers are 16 bit
 _SIGNED = -0.25  # below it no reflectance lies, noise and atmospheric correction counted in
 _TO_DN = {
     "dn": (1.0, 0.0),
@@ -124,47 +132,114 @@ def to_dn(array: NDArray, value_range: str) -> NDArray[np.float32]:
 
 
 def tell_range(source: Source) -> str:
-    """What a source's numbers mean, by dtype and by the extremes of a few pictures spread over it."""
-    low, high = _extremes(source)
-    dtype = source[0].dtype
+    """What a source's numbers mean, by dtype and by what most values of a few pictures spread over it are.
+
+    A few values beyond a range, such as hot pixels, do not tell; they are noted.
+
+    Raises
+    ------
+    MatcherError
+        If they are no reflectance that can be told: signed bytes, mostly negative (decibels), or beyond 16 bits.
+    """
+    return _tell(source, _look(source))
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What a few pictures of a source hold: where nearly all values lie, and some shares of them."""
+
+    dtype: np.dtype
+    low: float
+    high: float
+    largest: float
+    negative: float
+    above: float
+
+
+def _look(source: Source) -> _Looked:
+    count = len(source)
+    parts = []
+    for k in sorted({round(j * (count - 1) / max(_SAMPLE - 1, 1)) for j in range(_SAMPLE)}):
+        array = source[k]
+        if array.dtype.kind in "uif":
+            step = max(1, round(math.sqrt(array.size / _VALUES)))
+            some = array[::step, ::step].reshape(-1, array.shape[2])
+            some = some[(some != 0).any(-1)].ravel()  # no data says nothing
+            parts.append(some[np.isfinite(some)] if some.dtype.kind == "f" else some)
+    values = np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
+    if not values.size:
+        return _Looked(source[0].dtype, 0.0, 0.0, 0.0, 0.0, 0.0)
+    low, high = np.quantile(values, (_FEW, 1 - _FEW)).tolist()
+    above = float((values > _TWELVE_BITS).mean())
+    return _Looked(source[0].dtype, low, high, float(values.max()), float((values < 0).mean()), above)
+
+
+def _tell(source: Source, looked: _Looked) -> str:
+    dtype, low, high = looked.dtype, looked.low, looked.high
+    if dtype == np.int8:
+        raise MatcherError(
+            f"{source.where(0)}: holds int8, which no range is known for: write it as uint8, or say with --range what "
+            "the numbers are"
+        )
     if dtype == np.uint8:
         return "8bit"
+    if looked.negative > 0.5 and low < -1.01:
+        raise MatcherError(
+            f"{source.where(0)}: most values are negative ({low:.4g} to {high:.4g}), as decibels are, and no "
+            "reflectance: write them as positive numbers, such as 10 ** (dB / 10), or say with --range what they are"
+        )
     if dtype.kind == "f" and -1.01 <= low < _SIGNED and high <= 1.01:
         return "signed"
     if dtype.kind == "f" and low >= _SIGNED and 0 < high <= 2.0:
         return "reflectance"
-    return "16bit" if high > 20000 else "dn"
+    if high > _SIXTEEN_BITS:
+        raise MatcherError(
+            f"{source.where(0)}: has values up to {high:.4g}, beyond 16 bits: divide them into that range, or say with "
+            "--range what they are"
+        )
+    if looked.above >= _SHARE:
+        return "16bit"
+    if looked.above:
+        log.info(
+            "%s: values up to %g are few (%.2g of all), so the others are not read as 16 bit (--range says otherwise)",
+            source.name,
+            looked.largest,
+            looked.above,
+        )
+    return "dn"
 
 
-def open_pictures(images: Source, patches: Source, value_range: str) -> tuple[Pictures, Pictures]:
-    """Images and patches as DN, the value range of both told together where it is ``auto``.
+def tell_ranges(images: Source, patches: Source) -> tuple[str, str]:
+    """What the numbers of both sides mean, told together.
 
     A few patches show less of the range than the images do: all bright, they look like reflectance where they are
     signed; all dark, like DN where they are 16 bit. Where both can mean the same, they do.
+
+    Raises
+    ------
+    MatcherError
+        As `tell_range`.
     """
+    looked = [_look(images), _look(patches)]
+    told = [_tell(source, one) for source, one in zip((images, patches), looked, strict=True)]
+    if set(told) == {"signed", "reflectance"} and all(
+        one.low >= -1.01 and one.high <= 1.01 for one in looked
+    ):
+        return "signed", "signed"
+    whole = all(one.dtype.kind in "ui" for one in looked) or looked[0].dtype == looked[1].dtype
+    if set(told) == {"16bit", "dn"} and whole:
+        return "16bit", "16bit"
+    return told[0], told[1]
+
+
+def open_pictures(
+    images: Source, patches: Source, value_range: str, ranges: tuple[str, str] | None = None
+) -> tuple[Pictures, Pictures]:
+    """Images and patches as DN; where `value_range` is ``auto``, of the `ranges` told, or told here together."""
     if value_range != "auto":
-        return Pictures(images, value_range), Pictures(patches, value_range)
-    told = [tell_range(images), tell_range(patches)]
-    within = all(low >= -1.01 and high <= 1.01 for low, high in map(_extremes, (images, patches)))
-    if set(told) == {"signed", "reflectance"} and within:
-        told = ["signed", "signed"]
-    elif set(told) == {"16bit", "dn"} and images[0].dtype == patches[0].dtype:
-        told = ["16bit", "16bit"]
+        ranges = value_range, value_range
+    told = ranges or tell_ranges(images, patches)
     return Pictures(images, told[0]), Pictures(patches, told[1])
-
-
-def _extremes(source: Source) -> tuple[float, float]:
-    """Least and largest finite value of a few pictures spread over a source; (inf, -inf) where there is none."""
-    count = len(source)
-    low, high = np.inf, -np.inf
-    for k in sorted({round(j * (count - 1) / max(_SAMPLE - 1, 1)) for j in range(_SAMPLE)}):
-        array = source[k]
-        if array.dtype.kind not in "uif":
-            continue
-        finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array
-        if finite.size:
-            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-    return low, high
 
 
 def resolve_bands(images: Pictures, patches: Pictures, settings: Settings) -> tuple[str, ...]:

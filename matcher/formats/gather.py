@@ -1,19 +1,17 @@
 """Rasters of one form or several brought together: numbered, sound, and with bands that go together."""
 
 import logging
+import os
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from matcher.errors import FormatError, MatcherError, NoInputError
-from matcher.formats.bandnames import ORDER
+from matcher.formats.bandnames import ORDER, is_extra, named
 from matcher.formats.base import BadRecord
 from matcher.formats.georef import UPRIGHT
-from matcher.formats.raster import Raster, RasterSource, band_names, number
+from matcher.formats.raster import Raster, RasterSource, number
 from matcher.formats.reader import Asked, Reader
 
 log = logging.getLogger("matcher")
@@ -54,25 +52,73 @@ def gather(entries: Sequence[Entry], asked: Asked) -> RasterSource:
     """
     ids = number([entry.name for entry in entries])
     found: dict[int, Raster] = {}
-    bad: list[BadRecord] = []
+    faults: dict[int, FormatError] = {}
     for k, entry in enumerate(entries):
         try:
             raster = entry.open(asked.bands)
         except FormatError as error:
-            if asked.on_bad is None:
-                raise
-            bad.append(bad_raster(entry.name, int(ids[k]), error))
+            faults[k] = error
             continue
         found[k] = raster if asked.offset is None else replace(raster, offset=asked.offset)
+    _pass_over(entries, found, faults)
+    if faults and asked.on_bad is None:
+        raise next(iter(faults.values()))
     if asked.on_bad is not None:
-        found = _sound(found, ids, bad)
+        faults |= _unsound(found)
+        found = {k: raster for k, raster in found.items() if k not in faults}
+        bad = [bad_raster(entries[k].name, int(ids[k]), faults[k]) for k in sorted(faults)]
         for one in bad:
             asked.on_bad(one)
         if not found:
             raise NoInputError(f"{asked.name}: not one raster of it can be used; the first fault: {bad[0]}")
-    _warn_of_names(list(found.values()))
-    _warn_of_turned(list(found.values()))
-    return RasterSource(list(found.values()), asked.name, ids[list(found)])
+    rasters = list(found.values())
+    _warn_of_names(rasters)
+    _warn_of_turned(rasters)
+    _tell_assumed(rasters)
+    source = RasterSource(rasters, asked.name, ids[list(found)])
+    return source if asked.mixed else uniform(source)
+
+
+def _pass_over(entries: Sequence[Entry], found: dict[int, Raster], faults: dict[int, FormatError]) -> None:
+    """Leave out thumbnails, quality bands and other layers that lie beside pictures, and say so.
+
+    They are told by their names, and only where they are not as the others are, in bands or in having a place.
+    """
+    beside = {
+        k for k, entry in enumerate(entries) if is_extra(os.path.splitext(os.path.basename(entry.name))[0])
+    }
+    usual = {_kind(raster) for k, raster in found.items() if k not in beside}
+    out = [k for k in sorted(beside) if usual and (k in faults or _kind(found[k]) not in usual)]
+    if out:
+        more = f" and {len(out) - 1} more" if len(out) > 1 else ""
+        log.info("%s%s: a layer beside pictures, passed over", entries[out[0]].name, more)
+    for k in out:
+        found.pop(k, None)
+        faults.pop(k, None)
+
+
+def _kind(raster: Raster) -> tuple[tuple[str | None, ...], bool]:
+    return raster.names, raster.georef is None
+
+
+def uniform(source: RasterSource) -> RasterSource:
+    """The source with the bands that all of its rasters have, which is said where some have more.
+
+    Raises
+    ------
+    FormatError
+        If they share none.
+    """
+    kinds = {raster.names for raster in source.rasters}
+    if len(kinds) == 1:
+        return source
+    names = source.band_names
+    log.info(
+        "%s: its files have different bands; those that all have are read: %s",
+        source.name,
+        ",".join(map(str, names)),
+    )
+    return source.select([str(name) for name in names])
 
 
 def bad_raster(name: str, number: int, error: Exception) -> BadRecord:
@@ -80,21 +126,28 @@ def bad_raster(name: str, number: int, error: Exception) -> BadRecord:
     return BadRecord(name, -1, -1, number, str(error).removeprefix(f"{name}: "))
 
 
-def _sound(found: dict[int, Raster], ids: NDArray[np.int64], bad: list[BadRecord]) -> dict[int, Raster]:
-    """Those rasters that have the bands most have, and can be read from end to end; the others are added to `bad`."""
-    kinds = Counter(band_names(raster) for raster in found.values())
-    usual = max(kinds, key=lambda names: kinds[names]) if kinds else ()
+def _unsound(found: dict[int, Raster]) -> dict[int, FormatError]:
+    """What is wrong with those rasters that share no band with most, or cannot be read from end to end.
+
+    Most are those that show the most: their area counts once for every pair of bands, so that a scene is not outvoted
+    by single bands beside it, and rasters that have a place go before those that have none.
+    """
+    weights: Counter[tuple[str | None, ...]] = Counter()
+    placed = any(raster.georef is not None for raster in found.values())
+    for raster in found.values():
+        if not placed or raster.georef is not None:
+            weights[raster.names] += raster.height * raster.width * len(raster.bands) ** 2
+    usual = max(weights, key=lambda names: weights[names]) if weights else ()
     out = {}
     for k, raster in found.items():
+        names = raster.names
         try:
-            if band_names(raster) != usual:
-                has, most = (", ".join(name or "unnamed" for name in b) for b in (band_names(raster), usual))
+            if names != usual and not set(named(names)) & set(named(usual)):
+                has, most = (", ".join(name or "unnamed" for name in some) for some in (names, usual))
                 raise FormatError(f"{raster.name}: has the bands {has}, and most have {most}")
             RasterSource([raster], raster.name).check(0)
         except FormatError as error:
-            bad.append(bad_raster(raster.name, int(ids[k]), error))
-        else:
-            out[k] = raster
+            out[k] = error
     return out
 
 
@@ -103,13 +156,24 @@ def _warn_of_names(rasters: Sequence[Raster]) -> None:
     against = [raster for raster in rasters if raster.against]
     if against:
         own, taken = (
-            ", ".join(name or "unnamed" for name in names)
-            for names in (against[0].against, band_names(against[0]))
+            ", ".join(name or "unnamed" for name in names) for names in (against[0].against, against[0].names)
         )
         more = f" and {len(against) - 1} more" if len(against) > 1 else ""
         log.warning(
             "%s%s: calls its bands %s; taken as %s, as was asked for", against[0].name, more, own, taken
         )
+
+
+def _tell_assumed(rasters: Sequence[Raster]) -> None:
+    """Say so where names of bands are taken for granted; once for all files."""
+    for some, what in (
+        ([r for r in rasters if r.assumed], "does not name its fourth band, taken for near infrared"),
+        ([r for r in rasters if len(r.bands) > 1 and None in r.names], "does not name its bands"),
+    ):
+        if some:
+            more = f" and {len(some) - 1} more" if len(some) > 1 else ""
+            taken = ",".join(named(some[0].names)) or "they lie"
+            log.info("%s%s: %s; read as %s (--bands says otherwise)", some[0].name, more, what, taken)
 
 
 def _warn_of_turned(rasters: Sequence[Raster]) -> None:
@@ -135,11 +199,13 @@ def common_bands(
         If they share none, or nothing says which do.
     """
     left, right = chips.band_names, scenes.band_names
-    if None in left or None in right:
-        if len(left) != len(right):
+    if len(left) != len(right):  # a file that does not name its bands has those of so many by default
+        left, right = named(left), named(right)
+    if None in left or None in right or not left or not right:
+        if len(left) != len(right) or not left:
             raise MatcherError(
-                f"{chips.name} has {len(left)} bands and {scenes.name} {len(right)}, and nothing says which are the "
-                "same: name them with --bands, and in locate the chips' with --chip-bands"
+                f"{chips.name} has {len(chips.band_names)} bands and {scenes.name} {len(scenes.band_names)}, and "
+                "nothing says which are the same: name them with --bands, and in locate the chips' with --chip-bands"
             )
         known = next((names for names in (left, right) if None not in names), None)
         return chips, scenes, known  # type: ignore[return-value]

@@ -59,7 +59,7 @@ def open_dataset(path: str) -> Any:
         If rasterio is missing, or the file is missing, damaged or of no form that it reads.
     """
     rasterio = import_rasterio(path)
-    if not os.path.exists(path):
+    if not os.path.exists(path) and not path.startswith("/vsizip/"):
         raise FormatError(f"{path}: there is no such file")
     with (
         gdal_errors(path, "cannot be opened as GeoTIFF, JPEG2000 or another raster"),

@@ -94,6 +94,7 @@ def open_rasters(
     on_bad: OnBad | None = None,
     *,
     noun: str = "images",
+    mixed: bool = False,
     shape: Shape | None = None,
     dtype: str | None = None,
 ) -> RasterSource:
@@ -112,6 +113,8 @@ def open_rasters(
         find out. The others keep their numbers.
     noun : str
         What is sought where a file holds both: ``images`` or ``patches``.
+    mixed : bool
+        Whether rasters may have different bands; else those that all have are read.
     shape, dtype : optional
         As for `open_images`.
 
@@ -121,7 +124,7 @@ def open_rasters(
         If there is none, or one cannot be used; the message names the file.
     """
     names = None if bands is None else tuple(bands)
-    asked = Asked(_name(what, noun), noun, names, shape, None, dtype, offset, on_bad)
+    asked = Asked(_name(what, noun), noun, names, shape, None, dtype, offset, on_bad, mixed)
     return as_rasters(_sources(what, asked, None), names)
 
 

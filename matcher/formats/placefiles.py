@@ -19,7 +19,7 @@ from matcher.formats.handles import HANDLES
 from matcher.formats.opening import open_rasters
 from matcher.formats.outputs import OutputFolder
 from matcher.formats.pictures import Picture
-from matcher.formats.raster import Raster, RasterSource, band_names
+from matcher.formats.raster import Raster, RasterSource
 from matcher.geo.grid import degrees
 from matcher.geo.place import COLUMNS, Place, records
 from matcher.version import install_command
@@ -311,7 +311,7 @@ def _read(source: RasterSource, raster: Raster) -> tuple[NDArray, dict[str, Any]
     """A chip that is no file of its own, as it was matched: 0 in all bands is no data."""
     values = np.moveaxis(source.read(source.rasters.index(raster), 0, 0, raster.height, raster.width), -1, 0)
     extra = {"photometric": "MINISBLACK", "nodata": 0}
-    return values, extra, lambda dataset: _name_bands(dataset, band_names(raster))
+    return values, extra, lambda dataset: _name_bands(dataset, raster.names)
 
 
 def _name_bands(dataset: Any, names: Sequence[str | None]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import FormatError
+from matcher.formats.bandnames import ORDER, named
 from matcher.formats.georef import UPRIGHT, Turned
 from matcher.formats.handles import HANDLES, Handle, Opener, Window
 from matcher.geo.grid import Grid
@@ -53,6 +54,8 @@ class Raster:
         Why there is no `georef`, in words; empty where there is.
     against : tuple of str or None
         What the file itself calls its bands, where other names were given for them.
+    assumed : bool
+        Whether the fourth of its bands is near infrared because nothing says otherwise.
     label : str
         What tells it from others of one file, such as its date; empty where the file holds no other.
     turned : Turned
@@ -70,8 +73,14 @@ class Raster:
     offset: float = 0.0
     ungridded: str = ""
     against: tuple[str | None, ...] = ()
+    assumed: bool = False
     label: str = ""
     turned: Turned = UPRIGHT
+
+    @property
+    def names(self) -> tuple[str | None, ...]:
+        """Names of its bands; None where nothing says."""
+        return tuple(band.name for band in self.bands)
 
 
 class RasterSource:
@@ -90,18 +99,28 @@ class RasterSource:
         self.rasters = tuple(rasters)
         self.name = name
         self.ids = number([raster.name for raster in self.rasters]) if ids is None else ids
-        first = self.rasters[0]
-        for raster in self.rasters:
-            if band_names(raster) != band_names(first):
-                raise FormatError(
-                    f"{raster.name}: has the bands {_said(raster)}, and {first.name} has {_said(first)}; choose "
-                    "bands that all have with --bands"
-                )
 
     @property
     def band_names(self) -> tuple[str | None, ...]:
-        """Names of the bands, the same in all; None where nothing says."""
-        return band_names(self.rasters[0])
+        """Names of the bands that all have, in one order; None where nothing says.
+
+        Raises
+        ------
+        FormatError
+            If rasters share none.
+        """
+        kinds = list(dict.fromkeys(raster.names for raster in self.rasters))
+        if len(kinds) == 1:
+            return kinds[0]
+        shared = [name for name in named(kinds[0]) if all(name in named(kind) for kind in kinds)]
+        if not shared:
+            first = self.rasters[0]
+            other = next(raster for raster in self.rasters if raster.names != kinds[0])
+            raise FormatError(
+                f"{other.name}: has the bands {_said(other)}, and {first.name} has {_said(first)}; choose bands that "
+                "all have with --bands"
+            )
+        return tuple(sorted(shared, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER)))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -134,11 +153,7 @@ class RasterSource:
 
     def select(self, names: Sequence[str]) -> "RasterSource":
         """The same rasters with some of their bands, by name."""
-        chosen = [
-            replace(r, bands=tuple(next(b for b in r.bands if b.name == name) for name in names))
-            for r in self.rasters
-        ]
-        return RasterSource(chosen, self.name, self.ids)
+        return RasterSource([_select(raster, names) for raster in self.rasters], self.name, self.ids)
 
     def subset(self, which: Sequence[int]) -> "RasterSource":
         """Some of the rasters, with the ids they have here."""
@@ -202,17 +217,18 @@ class RasterSource:
             return HANDLES.get(path, raster.opener).read(indices, window)
 
 
+def _select(raster: Raster, names: Sequence[str]) -> Raster:
+    own = named(raster.names)
+    return replace(raster, bands=tuple(replace(raster.bands[own.index(name)], name=name) for name in names))
+
+
 def _absolute(raster: Raster) -> Raster:
     def moved(band: Band) -> Band:
-        return replace(band, path=os.path.abspath(band.path)) if band.path else band
+        fixed = not band.path or band.path.startswith("/vsi")  # inside an archive, whose own path is absolute
+        return band if fixed else replace(band, path=os.path.abspath(band.path))
 
     alpha = None if raster.alpha is None else moved(raster.alpha)
     return replace(raster, bands=tuple(map(moved, raster.bands)), alpha=alpha)
-
-
-def band_names(raster: Raster) -> tuple[str | None, ...]:
-    """Names of a raster's bands; None where nothing says."""
-    return tuple(band.name for band in raster.bands)
 
 
 def _empty(raster: Raster) -> str:
@@ -220,7 +236,7 @@ def _empty(raster: Raster) -> str:
 
 
 def _said(raster: Raster) -> str:
-    return ", ".join(name or "unnamed" for name in band_names(raster))
+    return ", ".join(name or "unnamed" for name in raster.names)
 
 
 def number(names: Sequence[str]) -> NDArray[np.int64]:

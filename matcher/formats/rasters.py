@@ -7,7 +7,7 @@ from typing import Any
 
 from matcher.errors import FormatError
 from matcher.formats import safe
-from matcher.formats.bandnames import choose, name_of, split_band
+from matcher.formats.bandnames import ORDER, by_landsat, choose, name_of, split_band
 from matcher.formats.gather import Entry, RasterForm
 from matcher.formats.georef import Georef, has_sidecar, read_georef
 from matcher.formats.geotiff import Dataset, gdal_errors, open_dataset
@@ -26,10 +26,10 @@ class RasterReader(RasterForm):
     Files of one band that differ only in a band's name (``_B04``, ``_nir``) are one raster.
     """
 
-    name = f"rasters ({', '.join(SUFFIXES)} or .SAFE)"
+    name = f"rasters ({', '.join(SUFFIXES)} or Sentinel-2's .SAFE, .SAFE.zip, MTD_MSIL*.xml)"
 
     def claims(self, path: str) -> bool:
-        """Whether a path names a raster, or is a ``.SAFE`` folder."""
+        """Whether a path names a raster or a Sentinel-2 product."""
         return path.lower().endswith(SUFFIXES) or safe.is_safe(path)
 
     def entries(self, paths: Sequence[str]) -> list[Entry]:
@@ -41,8 +41,8 @@ class RasterReader(RasterForm):
 
     def files(self, path: str) -> list[str]:
         """All files of a product; of a raster also what GDAL reads beside it: masks, world files, a VRT's parts."""
-        if os.path.isdir(path):
-            return super().files(path)
+        if safe.is_safe(path) and not safe.is_zipped(path):
+            return super().files(safe.folder_of(path))
         try:
             with open_dataset(path) as dataset:
                 beside = list(dataset.files)
@@ -69,18 +69,26 @@ def _grouped(paths: list[str]) -> list[tuple[str, list[str]]]:
             else os.path.join(folder, common + os.path.splitext(base)[1])
         )
         groups.setdefault(key, []).append(path)
-    return [(key if len(files) > 1 else files[0], files) for key, files in groups.items()]
+    out: list[tuple[str, list[str]]] = []
+    for key, files in groups.items():
+        visible = {name for file in files if (name := _band(file)) in ORDER}
+        out += [(key, files)] if len(visible) > 1 else [(file, [file]) for file in files]
+    return out
+
+
+def _band(path: str) -> str | None:
+    """The band that a file's name says it is."""
+    return split_band(os.path.splitext(os.path.basename(path))[0])[1]
 
 
 def _open_group(name: str, files: list[str], bands: Sequence[str] | None) -> Raster:
     if safe.is_safe(name):
         by_name = safe.band_files(name)
-        raster = _joined(name, [_single(path, band) for band, path in by_name.items()], bands)
+        raster = _joined(name, list(by_name.values()), list(by_name), bands)
         return replace(raster, offset=safe.offset(name))
     if len(files) == 1:
         return _open_file(name, bands)
-    singles = [_single(path, split_band(os.path.splitext(os.path.basename(path))[0])[1]) for path in files]
-    return _joined(name, singles, bands)
+    return _joined(name, files, [_band(path) for path in files], bands)
 
 
 def _single(path: str, band: str | None) -> Raster:
@@ -93,8 +101,12 @@ def _single(path: str, band: str | None) -> Raster:
     return replace(raster, bands=(replace(raster.bands[0], name=band),))
 
 
-def _joined(name: str, singles: list[Raster], bands: Sequence[str] | None) -> Raster:
-    """Files of a band each as one raster; an error where their grids differ."""
+def _joined(
+    name: str, files: Sequence[str], known: Sequence[str | None], bands: Sequence[str] | None
+) -> Raster:
+    """Those of some files of a band each that are wanted, as one raster; an error where their grids differ."""
+    choice = choose(name, known, [False] * len(known), bands, in_order=False)
+    singles = [_single(files[k - 1], known[k - 1]) for k in choice.indices]
     first = singles[0]
     for other in singles[1:]:
         if (other.height, other.width) != (first.height, first.width):
@@ -111,11 +123,7 @@ def _joined(name: str, singles: list[Raster], bands: Sequence[str] | None) -> Ra
             raise FormatError(
                 f"{other.name}: holds {other.dtype}, and {first.name}, of the same raster, {first.dtype}"
             )
-    known = [raster.bands[0].name for raster in singles]
-    choice = choose(name, known, [False] * len(known), bands, in_order=False)
-    chosen = tuple(
-        replace(singles[k - 1].bands[0], name=n) for k, n in zip(choice.indices, choice.names, strict=True)
-    )
+    chosen = tuple(replace(single.bands[0], name=n) for single, n in zip(singles, choice.names, strict=True))
     return replace(first, name=name, bands=chosen)
 
 
@@ -161,7 +169,9 @@ def _from_dataset(path: str, dataset: Any, bands: Sequence[str] | None) -> Raste
     kinds = set(dataset.dtypes)
     if any(kind.startswith("complex") for kind in kinds):
         raise FormatError(f"{path}: holds complex values; write their magnitude as real numbers first")
-    known = [name_of(d, c) for d, c in zip(dataset.descriptions, colours, strict=True)]
+    stem = os.path.splitext(os.path.basename(path))[0]
+    described = by_landsat(stem, dataset.descriptions)
+    known = [name_of(d, c) for d, c in zip(described, colours, strict=True)]
     if len(known) > 1:  # GDAL calls the first of several bands gray for want of anything better
         known = [None if name == "gray" else name for name in known]
     choice = choose(path, known, [colour == "alpha" for colour in colours], bands)
@@ -176,5 +186,5 @@ def _raster(path: str, shape: tuple[int, int], dtype: str, choice: Any, georef: 
     alpha = None if choice.alpha is None else Band(path, choice.alpha, "alpha")
     return Raster(
         path, *georef.turned.shape(shape), dtype, bands, open_handle, georef.grid, alpha,
-        ungridded=georef.why, against=choice.against, turned=georef.turned,
+        ungridded=georef.why, against=choice.against, assumed=choice.assumed, turned=georef.turned,
     )  # fmt: skip

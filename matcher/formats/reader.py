@@ -39,6 +39,8 @@ class Asked:
     on_bad : callable, optional
         Called with a `BadRecord` for each picture that cannot be used, which is then left out; without it the first
         one raises.
+    mixed : bool
+        Whether pictures may have different bands; else those that all have are read.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Asked:
     dtype: str | None = None
     offset: float | None = None
     on_bad: OnBad | None = None
+    mixed: bool = False
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,8 @@ def _raster(path: str, date: int, name: str, bands: Sequence[str] | None) -> Ras
     return Raster(
         name, *store.georef.turned.shape((store.height, store.width)), store.dtype,
         tuple(Band(path, first + k, n) for k, n in zip(choice.indices, choice.names, strict=True)),
-        Store, store.georef.grid, ungridded=store.georef.why, against=choice.against, label=store.dates[date],
+        Store, store.georef.grid, ungridded=store.georef.why, against=choice.against, assumed=choice.assumed,
+        label=store.dates[date],
         turned=store.georef.turned,
     )  # fmt: skip
 
@@ -249,7 +250,7 @@ def _layers(path: str, arrays: list[Any], ground: set[str]) -> tuple[list[_Layer
 
 def _name(name: str, attrs: dict[str, Any]) -> str | None:
     """The band of an array by its own name, or what its attributes call it."""
-    for text in (name, attrs.get("common_name"), attrs.get("long_name"), attrs.get("standard_name")):
+    for text in (attrs.get("common_name"), name, attrs.get("long_name"), attrs.get("standard_name")):
         if isinstance(text, str) and (known := name_of(text)):
             return known
     return None

@@ -87,7 +87,10 @@ class LocateOptions(MatchOptions, total=False):
 
 @dataclass(frozen=True)
 class Plan:
-    """Opened and checked inputs, the searches they need, and what was left out (`Locating.skip_bad`)."""
+    """Opened and checked inputs, the searches they need, and what was left out (`Locating.skip_bad`).
+
+    `ranges` are what the numbers of scenes and chips are, told once for all searches.
+    """
 
     chips: RasterSource
     scenes: RasterSource
@@ -95,6 +98,7 @@ class Plan:
     asked: Locating
     searches: list[Search]
     skipped: tuple[BadRecord, ...] = ()
+    ranges: tuple[str, str] | None = None
 
     @property
     def pairs(self) -> int:
@@ -133,28 +137,50 @@ def plan(chips: Any, scenes: Any, settings: Settings | None = None, **options: A
             None,
             on_bad,
             noun="patches",
+            mixed=True,
             shape=settings.patch_shape,
             dtype=settings.dtype,
         )
     if wanted.skip_bad:
         images = _usable(images, lambda source: _check_scenes(source, wanted), bad)
     _check_scenes(images, wanted)
-    patches, images, names = common_bands(patches, images)
 
-    def make(some: RasterSource) -> list[Search]:
-        return searches(some, images, wanted.scale, wanted.rotations, wanted.near)
+    def make(some: RasterSource) -> tuple[RasterSource, list[Search]]:
+        return _searches(some, images, wanted)
 
     if wanted.skip_bad:
         patches = _usable(patches, make, bad)
-    made = make(patches)
+    patches, made = make(patches)
     if not any(search.variants[0].first for search in made):
         raise MatcherError(
             f"{images.name}: no scene, or no part of one that --near names, is large enough for a chip"
             f"{_swapped(images, wanted.near)}"
         )
     _warn_of_positions(patches, wanted.near)
-    settings = replace(settings, bands=names, image_shape=None, patch_shape=None)
+    settings = replace(settings, bands=None, image_shape=None, patch_shape=None)
     return Plan(patches, images, settings, wanted, made, tuple(bad))
+
+
+def _searches(
+    chips: RasterSource, scenes: RasterSource, asked: Locating
+) -> tuple[RasterSource, list[Search]]:
+    """Chips with the bands that they are compared by, and the searches: each chip by all that it shares with scenes."""
+    kinds: dict[tuple[str | None, ...], list[int]] = {}
+    for k, raster in enumerate(chips.rasters):
+        kinds.setdefault(raster.names, []).append(k)
+    rasters, groups = list(chips.rasters), []
+    for which in kinds.values():
+        some, pictures, names = common_bands(chips.subset(which), scenes)
+        for k, raster in zip(which, some.rasters, strict=True):
+            rasters[k] = raster
+        groups.append((which, pictures, names))
+    chosen = RasterSource(rasters, chips.name, chips.ids)
+    made = [
+        search
+        for which, pictures, names in groups
+        for search in searches(chosen, which, pictures, asked.scale, asked.rotations, asked.near, names)
+    ]
+    return chosen, sorted(made, key=lambda search: not search.variants[0].first)
 
 
 def _swapped(scenes: RasterSource, near: Near | None) -> str:

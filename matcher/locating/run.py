@@ -10,9 +10,10 @@ from affine import Affine
 
 from matcher.decision.reasons import IN_DOUBT, fault, fault_of_little, reason
 from matcher.evidence import channels, templates
+from matcher.formats.bandnames import named
 from matcher.geo.place import Place
 from matcher.geo.resample import shrunk
-from matcher.imagery import Roles, tell_range, to_dn
+from matcher.imagery import Roles, tell_ranges, to_dn
 from matcher.locating.hits import Hit, apart, shares
 from matcher.locating.plan import LocateOptions, Plan, plan
 from matcher.locating.tiles import Piece, read_shrunk
@@ -79,6 +80,8 @@ def run(planned: Plan, progress: Progress | None = None) -> list[Place]:
     hits: dict[int, list[Hit]] = {k: [] for k in range(len(planned.chips))}
     blank = {k for k in hits if constant(planned.chips[k])}
     sure: set[int] = set()
+    if planned.settings.value_range == "auto":
+        planned = replace(planned, ranges=tell_ranges(planned.searches[0].tiles, planned.chips))
     tell = _Progress(progress, planned.pairs)
     with limited(planned.settings.threads):
         for search in planned.searches:
@@ -87,7 +90,7 @@ def run(planned: Plan, progress: Progress | None = None) -> list[Place]:
                 sought = [v for v in sought if weighed(planned, hits[v.chip]).sure < SURE]
                 sure |= {v.chip for v in search.variants if v.rotation} - {v.chip for v in sought}
             if sought:
-                _search(planned, Search(search.tiles, sought), hits, tell)
+                _search(planned, replace(search, variants=sought), hits, tell)
         for search in planned.searches:
             search.tiles.check_seen()
         if sure:
@@ -113,8 +116,9 @@ def _search(planned: Plan, search: Search, hits: dict[int, list[Hit]], report: C
     laid = Laid(planned.chips, search.variants).that_can_be_placed()
     if not len(laid):
         return
-    search = Search(search.tiles, list(laid.variants))
-    job = prepare(search.tiles, laid, planned.settings)
+    search = replace(search, variants=list(laid.variants))
+    settings = replace(planned.settings, bands=search.bands)
+    job = prepare(search.tiles, laid, settings, ranges=planned.ranges)
     found = _candidates(job, report)
     found = found.beside(found.rivals())
     scene, row, col = search.tiles.to_scene(found.target, found.place[..., 0], found.place[..., 1])
@@ -197,9 +201,8 @@ def _reason(planned: Plan, chip: int, best: Weighed) -> str:
     """Why a chip's answer is in doubt, or of what it has little to say; empty where neither is so."""
     if best.said is None:
         array = planned.chips[chip]
-        told: str = planned.settings.value_range
-        told = tell_range(planned.chips) if told == "auto" else told
-        return fault(to_dn(array, told), Roles.of(planned.settings.band_names(array.shape[2]))) or "weak"
+        told: str = planned.settings.value_range if planned.ranges is None else planned.ranges[1]
+        return fault(to_dn(array, told), Roles.of(named(planned.chips.rasters[chip].names))) or "weak"
     first = best.hits[0]
     patch, roles = first.job.patches[first.row_of], first.job.roles
     if best.sure >= IN_DOUBT:
@@ -242,7 +245,7 @@ def _refined(planned: Plan, hit: Hit) -> tuple[float, float]:
     top, left = max(hit.row - REACH, 0), max(hit.col - REACH, 0)
     bottom = min(hit.row + tiles.side[0] + REACH, size[0])
     right = min(hit.col + tiles.side[1] + REACH, size[1])
-    raw = read_shrunk(planned.scenes, Piece(hit.scene, top, left, bottom - top, right - left), tiles.shrink)
+    raw = read_shrunk(tiles.scenes, Piece(hit.scene, top, left, bottom - top, right - left), tiles.shrink)
     window = to_dn(raw, hit.job.targets.value_range)
     patch = hit.job.patches[hit.row_of]
     place = (hit.row - top, hit.col - left)

@@ -26,10 +26,11 @@ _Key = tuple[bool, tuple[int, int], tuple[float, float], tuple[Box | None, ...]]
 
 @dataclass
 class Search:
-    """Variants of one size that are sought in the same pieces of the same scenes."""
+    """Variants of one size that are sought in the same pieces of the same scenes, by the bands of these names."""
 
     tiles: TiledSource
     variants: list[Variant]
+    bands: tuple[str, ...] | None
 
 
 def parse_scale(text: str | float) -> float | None:
@@ -53,12 +54,16 @@ def parse_scale(text: str | float) -> float | None:
 
 def searches(
     chips: RasterSource,
+    which: Sequence[int],
     scenes: RasterSource,
     scale: float | None,
     rotations: Sequence[float],
     near: Near | None,
+    names: tuple[str, ...] | None,
 ) -> list[Search]:
-    """All searches that some chips need, those of first variants in front.
+    """All searches that some of the chips need, those of first variants in front.
+
+    `names` are those of the bands that these chips and the scenes have.
 
     Raises
     ------
@@ -66,7 +71,7 @@ def searches(
         If a chip is too large, or too small at the scenes' pixel size.
     """
     found: dict[_Key, list[Variant]] = {}
-    for k in range(len(chips)):
+    for k in which:
         _check_chip(chips, k)
         area = near.of(chips.rasters[k]) if near is not None else None
         for variant, where in _variants(chips, k, scale, rotations, scenes):
@@ -82,7 +87,7 @@ def searches(
                 found.setdefault((variant.first, variant.side, variant.shrink, boxes), []).append(variant)
     in_turn = sorted(found.items(), key=lambda item: not item[0][0])
     return [
-        Search(TiledSource(scenes, side, shrink=factors, areas=boxes), variants)
+        Search(TiledSource(scenes, side, shrink=factors, areas=boxes), variants, names)
         for (_, side, factors, boxes), variants in in_turn
     ]
 

@@ -67,13 +67,21 @@ class Job:
 
 
 def prepare(
-    images: Any, patches: Any, settings: Settings | None = None, **options: "Unpack[MatchOptions]"
+    images: Any,
+    patches: Any,
+    settings: Settings | None = None,
+    *,
+    ranges: tuple[str, str] | None = None,
+    **options: "Unpack[MatchOptions]",
 ) -> Job:
-    """Open and check everything that a match needs; takes and raises what `match` does."""
+    """Open and check everything that a match needs; takes and raises what `match` does.
+
+    `ranges` are what the numbers of both sides are where that was told before (`matcher.imagery.tell_ranges`).
+    """
     settings = with_options(settings, {**options})
     model = shipped() if settings.model is None else read_model(settings.model)
     left, right, settings = open_pair(images, patches, settings)
-    targets, queries = open_pictures(left, right, settings.value_range)
+    targets, queries = open_pictures(left, right, settings.value_range, ranges)
     names = resolve_bands(targets, queries, settings)
     roles = Roles.of(names)
     channels(np.zeros((_REHEARSAL, _REHEARSAL, len(names)), np.float32), roles, settings.evidence)

@@ -1,16 +1,19 @@
 """Rasters in: files, folders, lists, products; bands, no data and masks; damage."""
 
 import pickle
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from matcher import open_images
 from matcher.errors import FormatError, NoInputError, SettingsError
-from matcher.formats.bandnames import choose, name_of, parse_bands, split_band
+from matcher.formats.bandnames import by_landsat, choose, name_of, parse_bands, split_band
 from matcher.formats.opening import open_rasters
+from matcher.formats.registry import files_of
 
 rasterio = pytest.importorskip("rasterio")
 from rasterio.enums import ColorInterp  # noqa: E402
@@ -221,12 +224,120 @@ class TestBands:
         assert name_of(None, "undefined") is None
         assert split_band("T31_20200101_B08_10m") == ("T31_20200101_*_10m", "nir")
         assert split_band("LC08_L1TP_199024_B5") == ("LC08_L1TP_199024_*", "nir")
-        assert split_band("LC08_L1TP_199024_B8") == ("LC08_L1TP_199024_B8", None)
+        assert split_band("LC08_L1TP_199024_B8") == ("LC08_L1TP_199024_*", "b8")
         assert split_band("redwood") == ("redwood", None)
         assert parse_bands("red,nir=8") == (("red", "nir"), {"nir": 8})
         for text in ("red,,nir", "red=x", "red=0", "red,red"):
             with pytest.raises(SettingsError):
                 parse_bands(text)
+
+    @pytest.mark.parametrize(
+        ("text", "name"),
+        [
+            ("Red edge", "red edge"), ("Red-Edge 705", "red edge 705"), ("RedEdge", "rededge"), ("B8A", "b8a"),
+            ("B5, red edge", "b5"), ("Thermal Infrared", "thermal infrared"), ("SWIR 1", "swir 1"),
+            ("Coastal blue", "coastal blue"), ("NIR2", "nir2"), ("Band 4 (Red)", "red"), ("Band 8: NIR", "nir"),
+            ("Near Infra-Red", "nir"), ("near infrared", "nir"), ("Red (665 nm)", "red"), ("Band 1", None), ("", None),
+        ],
+    )  # fmt: skip
+    def test_descriptions(self, text, name):
+        assert name_of(text) == name
+        assert name_of(text, "red") == (name or "red")
+
+    @pytest.mark.parametrize(
+        ("stem", "names"),
+        [
+            ("LE07_L2SP_200029_20020504_20200916_02_T1_SR_", {"B1": "blue", "B2": "green", "B3": "red", "B4": "nir"}),
+            ("LT05_L1TP_1_", {"B1": "blue", "B4": "nir", "B7": "b7"}),
+            ("LT51990241990123MPS00_", {"B3": "red", "B4": "nir"}),
+            ("LM02_L1GS_1_", {"B4": "green", "B5": "red", "B6": "nir"}),
+            ("LC08_L2SP_1_SR_", {"B1": "b1", "B2": "blue", "B3": "green", "B4": "red", "B5": "nir", "B6": "b6"}),
+            ("LC09_L2SP_1_SR_", {"B2": "blue", "B5": "nir"}),
+            ("HLS.L30.T30TYQ.2021001T105441.v2.0.", {"B02": "blue", "B03": "green", "B04": "red", "B05": "nir"}),
+            ("HLS.S30.T30TYQ.2021001T105441.v2.0.", {"B04": "red", "B05": "b05", "B08": "nir", "B8A": "nir"}),
+            ("T31UFT_20240101_", {"B02": "blue", "B03": "green", "B04": "red", "B08": "nir", "B11": "b11"}),
+        ],
+    )  # fmt: skip
+    def test_numbers_are_those_of_the_family(self, stem, names):
+        for band, name in names.items():
+            assert split_band(f"{stem}{band}") == (f"{stem}*", name)
+
+    @pytest.mark.parametrize(
+        ("stem", "said", "names"),
+        [
+            ("a", [2, 3, 4, 5], ["blue", "green", "red", "nir"]),
+            ("a", [1, 2, 3, 4], ["blue", "green", "red", "nir"]),
+            ("a", [1, 2, 3, 4, 5, 6, 7], ["b1", "blue", "green", "red", "nir", "b6", "b7"]),
+            ("a", [1, 2, 3, 4, 5, 7], ["blue", "green", "red", "nir", "b5", "b7"]),
+            ("LE07_x", [2, 3, 4, 5], ["green", "red", "nir", "b5"]),
+            ("a", [3, 4, 5], ["SR_B3", "SR_B4", "SR_B5"]),
+        ],
+    )
+    def test_surface_reflectance_in_one_file(self, stem, said, names):
+        assert by_landsat(stem, [f"SR_B{k}" for k in said]) == names
+
+    def test_a_red_edge_is_never_red_or_near_infrared(self, tmp_path):
+        five = picture(bands=5)
+        path = write(tmp_path / "a.tif", five, descriptions=["Blue", "Green", "Red edge", "Red", "NIR"])
+        np.testing.assert_array_equal(open_images(path)[0], five[..., [3, 1, 0, 4]])
+        np.testing.assert_array_equal(open_rasters(path, ["red"])[0], five[..., [3]])
+        four = write(tmp_path / "b.tif", five[..., :4], descriptions=["Blue", "Green", "Red", "Red edge"])
+        assert open_images(four).band_names == ("red", "green", "blue")
+
+    def test_an_unnamed_fourth_band_is_near_infrared_and_that_is_told(self, tmp_path, caplog):
+        caplog.set_level("INFO", "matcher")
+        path = write(tmp_path / "a.tif", picture(), descriptions=["Red", "Green", "Blue"])
+        assert open_images(path).band_names == ("red", "green", "blue", "nir")
+        assert "a.tif: does not name its fourth band, taken for near infrared" in caplog.text
+        open_images(write(tmp_path / "b.tif", picture(), photometric="MINISBLACK"))
+        assert "b.tif: does not name its bands; read as red,green,blue,nir" in caplog.text
+
+    def test_a_short_file_is_named_with_the_option(self, tmp_path):
+        write(tmp_path / "a.tif", picture(bands=3), photometric="RGB")
+        with pytest.raises(FormatError, match=r"a\.tif: has 3 bands, and band 5 .*--chip-bands"):
+            open_rasters(tmp_path / "a.tif", ["red=5"])
+
+    def test_pictures_of_different_bands_are_read_by_those_that_all_have(self, tmp_path, caplog):
+        array = picture()
+        write(tmp_path / "a.tif", array, colours=RGBN, photometric="MINISBLACK")
+        write(tmp_path / "b.tif", array[..., :3], photometric="RGB")
+        caplog.set_level("INFO", "matcher")
+        source = open_images(tmp_path)
+        assert source.band_names == ("red", "green", "blue")
+        np.testing.assert_array_equal(source[0], array[..., :3])
+        assert "different bands; those that all have are read: red,green,blue" in caplog.text
+        mixed = open_rasters(tmp_path, mixed=True)
+        assert [mixed.shape(k)[2] for k in range(2)] == [4, 3]
+
+    @pytest.mark.parametrize("skip", [False, True])
+    def test_layers_beside_a_scene_are_passed_over(self, tmp_path, skip, caplog):
+        caplog.set_level("INFO", "matcher")
+        array = picture(60, 80)
+        stem = "LC08_L2SP_199024_20200101_02_T1_"
+        for k, band in enumerate(("B4", "B3", "B2", "B5")):
+            write(tmp_path / f"{stem}SR_{band}.TIF", array[..., k : k + 1])
+        for layer in ("SR_B1", "SR_B7", "QA_PIXEL", "QA_RADSAT", "ST_B10", "SR_QA_AEROSOL"):
+            write(tmp_path / f"{stem}{layer}.TIF", picture(60, 80, 1))
+        write(tmp_path / "a_thumb.png", picture(15, 20, 3, "uint8"), driver="PNG", crs=None, transform=None)
+        bad = []
+        source = open_rasters(tmp_path, on_bad=bad.append if skip else None)
+        np.testing.assert_array_equal(source[0], array)
+        assert (len(source), bad) == (1, [])
+        assert "a layer beside pictures, passed over" in caplog.text
+
+    def test_a_scene_is_not_outvoted(self, tmp_path):
+        bad = []
+        write(tmp_path / "z.tif", picture(60, 80))
+        for name in "abc":
+            write(tmp_path / f"{name}.tif", picture(60, 80, 1))
+        assert [r.name for r in open_rasters(tmp_path, on_bad=bad.append).rasters] == [
+            str(tmp_path / "z.tif")
+        ]
+        assert len(bad) == 3
+
+    def test_what_is_called_a_thumbnail_is_read_where_it_is_all_there_is(self, tmp_path):
+        write(tmp_path / "a_thumb.tif", picture())
+        assert len(open_images(tmp_path)) == 1
 
     def test_bands_that_do_not_agree(self, tmp_path):
         write(tmp_path / "a.tif", picture(bands=3), photometric="RGB")
@@ -314,6 +425,26 @@ class TestSafe:
         assert open_rasters(safe, offset=0)[0][0, 0].tolist() == [2004, 2003, 2002, 2008]
         assert len(open_images(tmp_path)) == 1
 
+    def test_the_metadata_and_the_archive_are_the_product(self, tmp_path):
+        safe = product(tmp_path, offsets=listed("BOA", [-1000] * 13))
+        expected = open_images(safe)
+        archive = Path(shutil.make_archive(str(safe), "zip", tmp_path, safe.name))
+        (tmp_path / "z").mkdir()
+        named = archive.rename(tmp_path / "z" / f"{safe.stem}.zip")
+        shutil.copy(named, tmp_path / "z" / f"2{safe.name}.zip")
+        for path in (next(safe.glob("MTD*.xml")), named, tmp_path / "z" / f"2{safe.name}.zip"):
+            source = open_images(path)
+            np.testing.assert_array_equal(source[0], expected[0])
+            assert source.band_names == expected.band_names
+            assert source.rasters[0].georef == expected.rasters[0].georef
+            assert np.array_equal(pickle.loads(pickle.dumps(source))[0], expected[0])
+        assert files_of(str(named)) == [str(named)]
+        assert len(files_of(str(next(safe.glob("MTD*.xml"))))) == 6
+        assert len(open_images(tmp_path / "z")) == 2
+        named.write_bytes(named.read_bytes()[:900])
+        with pytest.raises(FormatError, match=r"\.zip: cannot be opened as the zip archive of a product"):
+            open_images(named)
+
     def test_before_baseline_4(self, tmp_path):
         assert open_images(product(tmp_path, baseline="02.11"))[0][0, 0].tolist() == [2004, 2003, 2002, 2008]
 
@@ -338,7 +469,7 @@ class TestSkipping:
         array = picture()
         for name in ("a", "c", "e"):
             write(path / f"{name}.tif", array)
-        write(path / "b.tif", picture(bands=3), photometric="RGB")
+        write(path / "b.tif", picture(bands=1))
         write(path / "d.tif", np.zeros_like(array), nodata=0)
         data = (path / "e.tif").read_bytes()
         (path / "f.tif").write_bytes(data[: len(data) // 2])
@@ -355,10 +486,7 @@ class TestSkipping:
             ("b.tif", 1), ("d.tif", 3), ("f.tif", 5), ("g.tif", 6),
         ]  # fmt: skip
         reasons = {one.file[-5:]: one.reason for one in bad}
-        assert (
-            reasons["b.tif"]
-            == "has the bands red, green, blue, and most have unnamed, unnamed, unnamed, unnamed"
-        )
+        assert reasons["b.tif"] == "has the bands gray, and most have unnamed, unnamed, unnamed, unnamed"
         assert "no valid pixel" in reasons["d.tif"]
         assert "cannot be" in reasons["g.tif"]
         assert str(bad[0]) == f"{bad[0].file}: {bad[0].reason}"

@@ -276,3 +276,32 @@ def test_candidates_are_apart_and_ordered(tmp_path, land):
     assert two == [(61, 75), (61, 275)]
     assert sum(p.confidence for p in places) <= 1 + 1e-6
     assert places[1].confidence >= places[2].confidence
+
+
+def test_each_chip_is_compared_by_what_it_has(tmp_path, land, scene):
+    """Chips of three bands beside one of four answer as each does alone."""
+    chip(tmp_path, land, 301, 455, name="four.tif")
+    array = other_date(land)[100:148, 200:248, :3]
+    three = write(tmp_path / "three.tif", array, transform=from_origin(1000, 2000, 10, 10), photometric="RGB")
+    both = matcher.locate([three, tmp_path / "four.tif"], scene)
+    alone = [matcher.locate(path, scene)[0] for path in (three, tmp_path / "four.tif")]
+    for place, own, (row, col) in zip(both, alone, ((100, 200), (301, 455)), strict=True):
+        assert (place.row, place.col) == pytest.approx((row, col), abs=0.5)
+        assert (place.row, place.col, place.score, place.confidence) == (
+            own.row,
+            own.col,
+            own.score,
+            own.confidence,
+        )
+
+
+def test_arrays_and_records_are_located_too(tmp_path, land, scene):
+    from matcher.formats.official import write_patches
+
+    window = other_date(land)[301:349, 455:503]
+    np.savez(tmp_path / "chips.npz", **{"7": window})
+    write_patches(tmp_path / "chips.tfrecords", [window / 2047.5 - 1], [7])
+    for name in ("chips.npz", "chips.tfrecords"):
+        (place,) = matcher.locate(tmp_path / name, scene, scale=1.0)
+        assert (place.row, place.col) == pytest.approx((301, 455), abs=0.5)
+        assert place.chip == str(tmp_path / name)

@@ -46,6 +46,43 @@ class TestTellRange:
     def test_by_dtype_and_extremes(self, values, dtype, told):
         assert tell_range(pictures(values, dtype)) == told
 
+    @pytest.mark.parametrize(
+        ("values", "dtype", "words"),
+        [
+            ((-128, 127), "i1", "holds int8"),
+            ((-24, -2), "f4", "most values are negative .* decibels"),
+            ((-9000, -10), "i2", "most values are negative"),
+            ((0, 4e9), "u4", "beyond 16 bits"),
+            ((0, 9e5), "f4", "beyond 16 bits"),
+        ],
+    )
+    def test_what_no_range_is_known_for(self, values, dtype, words):
+        with pytest.raises(MatcherError, match=rf"picture 0: .*{words}.*--range"):
+            tell_range(pictures(values, dtype))
+        assert (
+            open_pictures(pictures(values, dtype), pictures(values, dtype), "8bit")[0].value_range == "8bit"
+        )
+
+    @pytest.mark.parametrize("dtype", ["u2", "i2", "f4"])
+    def test_hot_pixels_do_not_tell_and_are_noted(self, dtype, caplog):
+        stack = np.random.default_rng(1).integers(100, 4095, (4, 200, 200, 4)).astype(dtype)
+        stack[2, 5, 5] = stack[0, 9:12, 9] = 30000
+        caplog.set_level("INFO", "matcher")
+        assert tell_range(open_images(stack)) == "dn"
+        assert "30000 are few" in caplog.text
+        assert tell_range(open_images(np.minimum(stack.astype("u4") * 8, 65535).astype("u2"))) == "16bit"
+
+    @pytest.mark.parametrize(("stored", "told"), [(-1.0, "signed"), (0.0, "reflectance")])
+    def test_a_hot_pixel_of_fractions_does_not_tell(self, stored, told):
+        stack = np.random.default_rng(1).uniform(stored, 1, (2, 200, 200, 4)).astype("f4")
+        stack[1, 3, 3, 0] = 3.5
+        assert tell_range(open_images(stack)) == told
+
+    def test_no_data_says_nothing(self):
+        stack = np.zeros((2, 200, 200, 4), np.uint16)
+        stack[0, :9, :9] = 30000
+        assert tell_range(open_images(stack)) == "16bit"
+
     def test_looks_at_pictures_from_first_to_last(self):
         stack = np.zeros((40, 14, 14, 1), np.float32)
         stack[-1] = 0.5
@@ -87,6 +124,7 @@ class TestTogether:
             (((0.1, 1), "f4"), ((-1, 0), "f4"), ("signed", "signed")),
             (((0, 60000), "u2"), ((0, 9000), "u2"), ("16bit", "16bit")),
             (((0, 60000), "u2"), ((0, 4000), "f4"), ("16bit", "dn")),
+            (((0, 60000), "u2"), ((0, 9000), "i2"), ("16bit", "16bit")),
             (((0, 4000), "u2"), ((0, 255), "u1"), ("dn", "8bit")),
             (((-1, 1), "f2"), ((0, 1.8), "f4"), ("signed", "reflectance")),
             (((-1, 1), "f2"), ((0, 4095), "f2"), ("signed", "dn")),
