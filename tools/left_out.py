@@ -20,7 +20,7 @@ from accuracy import DATA, GROUPS, cut
 import matcher
 from matcher.fitting.options import FitOptions
 from matcher.fitting.run import fit_model
-from matcher.formats.submission import read_groups
+from matcher.formats.columns import read_groups
 from matcher.model import Model
 from matcher.placements import Placements
 

@@ -39,7 +39,7 @@ def load_groups(path: str | None, column: str | None) -> dict[int, str] | None:
         if column is not None:
             raise SettingsError(f"--group-by {column} names a column of a groups file: give it with --groups")
         return None
-    from matcher.formats.submission import read_groups
+    from matcher.formats.columns import read_groups
 
     return read_groups(path, column)
 

@@ -6,6 +6,7 @@ import click
 
 from matcher.cli.options import quiet_option, reading_options
 from matcher.cli.paths import Read, Written
+from matcher.cli.progress import reporting
 
 
 @click.command("report")
@@ -51,17 +52,18 @@ def command(
     from matcher.report.page import write_report
     from matcher.settings import Settings
 
-    made = write_report(
-        output,
-        images,
-        patches,
-        details,
-        answers,
-        false_colour=false_colour,
-        gallery=gallery,
-        settings=run_dir,
-        reading=Settings(**reading),
-    )
+    with reporting(quiet):
+        made = write_report(
+            output,
+            images,
+            patches,
+            details,
+            answers,
+            false_colour=false_colour,
+            gallery=gallery,
+            settings=run_dir,
+            reading=Settings(**reading),
+        )
     if not quiet:
         click.echo(
             f"matcher: {made.path}: {made.shown} of {made.patches} matches with pictures, {made.size / 1e6:.1f} MB",

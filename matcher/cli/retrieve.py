@@ -77,7 +77,8 @@ def command(
     1, 5, 10 and 100, mean reciprocal rank and mAP, with 95 % intervals. With --scores a learned method's scores are
     fused as calibrated log-likelihood ratios, and kept out where fusing does not pay.
     """
-    from matcher.formats.submission import write_submission
+    from matcher.formats.opening import open_images
+    from matcher.formats.submission import images_that_are_not_there, write_submission
     from matcher.ranking.files import check_suffix, read_ranking, write_ranking
     from matcher.ranking.trec import write_qrels
     from matcher.scoring.judge import load_answers
@@ -90,6 +91,12 @@ def command(
     if dry_run:
         _tell(images, patches, options, [path for path in (output, export, qrels) if path is not None])
         return
+    if truth is not None:
+        if theirs is not None and options["ranked"] is None:
+            _check_scores(str(scores), theirs, patches, options["stride"])
+        told = images_that_are_not_there(truth[0], open_images(images))
+        if told is not None:
+            click.echo(f"matcher: warning: {answers}: {told}", err=True)
     ranking = _ranking(images, patches, **options)
     if truth is not None:
         ranking = _judged(ranking, truth, theirs, scores, json_to)
@@ -111,6 +118,20 @@ def _check_wanted(answers: str | None, scores: str | None, qrels: str | None, wr
         raise SettingsError(f"{name}: {why} answers of some patches: give --answers")
     if answers is None and not writes:
         raise SettingsError("nothing to do: give --answers, --output or --export")
+
+
+def _check_scores(name: str, theirs: "Ranking", patches: str, stride: int | None) -> None:
+    """Raise where another method's scores cannot belong to the ranking that is to be made."""
+    import numpy as np
+
+    from matcher.formats.opening import open_patches
+
+    noun = "image" if stride is None else "window"
+    if theirs.noun != noun:
+        raise MatcherError(f"{name}: ranks {theirs.noun}s, and the ranking {noun}s: give the same of both")
+    missing = np.setdiff1d(open_patches(patches).ids, theirs.ids)
+    if len(missing):
+        raise MatcherError(f"{name}: has no scores of patch {missing[0]}")
 
 
 def _tell(images: str, patches: str, options: dict[str, Any], outputs: list[str]) -> None:

@@ -103,8 +103,8 @@ def perform(
 
 def make_batch(options: dict[str, Any]) -> "Batch":
     """How the options cut a run, and what it does with bad records."""
+    from matcher.formats.columns import read_ids
     from matcher.runs import Batch
-    from matcher.runs.ready import read_ids
 
     ids = options["ids"]
     return Batch(

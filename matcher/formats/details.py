@@ -84,6 +84,7 @@ def read_columns(path: Path) -> dict[str, Any]:
     real: list[tuple[float, ...]] = []
     reasons: list[str] = []
     refused: list[bool] = []
+    lines: dict[int, int] = {}
     for line, cells in rows:
         try:
             ids, image, x, y, score, second, second_score, confidence, reason = cells
@@ -94,6 +95,11 @@ def read_columns(path: Path) -> dict[str, Any]:
             real.append(tuple(float(cell or "nan") for cell in (score, second_score, confidence)))
         except ValueError as error:
             raise FormatError(f"{os.fspath(path)}, line {line}: is not a row of details: {error}") from None
+        if lines.setdefault(whole[-1][0], line) != line:
+            first = lines[whole[-1][0]]
+            raise FormatError(
+                f"{os.fspath(path)}, line {line}: patch {whole[-1][0]} stands in line {first} already"
+            )
         reasons.append(reason)
     try:
         ids_, image_, x_, y_, second_ = np.array(whole, np.int64).reshape(-1, 5).T.copy()

@@ -1,4 +1,4 @@
-"""CSV in and out, one row a patch: submissions and answers, groups.
+"""CSV in and out, one row a patch: submissions and answers.
 
 The official form has the header ``Patch ID,Result`` and rows such as ``17,192 219 143``: the patch, then
 image, x and y with single spaces. The slides also write ``17,192,219,143``; both are read, the first is
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from matcher.errors import FormatError, MatcherError
+from matcher.formats.base import Source
 from matcher.formats.files import atomic_write, problem
 from matcher.placements import Placements
 
@@ -85,44 +86,16 @@ def read_submission(path: Path, *, xy_order: str = "xy") -> Placements:
     return Placements(ids, image, y, x) if swap else Placements(ids, image, x, y)
 
 
-def read_groups(path: Path, column: str | None = None) -> dict[int, str]:
-    """Read which group every patch belongs to.
-
-    Parameters
-    ----------
-    path : path
-        CSV with a header; the first column holds patch ids, the others name groups.
-    column : str, optional
-        The column to read; by default the one called ``group``, or else the first after the id.
-
-    Raises
-    ------
-    FormatError
-        If the file is missing, has no such column or no row, or a row is malformed or doubled; the message
-        names the line.
-    """
-    name = os.fspath(path)
-    rows = read_rows(path)
-    _, header = next(rows, (1, []))
-    names = [cell.strip() for cell in header]
-    if len(names) < 2 or to_int64(names[0]) is not None:
-        raise FormatError(f"{name}, line 1: expected a header such as 'Patch ID,group'")
-    if column is None:
-        column = "group" if "group" in names[1:] else names[1]
-    if column not in names[1:]:
-        raise FormatError(f"{name}: has no column {column!r}; it has {', '.join(names[1:])}")
-    at = names.index(column, 1)
-    groups: dict[int, str] = {}
-    for line, cells in rows:
-        patch = to_int64(cells[0])
-        if patch is None or len(cells) != len(names):
-            raise FormatError(f"{name}, line {line}: expected a patch id and {len(names) - 1} more cells")
-        if patch in groups:
-            raise FormatError(f"{name}, line {line}: patch {patch} stands in an earlier row already")
-        groups[patch] = cells[at].strip()
-    if not groups:
-        raise FormatError(f"{name}: has no row below its header")
-    return groups
+def images_that_are_not_there(answers: Placements, images: Source) -> str | None:
+    """A line on answers that name images which a source does not have; None where all are there."""
+    strange = np.flatnonzero(~np.isin(answers.image, images.ids))
+    if not len(strange):
+        return None
+    first = strange[0]
+    return (
+        f"the answers of {len(strange)} patches name images that {images.name} does not have, such as image "
+        f"{answers.image[first]} of patch {answers.ids[first]}"
+    )
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -172,7 +145,14 @@ def _data_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     found = [re.sub(r"[\s_]+", "", cell).lower() for cell in cells]
     if found != ["patchid", "result"]:
         shown = ",".join(cells)[:60]
-        raise FormatError(f"{os.fspath(path)}, line {line}: expected the header {HEADER!r}, found {shown!r}")
+        more = (
+            "; write it without an index column (pandas: index=False)"
+            if found[1:] == ["patchid", "result"]
+            else ""
+        )
+        raise FormatError(
+            f"{os.fspath(path)}, line {line}: expected the header {HEADER!r}, found {shown!r}{more}"
+        )
     yield from rows
 
 

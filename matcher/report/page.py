@@ -2,6 +2,7 @@
 
 import html
 import json
+import logging
 import os
 from dataclasses import dataclass
 from importlib import resources
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from matcher.errors import MatcherError
 from matcher.formats.files import atomic_write
 from matcher.formats.opening import open_pair
-from matcher.formats.submission import read_submission
+from matcher.formats.submission import images_that_are_not_there, read_submission
 from matcher.placements import Placements
 from matcher.ranking.rankings import Ranking
 from matcher.report import windows
@@ -26,6 +27,7 @@ from matcher.scoring.judge import LABELS
 from matcher.scoring.summary import score
 from matcher.settings import Settings
 
+log = logging.getLogger("matcher")
 GALLERY = 1000  # matches shown with pictures
 _NEAR = 4.0  # px: an answer this near to the truth is right
 
@@ -98,6 +100,9 @@ def write_report(
     pictures, chips, _ = open_pair(images, patches, reading)
     truth = read_submission(answers) if isinstance(answers, str | os.PathLike) else answers
     at_patch = positions(chips, result.ids[:1], "patch")
+    told = None if truth is None else images_that_are_not_there(truth, pictures)
+    if told is not None:
+        log.warning("%s", told)
     errors = None if truth is None else _errors(result, truth)
     shown = _choose(_doubt(result, errors), gallery)
     true = _true(result, truth, errors)

@@ -13,7 +13,6 @@ from matcher.errors import MatcherError, NoInputError, SettingsError
 from matcher.formats.base import BadRecord, Source
 from matcher.formats.opening import open_pair
 from matcher.formats.raster import RasterSource
-from matcher.formats.submission import read_rows, to_int64
 from matcher.imagery import open_pictures
 from matcher.matching.job import Job, prepare
 from matcher.result import Result
@@ -164,31 +163,6 @@ def make_ready(images: Any, patches: Any, settings: Settings, batch: Batch) -> R
             reason = "must be answered, and no readable patch has it"
             bad.append(Bad("ids", BadRecord(job.patches.name, -1, -1, k, reason)))
     return Ready(job, tuple(bad), tuple(placeholders), settings.value_range == "auto")
-
-
-def read_ids(path: str) -> tuple[int, ...]:
-    """The ids of a text or CSV file: the first cell of every row, below a header or not.
-
-    Raises
-    ------
-    FormatError
-        If the file is missing or is not text.
-    MatcherError
-        If a row does not begin with an id, or an id stands twice.
-    """
-    ids: dict[int, int] = {}
-    for number, (line, cells) in enumerate(read_rows(path)):
-        value = to_int64(cells[0])
-        if value is None and number == 0:
-            continue
-        if value is None or value < 0:
-            raise MatcherError(f"{path}, line {line}: expected an id, found {cells[0][:40]!r}")
-        if value in ids:
-            raise MatcherError(f"{path}, line {line}: the id {value} stands in line {ids[value]} already")
-        ids[value] = line
-    if not ids:
-        raise MatcherError(f"{path}: holds no id")
-    return tuple(ids)
 
 
 def _usable(images: Any, patches: Any, settings: Settings, bad: list[Bad]) -> tuple[Source, Source, Settings]:

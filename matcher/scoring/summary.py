@@ -249,7 +249,7 @@ def means_of(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArr
 def load_groups(groups: Groups) -> Mapping[int, str]:
     """The label of every patch id, read where a path is given."""
     if isinstance(groups, str | PathLike):
-        from matcher.formats.submission import read_groups
+        from matcher.formats.columns import read_groups
 
         return read_groups(groups)
     if not isinstance(groups, Mapping):

@@ -83,7 +83,7 @@ def read_pairs(path: Path) -> Pairs:
             raise FormatError(f"{name}: has no array {key!r}; pairs are two stacks, 'first' and 'second'")
     arrays = {key: member.load(member.check()) for key, member in members.items()}
     same = arrays.get("same")
-    if same is not None and (same.dtype.kind not in "biu" or not np.isin(same, (0, 1)).all()):
+    if same is not None and (same.dtype.kind not in "biuf" or not np.isin(same, (0, 1)).all()):
         raise FormatError(f"{name}: same holds other values than 0 and 1")
     return Pairs(
         arrays["first"],

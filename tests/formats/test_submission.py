@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matcher.errors import FormatError, MatcherError
+from matcher.formats.columns import read_columns, read_groups, read_ids
 from matcher.formats.details import DETAILS
 from matcher.formats.files import atomic_write
-from matcher.formats.submission import read_groups, read_submission, write_submission
+from matcher.formats.submission import read_submission, write_submission
 from matcher.placements import Placements
 from matcher.result import Result, read_details
 
@@ -32,7 +33,8 @@ def result(n=3, seed=0):
     whole = [rng.integers(0, 1000, n) for _ in range(5)]
     real = [rng.normal(size=n).astype(np.float32) for _ in range(3)]
     reason = tuple(["", 'half "clouded", flat', "two\nlines", "flach, übrig"][k % 4] for k in range(n))
-    ids, image, x, y, second = whole
+    _, image, x, y, second = whole
+    ids = rng.permutation(1000)[:n]
     return Result(ids, image, x, y, real[0], second, real[1], real[2], reason)
 
 
@@ -206,6 +208,13 @@ class TestDetails:
         with pytest.raises(FormatError, match="line 1: expected the header"):
             read_details(tmp_path / "d.csv")
 
+    def test_a_doubled_row_is_told(self, tmp_path):
+        result(3).to_details(tmp_path / "d.csv")
+        with open(tmp_path / "d.csv", "a") as file:
+            file.write((tmp_path / "d.csv").read_text().splitlines()[1] + "\n")
+        with pytest.raises(FormatError, match=r"line \d: patch .* stands in line 2 already"):
+            read_details(tmp_path / "d.csv")
+
     def test_a_result_is_placements(self, tmp_path):
         wanted = result(5)
         assert isinstance(wanted, Placements)
@@ -234,12 +243,56 @@ class TestGroups:
             ("Patch ID,group\n", "has no row"),
             ("Patch ID,group\n1,city\nx,bog\n", "line 3: expected a patch id"),
             ("Patch ID,group\n1\n", "line 2: expected a patch id and 1 more"),
-            ("Patch ID,group\n1,a\n1,a\n", "line 3: patch 1"),
+            ("Patch ID,group\n1,a\n1,a\n", "line 3: patch 1 stands in line 2"),
+            (",group\n0,a\n", "line 1: its first column has no name, as the index that pandas writes"),
+            (",Patch ID\n0,7\n", "line 1: every column needs a name"),
+            ("Patch ID,group,\n1,a,b\n", "line 1: every column needs a name"),
+            ("Patch ID,group,group\n1,a,b\n", "line 1: every column needs a name"),
+            ("Patch ID,group,patch_id\n1,a,1\n", "line 1: has the column 'Patch ID' twice"),
         ],
     )
     def test_malformed_files(self, tmp_path, text, words):
         with pytest.raises(FormatError, match=words):
             self.read(tmp_path, text)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            ",Patch ID,group\n0,3,one\n1,2,two\n",
+            "group,Patch ID\none,3\ntwo,2\n",
+            "Unnamed: 0,patch_id,group\n0,3,one\n1,2,two\n",
+        ],
+    )
+    def test_the_column_called_patch_id_has_the_ids(self, tmp_path, text):
+        """Wherever it stands, and beside an index that pandas wrote."""
+        path = tmp_path / "g.csv"
+        path.write_text(text)
+        assert read_groups(path, "group") == {3: "one", 2: "two"}
+        columns = read_columns(path)
+        assert columns["group"] == {3: "one", 2: "two"}
+        assert set(columns) <= {"group", "Unnamed: 0"}
+        assert read_ids(path) == (3, 2)
+
+    @pytest.mark.parametrize(
+        ("text", "ids"),
+        [
+            ("3\n2\n", (3, 2)),
+            ("id\n3\n2\n", (3, 2)),
+            (",Patch ID\n0,3\n1,2\n", (3, 2)),
+            ("3,a\n2,b\n", (3, 2)),
+        ],
+    )
+    def test_ids_that_must_be_answered(self, tmp_path, text, ids):
+        (tmp_path / "ids.csv").write_text(text)
+        assert read_ids(tmp_path / "ids.csv") == ids
+
+    def test_an_index_is_not_taken_for_ids(self, tmp_path):
+        (tmp_path / "ids.csv").write_text(",x\n0,7\n1,9\n")
+        with pytest.raises(FormatError, match="its first column has no name"):
+            read_ids(tmp_path / "ids.csv")
+        (tmp_path / "s.csv").write_text(",Patch ID,Result\n0,3,1 2 3\n")
+        with pytest.raises(FormatError, match=r"found ',Patch ID,Result'; .*index=False"):
+            read_submission(tmp_path / "s.csv")
 
     def test_a_column_that_is_not_there(self, tmp_path):
         with pytest.raises(FormatError, match="no column 'season'; it has cover"):

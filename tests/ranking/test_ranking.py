@@ -143,6 +143,26 @@ def test_bad_scores_are_found_before_anything_is_ranked(challenge, tmp_path, mon
     result = run(*base, "--scores", tmp_path / "bad.npz")
     assert result.exit_code == 1
     assert "bad.npz: has no array 'score'" in result.stderr
+    for name, ids, more, said in (
+        ("few.npz", [0], [], "few.npz: has no scores of patch 1"),
+        ("images.npz", np.arange(99), ["--stride", 16], "images.npz: ranks images, and the ranking windows"),
+    ):
+        count = len(ids)
+        arrays = {"image": np.zeros((count, 1), np.int64), "score": np.ones((count, 1), np.float32)}
+        np.savez(tmp_path / name, ids=ids, **arrays)
+        result = run(*base, "--scores", tmp_path / name, *more)
+        assert result.exit_code == 1
+        assert said in result.stderr
+
+
+def test_answers_that_name_missing_images_are_told(challenge, tmp_path):
+    base = [challenge / "images.npy", challenge / "patches.npz", "-q"]
+    answers = (challenge / "answers.csv").read_text()
+    assert "warning" not in run(*base, "--answers", challenge / "answers.csv").stderr
+    (tmp_path / "a.csv").write_text(re.sub(r"^1,\d+ ", "1,99 ", answers, flags=re.M))
+    said = run(*base, "--answers", tmp_path / "a.csv").stderr
+    assert "warning" in said
+    assert "image 99 of patch 1" in said
 
 
 def test_errors_are_one_line(challenge, tmp_path):

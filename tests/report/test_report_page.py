@@ -195,6 +195,18 @@ def test_files_that_do_not_belong_together(tmp_path):
     assert images.exists()
 
 
+def test_answers_that_name_missing_images_are_told(tmp_path):
+    files = made(tmp_path, 4)
+    (tmp_path / "strange.csv").write_text("Patch ID,Result\n0,0 0 0\n1,99 0 0\n3,99 0 0\n")
+    arguments = ["report", *map(str, files), "-o", str(tmp_path / "r.html"), "-q"]
+    result = CliRunner().invoke(main, [*arguments, "--answers", str(tmp_path / "strange.csv")])
+    assert result.exit_code == 0, result.output
+    assert "answers of 2 patches name images that" in result.stderr
+    assert "image 99 of patch 1" in result.stderr
+    result = CliRunner().invoke(main, [*arguments, "--answers", str(tmp_path / "answers.csv")])
+    assert result.stderr == ""
+
+
 def test_command(tmp_path):
     files = [str(path) for path in made(tmp_path, 6)]
     out = tmp_path / "r.html"

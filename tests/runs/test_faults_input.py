@@ -9,14 +9,15 @@ import pytest
 
 import matcher
 from matcher.errors import MatcherError, NoInputError
+from matcher.formats.columns import read_groups, read_ids
 from matcher.formats.example import encode_example
 from matcher.formats.official import write_images, write_patches
-from matcher.formats.submission import read_groups, read_submission
+from matcher.formats.submission import read_submission
 from matcher.formats.tfrecord import write_records
 from matcher.result import read_details
 from matcher.runs import Batch, run
 from matcher.runs.folder import RunFolder
-from matcher.runs.ready import make_ready, read_ids
+from matcher.runs.ready import make_ready
 from matcher.runs.shards import Shard, cut, read_shard, write_shard
 from matcher.settings import Settings
 from tests.runs_common import SMALL, part_of, pictures

@@ -15,11 +15,11 @@ from PIL import Image
 import matcher
 from matcher.cli import main
 from matcher.errors import FormatError, MatcherError, NoInputError, ResumeError, SettingsError
+from matcher.formats.columns import read_ids
 from matcher.formats.official import write_images, write_patches
 from matcher.matching.job import prepare
 from matcher.matching.run import build_indexes, match_rows
 from matcher.runs import Batch, merge, run, run_at_once
-from matcher.runs.ready import read_ids
 from matcher.runs.shards import Shard, cut, from_table, to_table
 from matcher.search.pyramid.index_file import load_index, save_index
 from tests.runs_common import SMALL, Answering, expected_outputs, outputs, pictures, shard_files, write_inputs

@@ -175,16 +175,31 @@ def test_command_takes_two_files_of_patches(sample_pairs, tmp_path):
     assert len(pairs_of(tmp_path / "a.npy", tmp_path / "b.npy")) == 3
 
 
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.int64, np.float32, np.float64])
+def test_labels_of_any_kind_of_number(sample_pairs, tmp_path, kind):
+    arrays = {
+        "first": sample_pairs.first,
+        "second": sample_pairs.second,
+        "same": sample_pairs.same.astype(kind),
+    }
+    np.savez(tmp_path / "p.npz", **arrays)
+    np.testing.assert_array_equal(read_pairs(tmp_path / "p.npz").same, sample_pairs.same)
+
+
 def test_errors_are_one_line(sample_pairs, tmp_path):
     write_pairs(tmp_path / "pairs.npz", sample_pairs)
     np.save(tmp_path / "a.npy", sample_pairs.first[:3])
     np.save(tmp_path / "b.npy", sample_pairs.second[:2])
     np.savez(tmp_path / "half.npz", first=sample_pairs.first)
     np.savez(tmp_path / "bad.npz", first=sample_pairs.first, second=sample_pairs.second, same=np.full(64, 2))
+    np.savez(
+        tmp_path / "nan.npz", first=sample_pairs.first, second=sample_pairs.second, same=np.full(64, np.nan)
+    )
     for arguments, said in [
         ([tmp_path / "none.npz"], "none.npz"),
         ([tmp_path / "half.npz"], "second"),
         ([tmp_path / "bad.npz"], "same"),
+        ([tmp_path / "nan.npz"], "same"),
         ([tmp_path / "a.npy", tmp_path / "b.npy"], "in order"),
         ([tmp_path / "a.npy", tmp_path / "a.npy", "--picture", tmp_path / "x.png"], "labelled"),
         ([tmp_path / "pairs.npz", "--max-shift", 60], "max shift 60"),
