@@ -203,7 +203,7 @@ FILLED = {
 
 
 def test_every_command_that_fills_a_folder_is_tried():
-    tried = {arguments[0] for arguments, _ in FILLED.values()}
+    tried = {arguments[0] for arguments, _ in FILLED.values()} | {"align"}
     assert tried == {name for name, command in commands().items() if params(command, Filled)}
 
 
@@ -240,6 +240,20 @@ def test_a_filled_folder_keeps_what_others_put_there(case, world, tmp_path, monk
     before = tree(tmp_path)
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 1, done.output
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["T31.csv", "T31.tif", "notes.txt", "align.json"])
+def test_align_takes_an_empty_folder_or_its_own(name, world, tmp_path, monkeypatch):
+    shutil.copytree(world, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("{}")
+    before = tree(tmp_path)
+    done = CliRunner().invoke(main, ["align", "scenes/T31.tif", "in", "scenes/T31.tif", "--folder", "out"])
+    assert done.exit_code == 1, done.output
+    assert "name" in done.output
+    assert "folder" in done.output
     assert tree(tmp_path) == before
 
 
