@@ -47,7 +47,7 @@ def prior(frame: Frame, search: Search, settings: Settings) -> Frame:
             "%s: %d of %d probes agree near the place stated: looking everywhere in %s",
             frame.moving.name, int(near.used.sum()), len(places), frame.reference.name,
         )  # fmt: skip
-        frame = replace(frame, prior=_everywhere(frame, settings))
+        frame = replace(frame, prior=_everywhere(frame, settings, near))
         near = find(frame, places, search)
     agreed = _agreed(near, frame, search)
     return frame if agreed is None else replace(frame, prior=_affine(agreed, search.side * frame.shrink))
@@ -78,7 +78,7 @@ def _affine(points: TiePoints, side: float) -> Affine:
     return Affine(1 + a, b, c, d, 1 + e, f)
 
 
-def _everywhere(frame: Frame, settings: Settings) -> Affine:
+def _everywhere(frame: Frame, settings: Settings, near: TiePoints) -> Affine:
     """The prior told by chips that are sought in the whole reference."""
     side = min(_GLOBAL_SIDE, *(int(n / frame.shrink) for n in frame.moving.size))
     places = corners(frame, side, PROBES)
@@ -86,7 +86,7 @@ def _everywhere(frame: Frame, settings: Settings) -> Affine:
         paths = [_written(frame, place, int(side * frame.shrink), Path(folder)) for place in places]
         kept = [k for k, path in enumerate(paths) if path is not None]
         if len(kept) < _FEWEST:
-            raise _nowhere(frame, len(places), 0, 0)
+            raise _nowhere(frame, near, 0, 0)
         one = frame.reference.source.subset([frame.reference.index])
         found = locate([paths[k] for k in kept], one, settings, min_confidence=0.5, pixels=True)
     size = int(side * frame.shrink)
@@ -98,20 +98,22 @@ def _everywhere(frame: Frame, settings: Settings) -> Affine:
             middles.append(by_path[place.chip] + size / 2)
             there.append((row, col))
     if len(middles) < _FEWEST:
-        raise _nowhere(frame, len(places), len(middles), 0)
+        raise _nowhere(frame, near, len(middles), 0)
     own = np.array(middles, np.float64)
     shifts = frame.from_reference(np.array(there, np.float64)) - own
     matrix, inside = _consensus(own, shifts, _REACH * frame.shrink)
     if inside.sum() < max(_FEWEST, 0.4 * len(own)):
-        raise _nowhere(frame, len(places), len(own), int(inside.sum()))
+        raise _nowhere(frame, near, len(own), int(inside.sum()))
     (f, c), (e, b), (d, a) = matrix.tolist()
     return Affine(1 + a, b, c, d, 1 + e, f)
 
 
-def _nowhere(frame: Frame, probes: int, found: int, agree: int) -> MatcherError:
+def _nowhere(frame: Frame, near: TiePoints, found: int, agree: int) -> MatcherError:
+    told = ", ".join(f"{count} {word}" for word, count in near.counts().items())
     return MatcherError(
-        f"{frame.moving.name}: does not lie in {frame.reference.name} as far as can be told: of {probes} probes "
-        f"{found} were found there, and {agree} agree on a place; {_FEWEST} and more must, and two in five of those"
+        f"{frame.moving.name}: does not lie in {frame.reference.name} as far as can be told: of {len(near)} probes "
+        f"{found} were found there, and {agree} agree on a place; {_FEWEST} and more must, and two in five of those; "
+        f"near the place stated: {told}"
     )
 
 

@@ -175,7 +175,7 @@ def _laid(
     back = np.linalg.inv(_linear(made))
     matrix = np.zeros((3, 2))
     matrix[0] = (back @ position)[::-1]
-    transform = Transform("shift", matrix, None, 2, made.transform.validated, made.transform.tried)
+    transform = Transform("shift", matrix, tried=made.transform.tried)
     points = made.points if (i, j) == (k, 0) else made.points.take(np.zeros(len(made.points), bool))
     laid = replace(
         made, moving=every[k].where(0), reference=every[0].where(0), points=points, transform=transform

@@ -47,9 +47,9 @@ def write_alignment(path: str | os.PathLike[str], made: Alignment, views: Sequen
         _pictures(views),
         "<h2>Accuracy</h2><div class='scroll'>",
         _accuracy(made),
-        "</div><p class='hint'>At the tie points used, 95 % intervals by bootstrap over points. CE90 and CE95: the "
-        "distances within which 90 % and 95 % of the points lie. What is left at a point is told by a transform that has "
-        "not seen it: each fifth of the points, in squares, is left out in turn.</p>",
+        "</div><p class='hint'>At the tie points used, 95 % intervals by bootstrap over points. CE90 and CE95: "
+        "the distances within which 90 % and 95 % of the points lie. What is left at a point is told by a transform "
+        "that has not seen it: each fifth of the points, in squares, is left out in turn.</p>",
         "<h2>Shifts, and what is left of them</h2><div class='charts'>",
         _chart("Shifts found (green), points not used (grey)", _arrows(made, made.points.shifts, True)),
         _chart("Left after the transform", _arrows(made, made.left, False)),

@@ -1,0 +1,323 @@
+"""Two scenes on one grid, end to end: near and far, turned, other pixels, no data, files out and in again."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from scipy import ndimage
+
+import matcher
+from matcher.alignment.outputs import Onto, write_field, write_moved
+from matcher.alignment.table import records, summary
+from matcher.alignment.ties import tie_points
+from matcher.cli import main
+from matcher.errors import MatcherError
+from matcher.formats.opening import open_rasters
+from matcher.formats.tiefiles import read_ties, write_ties
+from matcher.geo.resample import shrink
+from tests.locating.test_locate import ground, other_date
+
+rasterio = pytest.importorskip("rasterio")
+from rasterio.transform import from_origin  # noqa: E402
+
+WEST, NORTH = 600000.0, 5700000.0
+
+
+def write(path, array, west=WEST, north=NORTH, pixel=10.0, crs="EPSG:32631", **more):
+    profile = {"nodata": 0} | more
+    with rasterio.open(
+        path, "w", driver="GTiff", height=array.shape[0], width=array.shape[1], count=array.shape[2],
+        dtype=array.dtype, crs=crs, transform=from_origin(west, north, pixel, pixel), **profile,
+    ) as file:  # fmt: skip
+        file.write(np.moveaxis(array, -1, 0))
+        for k, name in enumerate(("red", "green", "blue", "nir"), 1):
+            file.set_band_description(k, name)
+        file.update_tags(MADE="by hand")
+
+
+@pytest.fixture(scope="module")
+def land():
+    return ground(300, 330, grain=1.6)
+
+
+@pytest.fixture(scope="module")
+def shifted(tmp_path_factory, land):
+    """A reference, and another date of it whose file says that it lies 23 m east and 42 m south of where it does."""
+    folder = tmp_path_factory.mktemp("shifted")
+    write(folder / "reference.tif", land)
+    write(folder / "moving.tif", other_date(land), WEST + 23, NORTH - 42)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def aligned(shifted):
+    return matcher.align(shifted / "moving.tif", shifted / "reference.tif", count=30)
+
+
+class TestAlign:
+    def test_a_shift_of_parts_of_a_pixel(self, aligned):
+        assert aligned.transform.kind == "shift"
+        np.testing.assert_allclose(aligned.transform.matrix[0], (-4.2, -2.3), atol=0.02)
+        assert aligned.points.used.sum() >= 25
+        assert aligned.accuracy()["rmse"].value < 0.1
+        assert aligned.accuracy(after=False)["rmse"].value == pytest.approx(np.hypot(4.2, 2.3), abs=0.05)
+
+    def test_far_off_and_turned(self, tmp_path, land):
+        """250 px from where it says, by 2 degrees: found everywhere in the reference, then tie points where it lies."""
+        turned = ndimage.rotate(other_date(land).astype(np.float64), 2, order=3, reshape=False)
+        empty = ndimage.rotate(np.ones(land.shape[:2]), 2, order=1, reshape=False) < 0.999
+        turned[empty] = 0
+        write(tmp_path / "reference.tif", land)
+        write(tmp_path / "moving.tif", turned.clip(0, 4095).astype(np.uint16), WEST + 2500, NORTH)
+        made = matcher.align(tmp_path / "moving.tif", tmp_path / "reference.tif", count=30)
+        middle = np.array([(150.0, 165.0), (150.0, 265.0)])
+        angle = np.radians(2)
+        there = np.array([(150.0, 165.0), (150 + 100 * np.sin(angle), 165 + 100 * np.cos(angle))])
+        np.testing.assert_allclose(made.transform.shifts(middle), there - middle - (0, 250), atol=0.15)
+
+    def test_other_pixel_sizes(self, tmp_path, land):
+        """A reference of pixels twice as large: shifts are in pixels of the moving scene all the same."""
+        write(tmp_path / "reference.tif", shrink(land, 2.0), pixel=20.0)
+        write(tmp_path / "moving.tif", other_date(land), WEST + 30, NORTH - 10)
+        made = matcher.align(tmp_path / "moving.tif", tmp_path / "reference.tif", count=16, side=48)
+        np.testing.assert_allclose(made.transform.shifts(np.array([(150.0, 165.0)]))[0], (-1, -3), atol=0.1)
+
+    def test_another_crs(self, tmp_path, land):
+        """In the next UTM zone, resampled: what is found is what the map says, nothing."""
+        from rasterio.warp import Resampling, reproject
+
+        write(tmp_path / "moving.tif", land, 800000.0)
+        with rasterio.open(tmp_path / "moving.tif") as file:
+            values, transform = file.read(), file.transform
+        corner = rasterio.warp.transform("EPSG:32631", "EPSG:32632", [800000], [NORTH])
+        to = from_origin(corner[0][0] - 300, corner[1][0] + 300, 10, 10)
+        out = np.zeros((4, 400, 420), np.uint16)
+        reproject(
+            values, out, src_transform=transform, src_crs="EPSG:32631", dst_transform=to, dst_crs="EPSG:32632",
+            resampling=Resampling.cubic, src_nodata=0, dst_nodata=0,
+        )  # fmt: skip
+        write(tmp_path / "reference.tif", np.moveaxis(out, 0, -1), to.c, to.f, crs="EPSG:32632")
+        made = matcher.align(tmp_path / "moving.tif", tmp_path / "reference.tif", count=16)
+        assert np.abs(made.transform.shifts(np.array([(150.0, 165.0)]))).max() < 0.05
+
+    def test_no_data_and_flat_ground_are_left_out_and_said_so(self, tmp_path, land):
+        other = other_date(land)
+        other[:150, :110] = 0
+        other[150:, :130] = 700
+        write(tmp_path / "reference.tif", land)
+        write(tmp_path / "moving.tif", other)
+        made = matcher.align(tmp_path / "moving.tif", tmp_path / "reference.tif", count=60)
+        words = dict(zip(map(tuple, made.points.places.tolist()), made.points.reason, strict=True))
+        assert {word for (row, col), word in words.items() if row < 100 and col < 70} == {"nodata"}
+        assert {word for (row, col), word in words.items() if row > 200 and col < 90} <= {"flat", "weak"}
+        assert np.abs(made.transform.shifts(made.points.places)).max() < 0.05
+
+    def test_scenes_of_other_ground_are_refused(self, tmp_path, land):
+        write(tmp_path / "reference.tif", ground(300, 300, seed=9))
+        write(tmp_path / "moving.tif", land)
+        with pytest.raises(MatcherError, match=r"moving\.tif: does not lie in .*reference\.tif"):
+            matcher.align(tmp_path / "moving.tif", tmp_path / "reference.tif", count=16)
+
+    def test_one_scene_with_a_place_and_one_without(self, tmp_path, land):
+        write(tmp_path / "reference.tif", land)
+        with rasterio.open(
+            tmp_path / "moving.tif", "w", driver="GTiff", height=300, width=330, count=4, dtype="uint16"
+        ) as file:
+            file.write(np.moveaxis(land, -1, 0))
+        with pytest.raises(MatcherError, match="give both one, or none"):
+            matcher.align(
+                tmp_path / "moving.tif", tmp_path / "reference.tif", bands=("red", "green", "blue", "nir")
+            )
+
+    @pytest.mark.parametrize("threads", [1, 2])
+    def test_the_same_for_any_number_of_threads(self, shifted, aligned, threads):
+        again = matcher.align(shifted / "moving.tif", shifted / "reference.tif", count=30, threads=threads)
+        assert summary(again) == summary(aligned)
+
+
+class TestOutputs:
+    def test_a_shift_edits_the_transform_alone(self, tmp_path, shifted, aligned):
+        raster = open_rasters(shifted / "moving.tif").rasters[0]
+        assert write_moved(tmp_path / "moved.tif", aligned, raster, Onto()) == "edited"
+        with rasterio.open(tmp_path / "moved.tif") as out, rasterio.open(shifted / "moving.tif") as own:
+            np.testing.assert_array_equal(out.read(), own.read())
+            assert (out.nodata, out.tags()["MADE"], out.descriptions) == (0, "by hand", own.descriptions)
+            assert (out.transform.c, out.transform.f) == pytest.approx((WEST, NORTH), abs=0.3)
+
+    def test_onto_the_references_grid(self, tmp_path, shifted, aligned, land):
+        raster = open_rasters(shifted / "moving.tif").rasters[0]
+        onto = Onto(open_rasters(shifted / "reference.tif").rasters[0].georef)
+        assert write_moved(tmp_path / "moved.tif", aligned, raster, onto) == "warped"
+        with (
+            rasterio.open(tmp_path / "moved.tif") as out,
+            rasterio.open(shifted / "reference.tif") as reference,
+        ):
+            assert (out.transform, out.shape) == (reference.transform, reference.shape)
+            assert (out.nodata, out.tags()["MADE"], out.descriptions) == (
+                0,
+                "by hand",
+                reference.descriptions,
+            )
+            warped = np.moveaxis(out.read(), 0, -1)
+        inner = (slice(10, -10), slice(10, -10))
+        off = np.abs(warped[inner].astype(float) - other_date(land)[inner])
+        assert np.median(off) < 12  # of 60 of noise: 2 hundredths of a pixel off
+
+    def test_a_bent_field_is_warped_back(self, tmp_path, land):
+        """Ground drawn by 2 px in a smooth wave lies on the reference again."""
+        rows, columns = np.mgrid[:300, :330].astype(np.float64)
+        bent = 2 * np.sin(2 * np.pi * columns / 330) * np.cos(np.pi * rows / 300)
+        moving = np.stack(
+            [
+                ndimage.map_coordinates(land[..., b].astype(float), (rows + bent, columns), order=3)
+                for b in range(4)
+            ],
+            -1,
+        )
+        write(tmp_path / "reference.tif", land)
+        write(tmp_path / "moving.tif", moving.clip(1, 4095).astype(np.uint16))
+        made = matcher.align(tmp_path / "moving.tif", tmp_path / "reference.tif", count=80, side=48)
+        assert made.transform.kind in ("polynomial", "field")
+        raster = open_rasters(tmp_path / "moving.tif").rasters[0]
+        write_moved(tmp_path / "moved.tif", made, raster, Onto())
+        write_field(tmp_path / "field.tif", made)
+        with rasterio.open(tmp_path / "moved.tif") as out:
+            warped = np.moveaxis(out.read(), 0, -1).astype(float)
+        with rasterio.open(tmp_path / "field.tif") as out:
+            field = out.read()
+        inner = (slice(30, -30), slice(30, -30))
+        before = np.abs(moving[inner] - land[inner]).mean()
+        assert np.abs(warped[inner] - land[inner]).mean() < 0.25 * before
+        assert np.sqrt(((field[1] + 10 * bent)[inner] ** 2).mean()) < 2.5  # m; bands are x and y, y goes up
+        assert np.sqrt((field[0][inner] ** 2).mean()) < 1.5
+
+    def test_over_the_input_nothing_is_written(self, shifted):
+        before = (shifted / "moving.tif").read_bytes()
+        arguments = ["align", str(shifted / "moving.tif"), str(shifted / "reference.tif"), "--count", "9"]
+        done = CliRunner().invoke(main, [*arguments, "--moved", str(shifted / "moving.tif")])
+        assert done.exit_code == 1
+        assert "input" in done.output
+        assert (shifted / "moving.tif").read_bytes() == before
+
+
+class TestTieFiles:
+    @pytest.mark.parametrize("suffix", ["csv", "geojson", "points"])
+    def test_points_come_back(self, tmp_path, aligned, suffix):
+        path = tmp_path / f"ties.{suffix}"
+        write_ties(path, records(aligned), aligned.georef)
+        again = tie_points(read_ties(path, aligned.georef))
+        own = aligned.points.take(np.isfinite(aligned.points.down))
+        again = again.take(np.isfinite(again.down))
+        np.testing.assert_allclose(again.places, own.places, atol=1e-3)
+        np.testing.assert_allclose(again.shifts, own.shifts, atol=1e-3)
+        np.testing.assert_array_equal(again.used, own.used)
+
+    def test_a_point_switched_off_by_hand_is_left_out(self, tmp_path, shifted, aligned):
+        write_ties(tmp_path / "ties.csv", records(aligned), aligned.georef)
+        lines = (tmp_path / "ties.csv").read_text().splitlines()
+        lines[1] = lines[1].replace(",True,", ",False,")
+        (tmp_path / "ties.csv").write_text("\n".join(lines))
+        points = tie_points(read_ties(tmp_path / "ties.csv", None))
+        assert points.reason[0] == "left out"
+        made = matcher.align(shifted / "moving.tif", shifted / "reference.tif", points=points)
+        assert made.points.used.sum() == aligned.points.used.sum() - 1
+
+    def test_geopackage_opens_where_the_scene_lies(self, tmp_path, aligned):
+        pyogrio = pytest.importorskip("pyogrio")
+        write_ties(tmp_path / "ties.gpkg", records(aligned), aligned.georef)
+        info = pyogrio.read_info(tmp_path / "ties.gpkg")
+        assert (info["features"], info["crs"]) == (len(aligned.points), "EPSG:32631")
+
+    def test_gcps_are_those_of_gdal(self, tmp_path, aligned):
+        write_ties(tmp_path / "ties.gcps", records(aligned), aligned.georef)
+        words = (tmp_path / "ties.gcps").read_text().split()
+        assert words.count("-gcp") == aligned.points.used.sum()
+        col, row, x, y = map(float, words[1:5])
+        assert (x, y) == pytest.approx((WEST + 10 * col, NORTH - 10 * row), abs=1)
+
+    @pytest.mark.parametrize(
+        ("text", "says"),
+        [
+            ("row,col,down\n1,2,3\n", "line 1: has no column 'right'"),
+            ("row,col,down,right\n1,2,x,4\n", "line 2: down is 'x'"),
+            ("row,col,down,right\n1,2,nan,4\n", "line 2: down is 'nan'"),
+            ("row,col,down,right\n", "holds no tie point"),
+            ("", "is empty"),
+        ],
+    )
+    def test_bad_files_are_refused_by_line(self, tmp_path, text, says):
+        (tmp_path / "ties.csv").write_text(text)
+        with pytest.raises(MatcherError, match=says):
+            read_ties(tmp_path / "ties.csv", None)
+
+
+class TestCommand:
+    def test_everything_of_one_scene(self, tmp_path, shifted):
+        names = [f"ties.{end}" for end in ("csv", "geojson", "points", "gcps", "json", "html")]
+        arguments = [
+            "align",
+            str(shifted / "moving.tif"),
+            str(shifted / "reference.tif"),
+            "--count",
+            "16",
+            "-q",
+        ]
+        for name in names:
+            arguments += ["-o", str(tmp_path / name)]
+        arguments += ["--moved", str(tmp_path / "moved.tif"), "--field", str(tmp_path / "field.tif")]
+        done = CliRunner().invoke(main, arguments)
+        assert done.exit_code == 0, done.output
+        assert "moving.tif  shift  " in done.output
+        assert {path.name for path in tmp_path.iterdir()} == {*names, "moved.tif", "field.tif"}
+        figures = json.loads((tmp_path / "ties.json").read_text())
+        assert figures["transform"] == "shift"
+        page = (tmp_path / "ties.html").read_text()
+        assert "CE90" in page
+        assert "http" not in page.replace("http://www.w3.org", "")
+
+    def test_many_dates_and_going_on(self, tmp_path, shifted, land):
+        write(tmp_path / "second.tif", other_date(land, 5), WEST - 15, NORTH)
+        flat = np.full_like(land, 800)
+        flat[:2, :2] = 900
+        write(tmp_path / "clouded.tif", flat)
+        scenes = [str(shifted / "moving.tif"), str(tmp_path / "second.tif"), str(tmp_path / "clouded.tif")]
+        arguments = ["align", *scenes, "in", str(shifted / "reference.tif"), "--count", "16", "-q"]
+        arguments += ["--folder", str(tmp_path / "out")]
+        done = CliRunner().invoke(main, arguments)
+        assert done.exit_code == 3, done.output
+        assert "clouded.tif  not aligned" in done.stdout
+        assert "25 flat" in done.stdout
+        with rasterio.open(tmp_path / "out" / "second.tif") as out:
+            assert (out.transform.c, out.transform.f) == pytest.approx((WEST, NORTH), abs=0.5)
+        (tmp_path / "out" / "second.json").unlink()
+        first = (tmp_path / "out" / "moving.json").stat().st_mtime_ns
+        again = CliRunner().invoke(main, arguments)
+        assert again.stdout == done.stdout
+        assert (tmp_path / "out" / "moving.json").stat().st_mtime_ns == first
+        other = CliRunner().invoke(main, [*arguments, "--transform", "affine"])
+        assert other.exit_code == 1
+        assert "run with other asked" in other.output
+
+    def test_onto_each_other(self, tmp_path, shifted, land):
+        write(tmp_path / "second.tif", other_date(land, 5), WEST - 15, NORTH)
+        scenes = [str(shifted / "moving.tif"), str(tmp_path / "second.tif")]
+        arguments = [
+            "align",
+            *scenes,
+            "in",
+            str(shifted / "reference.tif"),
+            "--count",
+            "16",
+            "-q",
+            "--mutual",
+        ]
+        done = CliRunner().invoke(main, [*arguments, "--folder", str(tmp_path / "out")])
+        assert done.exit_code == 0, done.output
+        told = json.loads((tmp_path / "out" / "moving.json").read_text())
+        assert told["shift_map"] == pytest.approx((-23, 42), abs=0.3)
+        pairs = json.loads((tmp_path / "out" / "pairs.json").read_text())["pairs"]
+        assert len(pairs) == 3
+        for name in ("moving", "second"):
+            with rasterio.open(tmp_path / "out" / f"{name}.tif") as out:
+                assert (out.transform.c, out.transform.f) == pytest.approx((WEST, NORTH), abs=0.5)
