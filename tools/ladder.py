@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Make docs/accuracy.md and the short table of README.md: how often the answers are right, and what makes them so.
 
-    python tools/ladder.py WORK [--seed 0] [--rounds 1] [--every 1] [--only ladder,size,images,stress,failures]
+    python tools/ladder.py WORK [--seed 0] [--rounds 1] [--every 1] [--only ladder,peers,size,images,stress,failures]
 
 ladder    each kind of evidence, their sums, the default and OpenCV, on rounds of the real places
+peers     other methods on one patch in 24 of the first round (tools/ladder_peers.py)
 size      the default search against the size of the patches
 images    the same against the number of images
 stress    the same on patches that were clouded, hazed, brightened, shifted, turned, … (tools/stress.py)
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from accuracy import GROUPS
+from ladder_peers import PEERS
 from ladder_pictures import draw_failures, draw_lines
 from rounds import (
     Answer,
@@ -46,6 +48,7 @@ SIDE, SMALL, PLAIN = 64, 32, 78  # px, px, images of a round
 SIZES = (24, 32, 48, 64, 96)
 COUNTS = (10, 30, PLAIN, 200, 600)
 STRESSED = 4  # of the patches, every so many-th
+PEERED = 24  # likewise
 Row = tuple[matcher.Score, float]  # and milliseconds a pair
 
 
@@ -132,6 +135,29 @@ def ladder(a: argparse.Namespace) -> None:
         "ladder",
         [caption(a.seed, a.every, rounds), "", *table(["evidence", "all", *GROUPS, "ms a pair"], short)],
     )
+
+
+def peers(a: argparse.Namespace) -> None:
+    """Other methods on fewer patches of the first round, beside the default on the same."""
+    rounds = read_rounds(a.work, a.seed, 1, SIDE, 0, max(a.every, PEERED))
+    rows = [(peer.title, *summed(rounds, [peered(r, name) for r in rounds])) for name, peer in PEERS.items()]
+    rows.append((DEFAULT.title, *summed(rounds, [DEFAULT.answer(r) for r in rounds])))
+    body = [("patches, images", [*counts(rows[0][1]), "", ""])]
+    body += [(title, [*by_group(s, "total"), cell(s, "image"), f"{cost:.2f}"]) for title, s, cost in rows]
+    head = ["official score", "all", *GROUPS, "right image", "ms a pair"]
+    put(DOCUMENT, "peers", [caption(a.seed, max(a.every, PEERED), rounds), "", *table(head, body)])
+
+
+def peered(round_: Round, name: str) -> Answer:
+    """A peer's answers on a round, and the seconds of one core that it took."""
+
+    def make() -> Answer:
+        images = round_.load_images()
+        image, x, y, seconds = PEERS[name].answer(images, list(round_.patches))
+        none = np.zeros(len(image), np.float32)
+        return Answer(image, x, y, none, np.array([""] * len(image)), seconds, len(image) * len(images))
+
+    return kept(round_, f"peer-{name}", make)
 
 
 def size(a: argparse.Namespace) -> None:
@@ -242,7 +268,14 @@ def _by_place(
     return [(name, [str(value) for value in counts]) for name, counts in listed]
 
 
-PARTS = {"ladder": ladder, "size": size, "images": images, "stress": stressed, "failures": failures}
+PARTS = {
+    "ladder": ladder,
+    "peers": peers,
+    "size": size,
+    "images": images,
+    "stress": stressed,
+    "failures": failures,
+}
 
 
 def main() -> None:

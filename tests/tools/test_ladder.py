@@ -71,6 +71,31 @@ def test_default_and_opencv_on_a_round(tool, round_):
     assert tool.wrong_rows(round_, cv) == [5]
 
 
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [("opencv-gray", 6), ("opencv-sobel", 6), ("phase-only", 5), ("rootsift", 4), ("skimage-gray", 6)],
+)
+def test_peers_find_their_patches(tool, round_, name, least):
+    answer = tool.peered(round_, name)
+    apart = np.hypot(answer.x - round_.truth.x + 20 * (np.arange(6) == 5), answer.y - round_.truth.y)
+    assert ((answer.image == round_.truth.image) & (apart <= 2)).sum() >= least
+    assert answer.seconds > 0
+    assert answer.pairs == 24
+
+
+@pytest.mark.usefixtures("tool")
+def test_a_vote_needs_agreement():
+    """Two matches of four agree in their shift; descriptors with a double are passed over."""
+    own = np.eye(8, dtype=np.float32)[:5]
+    places = np.array([[0, 0], [5, 0], [0, 5], [9, 9], [3, 3]], np.float32)
+    spots = np.concatenate([places + [20, 10], [[50, 50]]]).astype(np.float32)
+    spots[2:4] += [[30, 0], [0, 40]]
+    of = np.concatenate([own, own[4:]])
+    peers = importlib.import_module("ladder_peers")
+    assert peers.vote((places, own), (spots, of)) == (2.0, 10, 20)
+    assert peers.vote((places[:0], own[:0]), (spots, of)) == peers.NONE
+
+
 def test_hidden_among_fewer_images(tool, round_):
     """Two of the four images at a time, each patch with its own: 12 pairs, and the same answers."""
     plain, among = tool.DEFAULT.answer(round_), tool.hidden(round_, 2)
