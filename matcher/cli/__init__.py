@@ -1,6 +1,7 @@
 """The command line: one file a command, loaded when it is called, so that ``--help`` stays quick."""
 
 import importlib
+import io
 import sys
 import traceback
 from typing import Any
@@ -31,6 +32,14 @@ COMMANDS = {
 
 class LazyGroup(click.Group):
     """A group whose commands live in ``matcher.cli.<name>`` as ``command`` and are imported only when run."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(
+                stream, io.TextIOWrapper
+            ):  # a name that the terminal has no letters for ends no command
+                stream.reconfigure(errors="backslashreplace")
+        return super().main(*args, **kwargs)
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(COMMANDS)

@@ -1,5 +1,6 @@
 """From series to a challenge in a folder, place by place."""
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -67,8 +68,13 @@ def cut(
         [os.path.join(part, name) for part in parts for name in file_names(options.form)], paths_of(series)
     )
     try:
-        with tempfile.TemporaryDirectory(dir=out, prefix=".cut-") as work:
+        with (
+            tempfile.TemporaryDirectory(dir=out, prefix=".cut-", ignore_cleanup_errors=True) as work,
+            contextlib.ExitStack() as scratch,
+        ):
             writers = {part: ChallengeWriter(Path(work, part or "all"), options) for part in parts}
+            for writer in writers.values():
+                scratch.callback(writer.close)
             names: set[str] = set()
             for one in iterate_series(series, dates=options.series_dates, bands=options.series_bands):
                 if one.place in names:

@@ -84,11 +84,15 @@ class ChallengeWriter:
                 rows = csv.writer(file, lineterminator="\n")
                 rows.writerow(MANIFEST)
                 rows.writerows((k, *self._rows[n]) for k, n in enumerate(order.tolist()))
-        for scratch in self._scratch:
-            scratch.close()
+        self.close()
         if count:
             self._write_manifest(count)
         return self._places, len(self._shapes), count
+
+    def close(self) -> None:
+        """Let go of the scratch files."""
+        for scratch in self._scratch:
+            scratch.close()
 
     def _write_pixels(self, images: Iterator[NDArray], patches: Iterator[NDArray], count: int) -> None:
         if self.options.form == "official":

@@ -42,7 +42,7 @@ def match_rounds(
         (side, k, names) for side in options.sides for k in range(options.rounds) for names in _choices(bands)
     ]
     parts: list[Observed] = []
-    with tempfile.TemporaryDirectory() as work:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as work:
         path = os.path.join(work, "model.npz")
         model.save(path)
         settings = Settings(

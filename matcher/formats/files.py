@@ -11,15 +11,22 @@ import re
 import secrets
 import stat
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from typing import IO, Any
 
 from matcher.errors import FormatError, MatcherError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 CHUNK = 4 << 20
 """Bytes read at once where a file is read through: bounded, whatever a length field says."""
 
+_LOOKED_AT = (5, 32)  # Windows: access is denied, the file is used by another process
 _TEMPORARY = re.compile(r"\.matcher-[0-9a-f]{8}\.tmp")
 
 # What the first bytes of a file give away, longest first.
@@ -54,6 +61,8 @@ class FileBytes:
     ----------
     path : path
         A regular file.
+    fleeting : bool
+        Whether to remove it: at once where the system lets open files be removed, otherwise when it is closed.
 
     Raises
     ------
@@ -61,16 +70,19 @@ class FileBytes:
         If it is missing, a folder, unreadable, or not the file that was pickled.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, fleeting: bool = False) -> None:
         self.path = os.fspath(path)
         try:
             self._fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         except FileNotFoundError:
             raise FormatError(f"{self.path}: there is no such file") from None
         except (OSError, ValueError) as error:
+            if os.path.isdir(self.path):  # which Windows does not open at all
+                raise FormatError(f"{self.path}: is a folder, not a file") from None
             what = problem(error) if isinstance(error, OSError) else str(error)
             raise FormatError(f"{self.path}: cannot be opened: {what}") from None
-        self._close = weakref.finalize(self, os.close, self._fd)
+        left = self.path if fleeting and not _removed(self.path) else None
+        self._close = weakref.finalize(self, _close, self._fd, left)
         status = os.fstat(self._fd)
         if stat.S_ISDIR(status.st_mode):
             raise FormatError(f"{self.path}: is a folder, not a file")
@@ -109,6 +121,22 @@ class FileBytes:
             return os.read(self._fd, size)
 
 
+def _removed(path: str) -> bool:
+    try:
+        os.unlink(path)
+    except PermissionError:  # Windows, while it is open
+        return False
+    return True
+
+
+def _close(descriptor: int, left: str | None) -> None:
+    """Close a file, and remove it where a path is left."""
+    os.close(descriptor)
+    if left is not None:
+        with contextlib.suppress(OSError):
+            os.unlink(left)
+
+
 def _reopen(path: str, stamp: tuple[int, int]) -> FileBytes:
     file = FileBytes(path)
     if file.stamp != stamp:
@@ -124,11 +152,28 @@ class Layer:
         return io.FileIO(descriptor, "wb")
 
     def sync(self, descriptor: int) -> None:
-        """Bring a file's content to the disk."""
+        """Bring a file's content to the disk, on macOS past the cache of the disk itself."""
+        if hasattr(fcntl, "F_FULLFSYNC"):
+            with contextlib.suppress(OSError):  # not every file system has it
+                fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+                return
         os.fsync(descriptor)
 
     def replace(self, old: str, new: str) -> None:
-        """Rename a file in place of what is there."""
+        """Rename a file in place of what is there.
+
+        On Windows a file cannot be replaced while another program, often a virus scanner, looks at it: a little later
+        it can.
+        """
+        for wait in (0.1, 0.4, 1.0):
+            try:
+                os.replace(old, new)
+            except PermissionError as error:
+                if getattr(error, "winerror", None) not in _LOOKED_AT:
+                    raise
+                time.sleep(wait)
+            else:
+                return
         os.replace(old, new)
 
     def sync_folder(self, folder: str) -> None:

@@ -192,7 +192,7 @@ class Member:
     def seekable(self) -> tuple[FileBytes, int]:
         """A file in which it lies unpacked, and the byte at which it begins there.
 
-        A deflated member is unpacked into a temporary file, which has no name and goes with the process.
+        A deflated member is unpacked into a temporary file, which goes when it is closed.
         """
         if self.info.compress_type == zipfile.ZIP_STORED:
             # The length of the name and of what follows it stand at bytes 26 and 28 of the 30 before them.
@@ -204,9 +204,10 @@ class Member:
             try:
                 with open(fd, "wb") as copy:
                     copy.writelines(self.pieces())
-                return FileBytes(path), 0
-            finally:
+            except BaseException:
                 os.unlink(path)
+                raise
+            return FileBytes(path, fleeting=True), 0
         except OSError as error:
             raise MatcherError(
                 f"{self.name}: cannot be unpacked into {tempfile.gettempdir()}: {problem(error)}; "

@@ -19,6 +19,7 @@ from matcher.runs.identity import differences, key_of, versions
 from matcher.runs.shards import Shard, read_shard, write_shard
 from matcher.search.pyramid.index_file import load_index, save_index
 
+_LOCKED_BYTE = 1 << 30  # Windows locks bytes and lets nobody read them: one behind the text
 _SHARD = re.compile(r"[0-9]{9,}-[0-9]{9,}\.shard")
 SUBMISSION, DETAILS, ERRORS, DONE = "submission.csv", "details.csv", "errors.jsonl", "DONE"
 
@@ -243,7 +244,7 @@ def _lock(file: IO[str]) -> bool:
         import msvcrt
 
         try:
-            file.seek(0)
+            os.lseek(file.fileno(), _LOCKED_BYTE, os.SEEK_SET)
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
         except OSError:
             return False

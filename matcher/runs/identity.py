@@ -63,7 +63,8 @@ class Inputs:
             named = inside != [path] or any(isinstance(reader, RasterForm) for _, reader in expand(path))
             for file in inside:
                 if named:
-                    digest.update(os.fsencode(os.path.relpath(file, os.path.dirname(path))) + b"\0")
+                    name = os.path.relpath(file, os.path.dirname(path)).replace(os.sep, "/")
+                    digest.update(os.fsencode(name) + b"\0")
                 for piece in self._pieces(file):
                     digest.update(piece)
                     size += len(piece)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pickle
+import platform
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def _enter(folder: Path, digest: str) -> tuple[Job, Indexes]:
         file = FileBytes(folder / "job.pickle")
     except FormatError as error:
         raise MatcherError(
-            f"process {os.getpid()} on {os.uname().nodename if hasattr(os, 'uname') else 'this host'} does not see "
+            f"process {os.getpid()} on {platform.node() or 'this host'} does not see "
             f"the run directory ({error}): it and the inputs must be where all workers see them by the same path"
         ) from None
     data = file.read(0, file.size)

@@ -125,7 +125,7 @@ class _Crew:
             if self._stillborn >= DEATHS:
                 raise MatcherError(
                     f"worker processes die at their start ({DEATHS} in a row): is there memory for them? Try fewer "
-                    "--workers"
+                    "workers; a script of your own starts them below `if __name__ == '__main__':`"
                 )
         else:
             self._deaths[shard] += 1

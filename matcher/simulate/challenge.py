@@ -196,7 +196,12 @@ def simulate(
     needed = 2 * BANDS * size**2 * images * (1 + DATES * series) + 2 * count * patch_bytes
     try:
         _check_room(folder, needed)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".simulate-") as temporary, threadpool_limits(1):
+        with (
+            tempfile.TemporaryDirectory(
+                dir=folder, prefix=".simulate-", ignore_cleanup_errors=True
+            ) as temporary,
+            threadpool_limits(1),
+        ):
             work = Path(temporary)
             job = partial(_cut_by_number, seed, size, patches_per_image, patch_side)
             cuts = _reported(_in_order(job, images, threads), "images", images, progress)

@@ -1,0 +1,79 @@
+"""Compile every kernel here, and its LLVM for aarch64: run as a program by `test_arm`, with a numba cache of its own.
+
+Prints a line a kernel and signature: its name, and the bytes of machine code for aarch64 or what is wrong.
+"""
+
+import importlib
+import pkgutil
+import re
+
+import numpy as np
+
+TRIPLE = "aarch64-unknown-linux-gnu"
+LAYOUT = "e-m:e-i8:8:32-i16:16:32-i64:64-i128:128-n32:64-S128"
+_X86 = re.compile(r"llvm\.x86|x86_|_mm\d*_|avx|sse", re.IGNORECASE)
+
+
+def exercise():
+    """Call what calls every kernel, on few and small pictures."""
+    import matcher
+    from matcher.demo import sample
+    from matcher.kernels.products import lag_products
+    from matcher.settings import EVIDENCE
+
+    images = [place.image[:128, :128] for place in sample.read_sample()[:2]]
+    noise = np.random.default_rng(0).normal(900, 2, (64, 64, 4)).clip(1, 4000).astype(images[0].dtype)
+    patches = [images[0][10:74, 20:84].copy(), images[1][:64, :64].copy(), noise]
+    matcher.match(images, patches)
+    matcher.match(images, patches, evidence=EVIDENCE, search="exhaustive")
+    matcher.verify([patches[0]], [images[0][12:76, 20:84]], max_shift=4)
+    own, other = np.zeros((2, 16, 16), np.float32), np.zeros((2, 18, 18), np.float32)
+    lag_products(own, other, 8, np.zeros((2, 2, 3, 3)))
+
+
+def kernels():
+    """Name and dispatcher of every kernel that is compiled by itself."""
+    from numba.core.dispatcher import Dispatcher
+
+    import matcher.kernels
+
+    for found in pkgutil.iter_modules(matcher.kernels.__path__):
+        module = importlib.import_module(f"matcher.kernels.{found.name}")
+        for name, value in vars(module).items():
+            own = isinstance(value, Dispatcher) and value.py_func.__module__ == module.__name__
+            if own and value.targetoptions.get("inline") != "always":
+                yield f"{found.name}.{name}", value
+
+
+def compiled(text, machine):
+    """The bytes of machine code that an x86 module's text gives on another machine."""
+    import llvmlite.binding as llvm
+
+    text = re.sub(r'target datalayout = "[^"]*"', f'target datalayout = "{LAYOUT}"', text)
+    text = re.sub(r'target triple = "[^"]*"', f'target triple = "{TRIPLE}"', text)
+    text = re.sub(r'"(target-cpu|target-features|tune-cpu)"="[^"]*"', "", text)
+    module = llvm.parse_assembly(text)
+    module.verify()
+    return len(machine.emit_object(module))
+
+
+def main():
+    import llvmlite.binding as llvm
+
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    machine = llvm.Target.from_triple(TRIPLE).create_target_machine(opt=2)
+    exercise()
+    for name, kernel in kernels():
+        if not kernel.signatures:
+            print(f"{name}: never called")
+        for text in kernel.inspect_llvm().values():
+            body = re.sub(
+                r"^(target|source_filename|; ModuleID).*$|\"target-[^\"]*\"=\"[^\"]*\"", "", text, flags=re.M
+            )
+            foreign = sorted(set(_X86.findall(body)))
+            print(f"{name}: {foreign or compiled(text, machine)}")
+
+
+if __name__ == "__main__":
+    main()
