@@ -46,8 +46,8 @@ def command(
     """Write one self-contained page on the match of PATCHES in IMAGES that DETAILS hold.
 
     DETAILS are what match --details wrote, a submission, or a ranking (.npz, .parquet); with --answers the true window
-    is shown where the answer is not right. Score, gallery, histograms, reliability, hits on each image, settings and versions. It opens in any browser,
-    without a network.
+    is shown where the answer is not right. Score, gallery, histograms, reliability, hits on each image, settings and
+    versions. It opens in any browser, without a network.
     """
     from matcher.report.page import write_report
     from matcher.settings import Settings
