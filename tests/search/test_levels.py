@@ -46,15 +46,19 @@ class TestReach:
     """How far off a proposal may be."""
 
     def test_codes_mend_what_is_two_strides_off(self):
-        target = smooth(200, 210, seed=1).astype(np.float32)
+        """In the second best target: of the best all coarse places are looked at for a rival."""
+        first = smooth(200, 210, seed=1)
+        second = (noisy(first, seed=8) + np.random.default_rng(9).normal(0, 90, first.shape)).clip(1, 4095)
+        targets = [first.astype(np.float32), second.astype(np.float32)]
         plan = Plan.of(64, 64)
-        index = build_index([target], [target.shape[:2]], FOUR, plan)
-        patches = [noisy(target[70:134, 80:144], seed=n).astype(np.float32) for n in range(3)]
+        index = build_index(targets, [target.shape[:2] for target in targets], FOUR, plan)
+        patches = [noisy(first[70:134, 80:144], seed=n).astype(np.float32) for n in range(3)]
         off = 2 * plan.stride
-        corner = np.array([[[70 + off, 80]], [[70 - off, 80 + off]], [[70, 80 - off]]])
-        proposals = Proposals(np.zeros((3, 1), np.int64), corner, (plan.stride + 1) // 2)
-        found = judge(index, code_patches(patches, FOUR, plan), proposals, 1)
-        assert found.place[:, 0].tolist() == [[70, 80]] * 3
+        corner = np.array([[[70, 80], at] for at in ([70 + off, 80], [70 - off, 80 + off], [70, 80 - off])])
+        proposals = Proposals(np.tile(np.arange(2), (3, 1)), corner, (plan.stride + 1) // 2)
+        found = judge(index, code_patches(patches, FOUR, plan), proposals, 2)
+        assert found.target.tolist() == [[0, 1]] * 3
+        assert found.place.tolist() == [[[70, 80]] * 2] * 3
 
     def test_the_exact_engine_mends_20_px(self):
         target = smooth(220, 230, seed=2)
