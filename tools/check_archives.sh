@@ -4,7 +4,8 @@
 #   bash tools/check_archives.sh OWNER/NAME v0.1.0 OUT [PYTHON…]
 #
 # Needs the extra `release`. For each PYTHON (by default the one on the path) the tests run in an environment of its own,
-# from the unpacked sdist less the package's folder, so that what is tested is what the wheel installed.
+# from the unpacked sdist less the package's folder, so that what is tested is what the wheel installed. Environments are
+# made all at once, since installing waits for disk and network; the demo compiles the kernels before tests share them.
 set -euo pipefail
 repository=$1 tag=$2 out=$3
 shift 3
@@ -27,11 +28,20 @@ mkdir "$work/unpacked"
 tar -xzf "$sdist" -C "$work/unpacked" --strip-components 1
 rm -rf "$work/unpacked/matcher"
 cd "$work/unpacked"
+number=0
+makers=()
 for python in "$@"; do
+    number=$((number + 1))
+    { "$python" -m venv "$work/venv$number" && "$work/venv$number/bin/python" -m pip install -q "$wheel[quick]"; } \
+        >"$work/venv$number.log" 2>&1 &
+    makers+=($!)
+done
+for number in $(seq $#); do
+    wait "${makers[number - 1]}" || { cat "$work/venv$number.log"; exit 1; }
+done
+for number in $(seq $#); do
+    python=$work/venv$number/bin/python
     printf '\n--- %s: the installed wheel, the quick tests of the unpacked sdist (%d s)\n' "$("$python" -V)" "$SECONDS"
-    rm -rf "$work/venv" "$work/demo"
-    "$python" -m venv "$work/venv"
-    "$work/venv/bin/python" -m pip install -q "$wheel[quick]"
-    "$work/venv/bin/matcher" demo "$work/demo" --quiet </dev/null | tail -n 1
-    "$work/venv/bin/python" -m pytest -m "not slow and not data" </dev/null
+    "$work/venv$number/bin/matcher" demo "$work/demo$number" --quiet </dev/null | tail -n 1
+    "$python" -m pytest -m "not slow and not data" </dev/null
 done
