@@ -1,13 +1,13 @@
 """One scene brought onto another: tie points, blunders among them, the transform, and what is left."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.aliases import Progress
 from matcher.alignment.accuracy import Figure, measure
 from matcher.alignment.chips import Search, corners, find
 from matcher.alignment.frame import Frame, Side, frame
@@ -27,7 +27,6 @@ from matcher.settings import MIN_SIDE, Settings, check_confidence, check_prior, 
 from matcher.threads import limited
 
 log = logging.getLogger("matcher")
-Progress = Callable[[int, int], None]
 _LOT = 64  # chips between two reports of progress
 
 

@@ -2,11 +2,12 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Progress = Callable[[int, int], None]
+from matcher.aliases import Progress
+
 _PAGES = (".html", ".htm")
 
 

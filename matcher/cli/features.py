@@ -1,12 +1,16 @@
 """``matcher features``: what the dates of a series share, and features of windows made of it."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from matcher.cli.options import Names, quiet_option, series_options
 from matcher.cli.output import emit, json_option
 from matcher.cli.paths import Read, Written
+
+if TYPE_CHECKING:
+    from matcher.shared.run import PlaceSplit
 
 
 @click.command("features")
@@ -36,53 +40,44 @@ def command(
     series: tuple[str, ...],
     output: str | None,
     window: int,
-    stride: int,
-    each_date: bool,
-    split: str | None,
-    save_split: str | None,
-    picture: str | None,
-    bands: tuple[str, ...] | None,
-    value_range: str,
     series_dates: int,
     series_bands: int,
+    save_split: str | None,
+    picture: str | None,
     json_to: str | None,
     quiet: bool,  # noqa: ARG001 (every command has it; this one has nothing to be quiet about)
+    **options: Any,
 ) -> None:
     """Split SERIES into what their dates share and what is each date's own.
 
     Printed is the share of energy by band and scale, and by kind of evidence. With --output, features of windows are
     written: level and texture of the shared part. SERIES are those of `matcher cut`.
     """
-    from matcher.errors import SettingsError
-    from matcher.shared.features import check_suffix
+    from matcher.formats.outputs import check_ending
+    from matcher.shared.features import SUFFIXES
     from matcher.shared.run import features
 
     if output is not None:
-        check_suffix(output)
-    options: dict[str, Any] = {
-        "value_range": value_range,
-        "dates": series_dates,
-        "count": series_bands,
-        "bands": bands,
-    }
-    made = features(
-        series,
-        side=window,
-        stride=stride,
-        each_date=each_date,
-        split=split,
-        windows=output is not None,
-        **options,
-    )
-    if (save_split or picture) and len(made.places) != 1:
-        raise SettingsError(f"--save-split and --picture take one series, and there are {len(made.places)}")
-    if save_split is not None:
-        made.places[0].split.save(save_split)
-    if picture is not None:
-        from matcher.report.shared import draw_split
-
-        one = made.places[0]
-        draw_split(one.stack, one.dates, one.split, picture)
+        check_ending(output, "features", SUFFIXES)
+    sizes: dict[str, Any] = {"side": window, "dates": series_dates, "count": series_bands}
+    made = features(series, windows=output is not None, **sizes, **options)
+    if save_split is not None or picture is not None:
+        _write_split(made.places, save_split, picture)
     if output is not None and made.features is not None:
         made.features.save(output)
     emit(str(made), made.to_dict(), json_to, [])
+
+
+def _write_split(places: "Sequence[PlaceSplit]", path: str | None, picture: str | None) -> None:
+    """Write and draw the split of the one series that there must be."""
+    from matcher.errors import SettingsError
+
+    if len(places) != 1:
+        raise SettingsError(f"--save-split and --picture take one series, and there are {len(places)}")
+    one = places[0]
+    if path is not None:
+        one.split.save(path)
+    if picture is not None:
+        from matcher.report.shared import draw_split
+
+        draw_split(one.stack, one.dates, one.split, picture)

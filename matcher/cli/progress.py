@@ -9,8 +9,9 @@ from typing import TextIO
 
 import click
 
+from matcher.aliases import Progress
+
 EVERY = 30.0  # seconds between lines where standard error is no terminal
-Progress = Callable[[int, int], None]
 
 
 @contextmanager

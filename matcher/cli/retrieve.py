@@ -78,14 +78,15 @@ def command(
     fused as calibrated log-likelihood ratios, and kept out where fusing does not pay.
     """
     from matcher.formats.opening import open_images
+    from matcher.formats.outputs import check_ending
     from matcher.formats.submission import images_that_are_not_there, write_submission
-    from matcher.ranking.files import check_suffix, read_ranking, write_ranking
+    from matcher.ranking.files import SUFFIXES, read_ranking, write_ranking
     from matcher.ranking.trec import write_qrels
     from matcher.scoring.judge import load_answers
 
     _check_wanted(answers, scores, qrels, output or export or dry_run)
     if export is not None:
-        check_suffix(export)
+        check_ending(export, "rankings", SUFFIXES)
     truth = None if answers is None else load_answers(answers, xy_order)
     theirs = None if scores is None else read_ranking(scores)
     if dry_run:

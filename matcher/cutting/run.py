@@ -3,21 +3,20 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.aliases import Progress
 from matcher.cutting.options import CutOptions
 from matcher.cutting.windows import Dates, number_of
 from matcher.cutting.writing import ChallengeWriter, file_names
 from matcher.errors import MatcherError
 from matcher.formats.outputs import OutputFolder
 from matcher.formats.series import SeriesInput, iterate_series, paths_of
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

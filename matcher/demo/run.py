@@ -2,13 +2,13 @@
 
 import csv
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.aliases import Progress
 from matcher.demo.sample import SamplePlace, cut_patches, read_sample
 from matcher.formats.files import atomic_write
 from matcher.formats.official import write_images, write_patches
@@ -50,7 +50,7 @@ def run_demo(
     folder: str | os.PathLike[str],
     settings: Settings | None = None,
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Demo:
     """Write the sample in the official form, match it, score it, and draw some matches.
 

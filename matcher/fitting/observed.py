@@ -94,7 +94,7 @@ def joined(parts: list[Observed]) -> Observed:
 def observe(
     folder: Path, settings: Settings, names: tuple[str, ...], most: int, rng: np.random.Generator
 ) -> Observed:
-    """Seek patches, at most so many, of a challenge that `matcher.cutting.cut_series` wrote as arrays.
+    """Seek patches, at most so many, of a challenge that `matcher.cutting.run.cut` wrote as arrays.
 
     Each is sought three times by every pixel: among all images, and among so many of them as is drawn from `COUNTS`
     with its own and without.

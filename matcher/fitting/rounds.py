@@ -3,12 +3,12 @@
 import logging
 import os
 import tempfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from matcher.aliases import Progress
 from matcher.cutting.options import CutOptions
 from matcher.cutting.run import cut
 from matcher.fitting.observed import Observed, joined, observe
@@ -23,7 +23,6 @@ LARGEST, PATCHES = 224, 16
 MOST = 64  # patches a round that are sought
 
 log = logging.getLogger("matcher")
-Progress = Callable[[int, int], None]
 
 
 def match_rounds(

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from matcher.aliases import AnyPath
 from matcher.errors import FormatError, NoInputError
 from matcher.formats.base import BadRecord, OnBad, Source
 from matcher.formats.npz import Member, NpyHeader, open_archive, open_npy
-
-Path = str | os.PathLike[str]
 
 
 class ArraySource:
@@ -89,7 +88,7 @@ class StackSource:
         If the file is missing, damaged, or holds no stack of numbers, or its ids do not fit.
     """
 
-    def __init__(self, path: Path, key: str | None = None) -> None:
+    def __init__(self, path: AnyPath, key: str | None = None) -> None:
         self._recipe = (os.path.abspath(path), key)
         self.name = os.fspath(path)
         ids = member = None
@@ -162,7 +161,7 @@ class ArchiveSource:
         corrupt or no picture.
     """
 
-    def __init__(self, path: Path, on_bad: OnBad | None = None) -> None:
+    def __init__(self, path: AnyPath, on_bad: OnBad | None = None) -> None:
         self.name = os.fspath(path)
         self._members: list[Member] = []
         self._headers: list[NpyHeader] = []
@@ -254,7 +253,7 @@ class JoinedSource:
         return part[k]
 
 
-def open_npz(path: Path, name: str, on_bad: OnBad | None = None) -> StackSource | ArchiveSource:
+def open_npz(path: AnyPath, name: str, on_bad: OnBad | None = None) -> StackSource | ArchiveSource:
     """A ``.npz`` of either form: a stack called `name` (``images``, ``patches``), or one array a picture.
 
     A file whose one array, beside ``ids``, has four axes is a stack whatever its name.

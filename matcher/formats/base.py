@@ -1,6 +1,5 @@
 """What every reader offers: images or patches by index, read when asked for."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -8,7 +7,6 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-Path = str | os.PathLike[str]
 Shape = tuple[int, int, int]
 
 

@@ -4,14 +4,14 @@ import os
 import re
 from collections.abc import Iterator
 
+from matcher.aliases import AnyPath
 from matcher.errors import FormatError
 from matcher.formats.submission import read_rows, to_int64
 
-Path = str | os.PathLike[str]
 _ID = "patchid"  # the header of the patches' ids, blanks, bars and capitals aside
 
 
-def read_columns(path: Path) -> dict[str, dict[int, str]]:
+def read_columns(path: AnyPath) -> dict[str, dict[int, str]]:
     """Read every column of a CSV file of patches.
 
     Parameters
@@ -35,7 +35,7 @@ def read_columns(path: Path) -> dict[str, dict[int, str]]:
     return _columns(path, names, at, rows)
 
 
-def read_groups(path: Path, column: str | None = None) -> dict[int, str]:
+def read_groups(path: AnyPath, column: str | None = None) -> dict[int, str]:
     """Read which group every patch belongs to.
 
     Parameters
@@ -59,7 +59,7 @@ def read_groups(path: Path, column: str | None = None) -> dict[int, str]:
     return _columns(path, names, at, rows)[column]
 
 
-def read_ids(path: Path) -> tuple[int, ...]:
+def read_ids(path: AnyPath) -> tuple[int, ...]:
     """The ids of a text or CSV file, a header above them or not: the column ``Patch ID``, or else the first.
 
     Raises
@@ -87,7 +87,7 @@ def read_ids(path: Path) -> tuple[int, ...]:
     return tuple(ids)
 
 
-def _table(path: Path, example: str) -> tuple[list[str], int, Iterator[tuple[int, list[str]]]]:
+def _table(path: AnyPath, example: str) -> tuple[list[str], int, Iterator[tuple[int, list[str]]]]:
     """The names of a table's columns, which of them has the ids, and the rows below."""
     name = os.fspath(path)
     rows = read_rows(path)
@@ -116,7 +116,7 @@ def _place_of_ids(name: str, line: int, names: list[str]) -> int:
 
 
 def _columns(
-    path: Path, names: list[str], at: int, rows: Iterator[tuple[int, list[str]]]
+    path: AnyPath, names: list[str], at: int, rows: Iterator[tuple[int, list[str]]]
 ) -> dict[str, dict[int, str]]:
     """The columns beside the ids, but for one without a name before them."""
     name = os.fspath(path)

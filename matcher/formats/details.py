@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from matcher.aliases import AnyPath
 from matcher.errors import FormatError
 from matcher.formats.files import atomic_write
 from matcher.formats.submission import read_rows
-
-Path = str | os.PathLike[str]
-
 
 DETAILS = (
     "patch_id", "image_id", "x", "y", "score",
@@ -23,7 +21,7 @@ DETAILS = (
 _NONE = "none"  # the image of an answer that was refused
 
 
-def write_columns(path: Path, columns: Mapping[str, Any]) -> None:
+def write_columns(path: AnyPath, columns: Mapping[str, Any]) -> None:
     """Write a result with every column as CSV; missing scores and runners-up are empty cells.
 
     The image of a refused answer is ``none``, its x and y are empty.
@@ -66,7 +64,7 @@ def write_columns(path: Path, columns: Mapping[str, Any]) -> None:
         writer.writerows(rows)
 
 
-def read_columns(path: Path) -> dict[str, Any]:
+def read_columns(path: AnyPath) -> dict[str, Any]:
     """The columns of what `write_columns` wrote, by their names in `matcher.result.Result`.
 
     Every value comes back as it was, but for the guess of refused answers: -1.

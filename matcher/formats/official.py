@@ -13,9 +13,10 @@ from pathlib import Path as Folder
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.aliases import AnyPath
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.bandnames import parse_bands
-from matcher.formats.base import OnBad, Path, Source
+from matcher.formats.base import OnBad, Source
 from matcher.formats.example import encode_example
 from matcher.formats.files import FileBytes
 from matcher.formats.reader import Asked, Reader, Series
@@ -116,7 +117,7 @@ class OfficialSource:
 
     def __init__(
         self,
-        paths: Sequence[Path],
+        paths: Sequence[AnyPath],
         kind: Kind,
         *,
         name: str | None = None,
@@ -191,7 +192,7 @@ class OfficialSeries:
 
     def __init__(
         self,
-        paths: Iterable[Path],
+        paths: Iterable[AnyPath],
         *,
         shape: tuple[int, int, int] | None = None,
         dates: int = DATES,
@@ -236,7 +237,7 @@ class OfficialSeries:
         return np.array(channels.transpose(2, 0, 1, 3), part.dtype.newbyteorder("="), order="C")
 
 
-def write_images(path: Path, images: Iterable[NDArray], ids: Iterable[int] | None = None) -> int:
+def write_images(path: AnyPath, images: Iterable[NDArray], ids: Iterable[int] | None = None) -> int:
     """Write images, each (height, width, bands), as an official file; returns how many.
 
     Values are written as they are, as float16 (the official ones lie in [-1, 1]); ids are 0, 1, … unless
@@ -250,12 +251,12 @@ def write_images(path: Path, images: Iterable[NDArray], ids: Iterable[int] | Non
     return write_records(path, _examples(images, ids, IMAGES))
 
 
-def write_patches(path: Path, patches: Iterable[NDArray], ids: Iterable[int] | None = None) -> int:
+def write_patches(path: AnyPath, patches: Iterable[NDArray], ids: Iterable[int] | None = None) -> int:
     """Write patches, each (height, width, bands), as an official file; otherwise as `write_images`."""
     return write_records(path, _examples(patches, ids, PATCHES))
 
 
-def write_series(path: Path, series: Iterable[NDArray]) -> int:
+def write_series(path: AnyPath, series: Iterable[NDArray]) -> int:
     """Write training series, each (dates, height, width, bands), as an official file; returns how many."""
     channels = map(_to_channels, map(np.asarray, series))
     return write_records(path, (encode_example({SERIES.pixels: _to_bytes(c)}) for c in channels))

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from matcher.aliases import AnyPath
 from matcher.errors import FormatError, MatcherError, NoInputError
 from matcher.formats.arrays import ArraySource
 from matcher.formats.bandnames import parse_bands
-from matcher.formats.base import OnBad, Path, Shape, Source
+from matcher.formats.base import OnBad, Shape, Source
 from matcher.formats.gather import common_bands
 from matcher.formats.official import OfficialSeries
 from matcher.formats.pixel_sizes import check_pixel_sizes
@@ -24,7 +25,7 @@ from matcher.formats.registry import open_paths, readable
 from matcher.settings import Settings
 
 log = logging.getLogger("matcher")
-What = Path | Sequence[Path] | NDArray | Sequence[ArrayLike] | Source
+What = AnyPath | Sequence[AnyPath] | NDArray | Sequence[ArrayLike] | Source
 
 
 def open_images(
@@ -193,7 +194,7 @@ def pair_bands(
 
 
 def open_series(
-    what: Path | Sequence[Path],
+    what: AnyPath | Sequence[AnyPath],
     *,
     shape: Shape | None = None,
     dates: int = 12,

@@ -12,10 +12,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from matcher.errors import MatcherError
+from matcher.aliases import AnyPath
+from matcher.errors import MatcherError, SettingsError
 from matcher.formats.files import CHUNK, describe_magic, problem
 
-AnyPath = str | os.PathLike[str]
 Key = tuple[int, int]
 
 LISTS = (".txt", ".lst", ".vrt")  # text that names other files
@@ -84,6 +84,23 @@ def _check_kind(name: str, target: str) -> None:
             return  # whether it can be replaced is seen when it is
         if kind is not None:
             raise MatcherError(f"{name}: is {kind}, which would be lost; write to another file")
+
+
+def check_ending(path: AnyPath, what: str, endings: Iterable[str]) -> str:
+    """The ending of a file to write, in small letters.
+
+    Raises
+    ------
+    SettingsError
+        If it is none of those in which `what`, in words, is written.
+    """
+    ending = os.path.splitext(os.fspath(path))[1].lower()
+    endings = tuple(endings)
+    if ending not in endings:
+        raise SettingsError(
+            f"{os.fspath(path)}: {what} are written as {', '.join(endings)}; choose one of them"
+        )
+    return ending
 
 
 def input_keys(inputs: Iterable[AnyPath]) -> dict[Key, str]:

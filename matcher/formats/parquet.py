@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.aliases import AnyPath
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.files import atomic_write
 from matcher.version import install_command
 
-Path_ = str | os.PathLike[str]
 
-
-def import_pyarrow(path: Path_) -> Any:
+def import_pyarrow(path: AnyPath) -> Any:
     """The pyarrow module, or a MatcherError that says how to get it."""
     try:
         import pyarrow
@@ -25,7 +24,7 @@ def import_pyarrow(path: Path_) -> Any:
     return pyarrow
 
 
-def write_parquet(path: Path_, columns: dict[str, NDArray], metadata: dict[str, str] | None = None) -> None:
+def write_parquet(path: AnyPath, columns: dict[str, NDArray], metadata: dict[str, str] | None = None) -> None:
     """Write columns (n,) as Parquet, and texts about them as the schema's metadata; it appears when it is whole.
 
     Raises
@@ -42,13 +41,13 @@ def write_parquet(path: Path_, columns: dict[str, NDArray], metadata: dict[str, 
         pyarrow.parquet.write_table(pyarrow.table(table).replace_schema_metadata(metadata or None), file)
 
 
-def read_metadata(path: Path_) -> dict[str, str]:
+def read_metadata(path: AnyPath) -> dict[str, str]:
     """The texts of the schema's metadata of a file that `read_parquet` has read."""
     found = import_pyarrow(path).parquet.read_schema(path).metadata or {}
     return {key.decode("utf-8", "replace"): value.decode("utf-8", "replace") for key, value in found.items()}
 
 
-def read_parquet(path: Path_, columns: tuple[str, ...]) -> dict[str, NDArray]:
+def read_parquet(path: AnyPath, columns: tuple[str, ...]) -> dict[str, NDArray]:
     """Read those of some columns that are there.
 
     Raises

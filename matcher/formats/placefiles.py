@@ -17,7 +17,7 @@ from matcher.formats.georef import Turned
 from matcher.formats.geotiff import Dataset, gdal_errors, import_rasterio, write_geotiff
 from matcher.formats.handles import HANDLES
 from matcher.formats.opening import open_rasters
-from matcher.formats.outputs import OutputFolder
+from matcher.formats.outputs import OutputFolder, check_ending
 from matcher.formats.pictures import Picture
 from matcher.formats.raster import Raster, RasterSource
 from matcher.geo.grid import degrees
@@ -52,12 +52,7 @@ def write_places(path: str | os.PathLike[str], places: Sequence[Place]) -> None:
 
 def check_suffix(path: str | os.PathLike[str]) -> None:
     """Raise where `write_places` has no form for a path's suffix, or what it needs is not installed."""
-    suffix = Path(path).suffix.lower()
-    if suffix not in _WRITERS:
-        raise MatcherError(
-            f"{os.fspath(path)}: places are written as {', '.join(_WRITERS)}; choose one of them"
-        )
-    if suffix == ".parquet":
+    if check_ending(path, "places", _WRITERS) == ".parquet":
         _pyarrow(path)
 
 

@@ -12,8 +12,9 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path as Folder
 
+from matcher.aliases import AnyPath
 from matcher.errors import FormatError
-from matcher.formats.base import Path, Source
+from matcher.formats.base import Source
 from matcher.formats.files import FileBytes, describe_magic
 from matcher.formats.gather import Entry, RasterForm, gather
 from matcher.formats.numpyfiles import ArrayReader
@@ -83,7 +84,7 @@ def expand(path: str) -> list[Leaf]:
     return [(path, _by_content(path))]
 
 
-def open_paths(given: Sequence[Path], asked: Asked) -> Source:
+def open_paths(given: Sequence[AnyPath], asked: Asked) -> Source:
     """The pictures of some names, as one source.
 
     Raises

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.aliases import AnyPath
 from matcher.errors import FormatError
-from matcher.formats.base import Path
 from matcher.formats.reader import Asked, Series
 from matcher.formats.registry import series_in
 
 __all__ = ["Series", "SeriesInput", "iterate_series", "paths_of"]
 
 
-SeriesInput = Path | NDArray | Series | Sequence[Path | NDArray | Series]
+SeriesInput = AnyPath | NDArray | Series | Sequence[AnyPath | NDArray | Series]
 _ONE = (str, os.PathLike, np.ndarray, Series)
 
 
@@ -54,12 +54,12 @@ def iterate_series(what: SeriesInput, *, dates: int = 12, bands: int = 4) -> Ite
         yield from series_in(path, Asked(path, noun="dates", count=bands), dates)
 
 
-def paths_of(what: SeriesInput) -> list[Path]:
+def paths_of(what: SeriesInput) -> list[AnyPath]:
     """The paths among what `iterate_series` takes."""
     return [given for given in _each(what) if isinstance(given, str | os.PathLike)]
 
 
-def _each(what: SeriesInput) -> Sequence[Path | NDArray | Series]:
+def _each(what: SeriesInput) -> Sequence[AnyPath | NDArray | Series]:
     return [what] if isinstance(what, _ONE) else what
 
 

@@ -12,18 +12,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from matcher.aliases import AnyPath
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.base import Source
 from matcher.formats.files import atomic_write, problem
 from matcher.placements import Placements
 
-Path = str | os.PathLike[str]
 HEADER = "Patch ID,Result"
 _NUMBER = re.compile(r"[+-]?[0-9]{1,19}")
 _INT64 = np.iinfo(np.int64)
 
 
-def write_submission(path: Path, placements: Placements, *, xy_order: str = "xy") -> None:
+def write_submission(path: AnyPath, placements: Placements, *, xy_order: str = "xy") -> None:
     """Write placements in the official form, in the order they have; the file appears when it is whole.
 
     Parameters
@@ -45,7 +45,7 @@ def write_submission(path: Path, placements: Placements, *, xy_order: str = "xy"
         file.writelines(f"{i},{image} {a} {b}\n" for i, image, a, b in zip(*columns, strict=True))
 
 
-def read_submission(path: Path, *, xy_order: str = "xy") -> Placements:
+def read_submission(path: AnyPath, *, xy_order: str = "xy") -> Placements:
     """Read a submission or the answers, in either spelling.
 
     Quotes, a byte-order mark, blank lines, blanks around numbers, and line ends of any system are let pass.
@@ -98,7 +98,7 @@ def images_that_are_not_there(answers: Placements, images: Source) -> str | None
     )
 
 
-def read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+def read_rows(path: AnyPath) -> Iterator[tuple[int, list[str]]]:
     """(line number from 1, cells) of a CSV file's rows that are not blank.
 
     Raises
@@ -138,7 +138,7 @@ def _is_xy(xy_order: str) -> bool:
     return xy_order == "xy"
 
 
-def _data_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _data_rows(path: AnyPath) -> Iterator[tuple[int, list[str]]]:
     """The rows below the header, which must be there."""
     rows = read_rows(path)
     line, cells = next(rows, (1, []))
@@ -156,7 +156,7 @@ def _data_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     yield from rows
 
 
-def _numbers(path: Path, line: int, cells: list[str]) -> tuple[int, ...]:
+def _numbers(path: AnyPath, line: int, cells: list[str]) -> tuple[int, ...]:
     words = cells
     if len(cells) == 2:  # 17,192 219 143 or "17","192,219,143"
         words = [cells[0], *cells[1].split("," if "," in cells[1] else None)]

@@ -14,6 +14,7 @@ import numpy as np
 
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.files import atomic_write, problem
+from matcher.formats.outputs import check_ending
 from matcher.geo.grid import Grid
 from matcher.version import install_command
 
@@ -30,12 +31,7 @@ Rows = list[tuple[float, float, float, float, float, float, str]]
 
 def check_suffix(path: str | os.PathLike[str]) -> None:
     """Raise where `write_ties` has no form for a path's suffix, or what it needs is not installed."""
-    suffix = Path(path).suffix.lower()
-    if suffix not in _WRITERS:
-        raise MatcherError(
-            f"{os.fspath(path)}: tie points are written as {', '.join(_WRITERS)}; choose one of them"
-        )
-    if suffix == ".gpkg":
+    if check_ending(path, "tie points", _WRITERS) == ".gpkg":
         _pyogrio(path)
 
 

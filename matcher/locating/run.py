@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from affine import Affine
 
+from matcher.aliases import Progress
 from matcher.decision.reasons import IN_DOUBT, fault, fault_of_little, reason
 from matcher.evidence import channels, templates
 from matcher.formats.bandnames import named
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 log = logging.getLogger("matcher")
-Progress = Callable[[int, int], None]
 KEEP = 8  # pieces a chip and search; up to four of them can show the same place
 SURE = 0.9  # above it, other scales and rotations are not tried
 

@@ -1,11 +1,12 @@
 """The match itself: from a job to a `Result`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.aliases import Progress
 from matcher.decision.confidence import confidence, log_likelihood
 from matcher.decision.content import Content, content
 from matcher.decision.reasons import IN_DOUBT, fault_of_little, has_little, reason
@@ -22,7 +23,6 @@ from matcher.threads import limited, spread
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-Progress = Callable[[int, int], None]
 Indexes = Mapping[tuple[int, int], Index]
 _KEEP = 2  # the answer and the runner-up
 _CANDIDATES = 6  # among which doubt is settled

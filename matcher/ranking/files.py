@@ -8,32 +8,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.errors import FormatError, MatcherError, SettingsError
+from matcher.aliases import AnyPath
+from matcher.errors import FormatError, MatcherError
 from matcher.formats.files import atomic_write
 from matcher.formats.npz import open_archive
+from matcher.formats.outputs import check_ending
 from matcher.formats.parquet import read_metadata, read_parquet, write_parquet
 from matcher.ranking.rankings import Grid, Ranking
 from matcher.ranking.trec import TREC_SUFFIXES, read_run, write_run
 
 SUFFIXES = (".npz", ".parquet", *TREC_SUFFIXES)
-Path_ = str | os.PathLike[str]
 _WINDOW, _PLACE = ("window_x", "window_y"), ("x", "y")
 _GRID = ("stride", "sides", "shape_ids", "shapes")
 _METADATA = "matcher.grid"  # where a Parquet file says its grid of windows, as JSON
 
 
-def is_ranking(path: Path_) -> bool:
+def is_ranking(path: AnyPath) -> bool:
     """Whether a path's ending is one of a ranking."""
     return os.path.splitext(os.fspath(path))[1].lower() in SUFFIXES
 
 
-def check_suffix(path: Path_) -> None:
-    """Raise a SettingsError where a path ends in none of `SUFFIXES`."""
-    if not is_ranking(path):
-        raise SettingsError(f"{os.fspath(path)}: ends in none of {', '.join(SUFFIXES)}")
-
-
-def read_ranking(path: Path_) -> Ranking:
+def read_ranking(path: AnyPath) -> Ranking:
     """Read a ranking; its candidates may stand in any order, higher scores are better.
 
     ``.npz`` holds ids (n,), image and score (n, m), and where they are known x and y, of windows window_x and window_y,
@@ -49,7 +44,7 @@ def read_ranking(path: Path_) -> Ranking:
     SettingsError
         If its ending is another.
     """
-    check_suffix(path)
+    check_ending(path, "rankings", SUFFIXES)
     suffix = os.path.splitext(os.fspath(path))[1].lower()
     if suffix in TREC_SUFFIXES:
         patch, image, corner, score = read_run(path)
@@ -60,7 +55,7 @@ def read_ranking(path: Path_) -> Ranking:
     return (_read_npz if suffix == ".npz" else _read_parquet)(path)
 
 
-def write_ranking(ranking: Ranking, path: Path_, top: int | None = None) -> None:
+def write_ranking(ranking: Ranking, path: AnyPath, top: int | None = None) -> None:
     """Write the first `top` candidates of every patch, or all, in the form that the path's ending says.
 
     What `read_ranking` reads; Parquet has a column rank, from 1, besides.
@@ -70,7 +65,7 @@ def write_ranking(ranking: Ranking, path: Path_, top: int | None = None) -> None
     MatcherError
         If the ending is another, pyarrow is missing for Parquet, or the file cannot be written.
     """
-    check_suffix(path)
+    check_ending(path, "rankings", SUFFIXES)
     suffix = os.path.splitext(os.fspath(path))[1].lower()
     if suffix in TREC_SUFFIXES:
         write_run(ranking, path, top)
@@ -94,7 +89,7 @@ def write_ranking(ranking: Ranking, path: Path_, top: int | None = None) -> None
     write_parquet(path, table, {_METADATA: said} if grid else {})
 
 
-def _read_npz(path: Path_) -> Ranking:
+def _read_npz(path: AnyPath) -> Ranking:
     name = os.fspath(path)
     members = open_archive(path)
     wanted = ("ids", "image", "score")
@@ -120,7 +115,7 @@ def _read_npz(path: Path_) -> Ranking:
     return _ranking(name, ids, rows, _grid_of(name, ids, arrays) if "window_x" in arrays else None)
 
 
-def _read_parquet(path: Path_) -> Ranking:
+def _read_parquet(path: AnyPath) -> Ranking:
     name = os.fspath(path)
     wanted = ("patch_id", "image_id", "score")
     columns = read_parquet(path, (*wanted, *_PLACE, *_WINDOW))

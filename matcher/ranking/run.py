@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.aliases import Progress
 from matcher.errors import SettingsError
 from matcher.evidence import Channel, channels, templates
 from matcher.matching.job import Job, prepare
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 KEEP = 100  # windows kept a patch, at least
-Progress = Callable[[int, int], None]
 Tell = Callable[[int], None]
 Cells = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.aliases import AnyPath
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.files import atomic_write, problem
 from matcher.formats.submission import to_int64
@@ -18,11 +19,10 @@ from matcher.ranking.rankings import Ranking, answered
 
 TREC_SUFFIXES = (".run", ".trec")
 QRELS_SUFFIX = ".qrels"
-Path_ = str | os.PathLike[str]
 Rows = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64] | None, NDArray[np.float64]]
 
 
-def read_run(path: Path_) -> Rows:
+def read_run(path: AnyPath) -> Rows:
     """Patch, image, corner (row, column; None where images are ranked) and score of every line of a run.
 
     Raises
@@ -45,7 +45,7 @@ def read_run(path: Path_) -> Rows:
     return np.array(patch, np.int64), columns[:, 0], corner, np.array(score)
 
 
-def write_run(ranking: Ranking, path: Path_, top: int | None = None) -> None:
+def write_run(ranking: Ranking, path: AnyPath, top: int | None = None) -> None:
     """Write the first `top` candidates of every patch as a run; places within images are not in it.
 
     Raises
@@ -62,7 +62,7 @@ def write_run(ranking: Ranking, path: Path_, top: int | None = None) -> None:
             )
 
 
-def read_qrels(path: Path_) -> Placements:
+def read_qrels(path: AnyPath) -> Placements:
     """Read answers from qrels of images, one relevant image a patch; x and y are -1: nobody says them.
 
     Raises
@@ -88,7 +88,7 @@ def read_qrels(path: Path_) -> Placements:
     return Placements(ids, images, unknown, unknown)
 
 
-def write_qrels(answers: Placements, path: Path_, ranking: Ranking | None = None) -> None:
+def write_qrels(answers: Placements, path: AnyPath, ranking: Ranking | None = None) -> None:
     """Write answers as qrels: the true image of every patch, or the windows that overlap its place by half or more.
 
     Parameters
@@ -118,7 +118,7 @@ def write_qrels(answers: Placements, path: Path_, ranking: Ranking | None = None
             file.writelines(f"{patch} 0 {image}_{x}_{y} 1\n" for y, x in near.tolist())
 
 
-def _lines(path: Path_, count: int, form: str) -> Iterator[tuple[str, list[str]]]:
+def _lines(path: AnyPath, count: int, form: str) -> Iterator[tuple[str, list[str]]]:
     """("file, line n", words) of the lines that are not blank."""
     name, found = os.fspath(path), False
     try:

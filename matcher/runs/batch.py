@@ -4,10 +4,11 @@ import contextlib
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from matcher.aliases import Progress
 from matcher.errors import MatcherError
 from matcher.formats.submission import write_submission
 from matcher.matching.job import Job
@@ -21,7 +22,6 @@ from matcher.runs.shards import Shard, cut, join
 from matcher.settings import Settings
 
 log = logging.getLogger("matcher")
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

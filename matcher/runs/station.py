@@ -4,11 +4,11 @@ import hashlib
 import os
 import pickle
 import platform
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from matcher.aliases import Progress
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.files import FileBytes
 from matcher.matching.job import Job
@@ -20,9 +20,7 @@ from matcher.runs.identity import differences, versions
 _ready: dict[str, tuple[Job, Indexes]] = {}  # of the last run only
 
 
-def do_shard(
-    folder: str, digest: str, start: int, stop: int, progress: Callable[[int, int], None] | None = None
-) -> Result:
+def do_shard(folder: str, digest: str, start: int, stop: int, progress: Progress | None = None) -> Result:
     """Match the patches start to stop - 1 of the run in a folder.
 
     Parameters

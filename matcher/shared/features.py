@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from matcher.errors import MatcherError, SettingsError
 from matcher.formats.files import atomic_write
+from matcher.formats.outputs import check_ending
 from matcher.formats.parquet import write_parquet
 from matcher.shared.split import Split, scale_names, shared_part
 
@@ -49,19 +50,12 @@ class Features:
         MatcherError
             If the ending is another, pyarrow is missing for Parquet, or the file cannot be written.
         """
-        check_suffix(path)
-        if os.fspath(path).lower().endswith(".parquet"):
+        if check_ending(path, "features", SUFFIXES) == ".parquet":
             columns = {key: getattr(self, key) for key in ("place", "date", "row", "col")}
             write_parquet(path, columns | dict(zip(self.names, self.values.T, strict=True)))
             return
         with atomic_write(path) as file:
             np.savez_compressed(file, **{**vars(self), "names": np.array(self.names)})
-
-
-def check_suffix(path: str | os.PathLike[str]) -> None:
-    """Raise a SettingsError where a path ends in none of `SUFFIXES`."""
-    if os.path.splitext(os.fspath(path))[1].lower() not in SUFFIXES:
-        raise SettingsError(f"{os.fspath(path)}: ends in none of {', '.join(SUFFIXES)}")
 
 
 def window_features(

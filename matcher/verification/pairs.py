@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.aliases import AnyPath
 from matcher.errors import FormatError, MatcherError, SettingsError
 from matcher.formats.files import atomic_write
 from matcher.formats.npz import open_archive
 from matcher.formats.opening import open_pair
 from matcher.settings import Settings
 
-Path = str | os.PathLike[str]
 KINDS = ("same", "near", "alike", "other")
 NEAR = (40, 120)  # px from a window to a hard negative of its own image
 _EMPTY = 0.02  # of a window may be no data
@@ -68,7 +68,7 @@ class Pairs:
         return len(self.first)
 
 
-def read_pairs(path: Path) -> Pairs:
+def read_pairs(path: AnyPath) -> Pairs:
     """Read ``.npz`` with arrays ``first`` and ``second`` and any of ``same``, ``kind``, ``place``, ``group``.
 
     Raises
@@ -129,7 +129,7 @@ def pairs_of(first: Any, second: Any, settings: Settings | None = None) -> Pairs
     return Pairs(stacks[0], stacks[1], name=f"{left.name} and {right.name}", bands=read.bands)
 
 
-def write_pairs(path: Path, pairs: Pairs) -> None:
+def write_pairs(path: AnyPath, pairs: Pairs) -> None:
     """Write pairs as ``.npz``, as `read_pairs` reads them; the file appears when it is whole."""
     columns = {key: getattr(pairs, key) for key in ("same", "kind", "place", "group")}
     with atomic_write(path) as file:

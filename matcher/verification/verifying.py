@@ -2,13 +2,13 @@
 
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.aliases import Progress
 from matcher.errors import FormatError, MatcherError, SettingsError
 from matcher.formats.arrays import ArraySource
 from matcher.formats.files import atomic_write
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 OWN = "matcher"
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import matcher
 from matcher.cli import main
 from matcher.cutting.options import CutOptions
-from matcher.cutting.run import cut_series
+from matcher.cutting.run import cut
 from matcher.decision.confidence import CHANCE, confidence_features
 from matcher.errors import FormatError, MatcherError, SettingsError
 from matcher.fitting import observed as observing
@@ -267,7 +267,7 @@ class TestFit:
     def test_what_is_observed(self, series, tmp_path):
         """Each patch among all images, among some with its own, and among some without, where it cannot be right."""
         options = CutOptions(patches=4, side=32, largest=96, form="arrays")
-        cut_series(series, tmp_path / "cut", options)
+        cut(series, tmp_path / "cut", options)
         rng = np.random.default_rng(0)
         one = observe(tmp_path / "cut", matcher.Settings(bands=BANDS, value_range="dn"), BANDS[:3], 9, rng)
         assert one.here.tolist() == [True] * 18 + [False] * 9
