@@ -79,7 +79,7 @@ def test_refused_answers(world, tmp_path):
     result = run(*common, "--min-confidence", 0.9)
     assert result.exit_code == 0, result.output
     assert "1 answers in 0:0" in result.stderr
-    assert "1 of them refused" in result.stderr
+    assert "1 in none of these images" in result.stderr
     assert len(read_submission(out)) == 1
     assert details.read_text().splitlines()[1].startswith("5,none,,,")
     guess = out.read_bytes()
