@@ -2,15 +2,21 @@
 """Measure `matcher.align` on pairs of dates of real places, one of them warped by a known amount.
 
     python tools/measure_align.py [--data ../shared/data] [--seed 101] [--only city]
+    python tools/measure_align.py --large FOLDER [--blocks 45] [--count 2000]
 
 The second date is laid out anew by cubic splines: shifted by up to 300 px, turned by up to 3 degrees, scaled by up to
 3 %, bent by a smooth field of up to 2 px, and all of it; and its file says that it lies where it did, so that nothing
 tells of the warp but the ground. The error is that of the field found, at every 8th pixel of the moving scene whose
 ground the reference shows; the offset that the dates of a place have by themselves is taken from the median of the
 field found without any warp, or from `shift_yx` with --own-offset (good to 0.1 px).
+
+With --large, two dates of one scene of 10,980 x 10,980 px (45 x 45 blocks of 244 px of the cities, each once as it is
+and the rest turned and mirrored) are written to a folder, where they are not there yet, the second one 700 m off, and
+aligned. Printed: seconds of the wall and of the processor, and the largest memory of the process.
 """
 
 import argparse
+import resource
 import tempfile
 import time
 from pathlib import Path
@@ -110,6 +116,51 @@ def pairs(data):
             yield path.stem, group, images[a], images[b], names, shift
 
 
+def lay_blocks(data, folder, blocks):
+    """Write two dates of a large scene of blocks, a row of them at a time."""
+    from measure_locate import BLOCK, turned
+
+    stacks = []
+    for _, group, first, second, _, _ in pairs(data):
+        if group == "cities":
+            corners = np.mgrid[: first.shape[0] // BLOCK, : first.shape[1] // BLOCK].reshape(2, -1).T * BLOCK
+            stacks += [[d[y : y + BLOCK, x : x + BLOCK] for d in (first, second)] for y, x in corners]
+    rng = np.random.default_rng(0)
+    order = [(int(k), int(w)) for k, w in rng.integers((len(stacks), 8), size=(blocks**2, 2))]
+    for date, name, east in ((0, "reference.tif", 300000.0), (1, "moving.tif", 300700.0)):
+        side = blocks * BLOCK
+        with rasterio.open(
+            folder / name, "w", driver="GTiff", height=side, width=side, count=4, dtype="uint16", tiled=True,
+            crs="EPSG:32631", transform=from_origin(east, 5700000.0, 10, 10), nodata=0, BIGTIFF="IF_SAFER",
+        ) as file:  # fmt: skip
+            for row in range(blocks):
+                strip = [turned(stacks[k][date], way) for k, way in order[row * blocks : (row + 1) * blocks]]
+                window = rasterio.windows.Window(0, row * BLOCK, side, BLOCK)
+                file.write(np.moveaxis(np.concatenate(strip, 1), -1, 0), window=window)
+            for k, band in enumerate(NAMES, 1):
+                file.set_band_description(k, band)
+
+
+def measure_large(options):
+    """Align a large scene, and print what it took."""
+    folder = Path(options.large)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "moving.tif").exists():
+        lay_blocks(options.data, folder, options.blocks)
+        print(f"{folder}: written; run again to measure")
+        return
+    start, used = time.perf_counter(), time.process_time()
+    made = matcher.align(folder / "moving.tif", folder / "reference.tif", count=options.count)
+    seconds, used = time.perf_counter() - start, time.process_time() - used
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    points = made.points
+    print(
+        f"{len(points)} tie points of {made.size[0]} x {made.size[1]} px, 4 bands: {seconds:.0f} s, {used:.0f} s of "
+        f"processor, {peak:.2f} GiB; {int(points.used.sum())} used, {made.transform.kind}, RMSE left "
+        f"{made.accuracy()['rmse'].value:.2f} px; not used: {points.counts()}"
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -120,7 +171,12 @@ def main():
     parser.add_argument("--warps", default=",".join(WARPS))
     parser.add_argument("--count", type=int, default=150, help="tie points sought")
     parser.add_argument("--own-offset", action="store_true", help="take shift_yx for the dates' own offset")
+    parser.add_argument("--large", metavar="FOLDER", help="one large scene, for time and memory")
+    parser.add_argument("--blocks", type=int, default=45, help="of 244 px, along a side of the large scene")
     options = parser.parse_args()
+    if options.large:
+        measure_large(options)
+        return
     print(
         "| place | warp | RMSE, px | 90 % | worst | points | kind | seconds |\n|---|---|---|---|---|---|---|---|"
     )

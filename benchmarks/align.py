@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""`matcher.align` beside AROSICS and scikit-image on the same pairs: tie points' errors, how many are kept, seconds.
+
+    python benchmarks/align.py [--data ../shared/data] [--arosics PYTHON] [--warps none,field] [--places 6]
+
+Pairs of dates of cities, the second one laid out anew by a known warp (`tools/measure_align.py`). All sides seek tie
+points by 64 px windows every 32 px. AROSICS's COREG_LOCAL runs with the interpreter that --arosics names, which has it
+(its GDAL may not go with ours), with shifts up to 10 px; it is passed over where none is named. scikit-image: phase
+correlation of the mean band, upsampled 100 times, on the same windows. The error of a point is its distance from the
+warp known, less the median of the place, which the dates' own offset is part of.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
+import measure_align as known
+
+import matcher
+
+WINDOW, STEP, FAR = 64, 32, 10
+AROSICS = """
+import json, sys
+from arosics import COREG_LOCAL
+folder = sys.argv[1]
+run = COREG_LOCAL(folder + "/reference.tif", folder + "/moving.tif", grid_res={step}, window_size=({window}, {window}),
+                  max_shift={far}, q=True, CPUs=2, nodata=(0, 0), path_out=None)
+table = run.CoRegPoints_table
+kept = table[(table.X_SHIFT_M != -9999) & (table.OUTLIER == False)]
+print(json.dumps([len(table), [[float(v) for v in row] for row in
+      kept[["X_MAP", "Y_MAP", "X_SHIFT_M", "Y_SHIFT_M"]].values]]))
+"""
+
+
+def arosics(folder, python):
+    """(points sought, rows of (row, col, down, right)) of COREG_LOCAL."""
+    code = AROSICS.format(step=STEP, window=WINDOW, far=FAR)
+    done = subprocess.run([python, "-c", code, str(folder)], capture_output=True, text=True, check=False)
+    if done.returncode or not done.stdout.strip():
+        return 0, np.zeros((0, 4))
+    total, rows = json.loads(done.stdout.strip().splitlines()[-1])
+    x, y, right, up = np.array(rows).reshape(-1, 4).T
+    return total, np.stack([(5000000.0 - y) / 10, (x - 500000.0) / 10, -up / 10, right / 10], -1)
+
+
+def ours(folder):
+    """The same of `matcher.align`."""
+    with known.rasterio.open(folder / "moving.tif") as file:
+        height, width = file.shape
+    count = ((height - WINDOW) // STEP + 1) * ((width - WINDOW) // STEP + 1)
+    points = matcher.align(folder / "moving.tif", folder / "reference.tif", count=count, side=WINDOW).points
+    used = points.used
+    return len(points), np.column_stack([points.places, points.shifts])[used]
+
+
+def skimage(folder):
+    """The same of scikit-image's phase correlation, every window kept."""
+    from skimage.registration import phase_cross_correlation
+
+    pictures = []
+    for name in ("moving", "reference"):
+        with known.rasterio.open(folder / f"{name}.tif") as file:
+            pictures.append(file.read().astype(np.float64).mean(0))
+    moving, reference = pictures
+    rows = []
+    for row in range(0, moving.shape[0] - WINDOW + 1, STEP):
+        for col in range(0, moving.shape[1] - WINDOW + 1, STEP):
+            part = np.s_[row : row + WINDOW, col : col + WINDOW]
+            shift = phase_cross_correlation(reference[part], moving[part], upsample_factor=100)[0]
+            rows.append((row + WINDOW / 2, col + WINDOW / 2, *shift))
+    return len(rows), np.array(rows)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", default=Path(__file__).parents[2] / "shared" / "data", type=Path)
+    parser.add_argument("--arosics", help="a Python that has AROSICS")
+    parser.add_argument("--warps", default="none,field")
+    parser.add_argument("--places", type=int, default=13)
+    parser.add_argument("--seed", type=int, default=101)
+    options = parser.parse_args()
+    peers = {"matcher": ours, "scikit-image": skimage}
+    if options.arosics:
+        peers["AROSICS"] = lambda folder: arosics(folder, options.arosics)
+    cities = [pair for pair in known.pairs(options.data) if pair[1] == "cities"][: options.places]
+    print("| warp | | points | kept | error of those kept, median | 90 % | 99 % | seconds |")
+    print("|---|---|---|---|---|---|---|---|")
+    for kind in options.warps.split(","):
+        found = {name: ([], [], 0.0) for name in peers}
+        for _, _, first, second, names, offset in cities:
+            size = second.shape[:2]
+            with tempfile.TemporaryDirectory() as name:
+                folder = Path(name)
+                to_old = known.warp(kind, size, np.random.default_rng(options.seed))
+                known.write(folder / "reference.tif", first, names)
+                known.write(folder / "moving.tif", known.laid_out(second, to_old), names)
+                for peer, run in peers.items():
+                    start = time.perf_counter()
+                    total, rows = run(folder)
+                    errors, counts, seconds = found[peer]
+                    truth = to_old(rows[:, :2]) + offset - rows[:, :2]
+                    off = rows[:, 2:] - truth
+                    errors.append(np.hypot(*(off - np.median(off, axis=0)).T) if len(off) else np.zeros(0))
+                    counts.append((total, len(rows)))
+                    found[peer] = errors, counts, seconds + time.perf_counter() - start
+        for peer, (errors, counts, seconds) in found.items():
+            distance = np.concatenate(errors)
+            total, kept = np.sum(counts, axis=0)
+            cells = (
+                " | ".join(f"{v:.3f}" for v in np.percentile(distance, [50, 90, 99]))
+                if len(distance)
+                else "| |"
+            )
+            print(
+                f"| {kind} | {peer} | {total} | {kept / max(total, 1):.2f} | {cells} | {seconds:.0f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
