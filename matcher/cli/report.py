@@ -45,9 +45,10 @@ def command(
 ) -> None:
     """Write one self-contained page on the match of PATCHES in IMAGES that DETAILS hold.
 
-    DETAILS are what match --details wrote, a submission, or a ranking (.npz, .parquet); with --answers the true window
-    is shown where the answer is not right. Score, gallery, histograms, reliability, hits on each image, settings and
-    versions. It opens in any browser, without a network.
+    DETAILS are what match --details wrote, a submission, a ranking (.npz, .parquet), or places that locate wrote
+    (.csv, .geojson; IMAGES are then the scenes and PATCHES the chips). The page has score, gallery, histograms,
+    reliability, hits on each image, settings and versions; with --answers the true window is shown where the answer is
+    not right. It opens in any browser, without a network.
     """
     from matcher.report.page import write_report
     from matcher.settings import Settings

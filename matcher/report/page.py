@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import MatcherError
+from matcher.formats.base import Source
 from matcher.formats.files import atomic_write
 from matcher.formats.opening import open_pair
 from matcher.formats.submission import images_that_are_not_there, read_submission
@@ -21,6 +22,7 @@ from matcher.ranking.rankings import Ranking
 from matcher.report import windows
 from matcher.report.about import inputs, made_with, shown_as
 from matcher.report.answers import Answers, as_result, read_answers
+from matcher.report.placed import is_places, read_placed
 from matcher.report.windows import positions
 from matcher.result import Result
 from matcher.scoring.judge import LABELS
@@ -71,7 +73,8 @@ def write_report(
     images, patches : path, ndarray, sequence of ndarrays, or Source
         What was matched.
     details : path, Result, Ranking or Placements
-        What ``matcher match --details`` wrote, a submission, or a ranking.
+        What ``matcher match --details`` wrote, a submission, a ranking, or places that ``matcher locate`` wrote (.csv,
+        .geojson; the images are then scenes and the patches chips).
     answers : path or Placements, optional
         Adds the score, errors, reliability, and the true window where the answer is not right.
     false_colour : bool
@@ -88,16 +91,14 @@ def write_report(
     MatcherError
         If an input cannot be read, or patches or images of the details are not there.
     """
-    given = read_answers(details) if isinstance(details, str | os.PathLike) else details
+    reading = reading or (settings if isinstance(settings, Settings) else Settings())
+    pictures, chips, _ = open_pair(images, patches, reading)
+    given, scales = _given(details, pictures, chips)
     result = as_result(given)
     if not len(result):
         raise MatcherError(
             f"{details if isinstance(details, str | os.PathLike) else 'the answers'}: has no row"
         )
-    if isinstance(given, Ranking) and not given.placed:
-        raise MatcherError("the ranking says no places: there is no window to show")
-    reading = reading or (settings if isinstance(settings, Settings) else Settings())
-    pictures, chips, _ = open_pair(images, patches, reading)
     truth = read_submission(answers) if isinstance(answers, str | os.PathLike) else answers
     at_patch = positions(chips, result.ids[:1], "patch")
     told = None if truth is None else images_that_are_not_there(truth, pictures)
@@ -108,7 +109,7 @@ def write_report(
     true = _true(result, truth, errors)
     data = {
         "rows": _rows(result, truth, errors),
-        "gallery": windows.gallery(result, true, shown, pictures, chips, false_colour),
+        "gallery": windows.gallery(result, true, shown, pictures, chips, false_colour, scales),
         "images": windows.maps(
             pictures, result.image[result.image >= 0], chips.shape(int(at_patch[0]))[:2], false_colour
         ),
@@ -124,6 +125,21 @@ def write_report(
     with atomic_write(path, "w") as file:
         file.write(page)
     return Page(os.fspath(path), len(page.encode()), len(shown), len(result))
+
+
+def _given(
+    details: str | os.PathLike[str] | Answers, images: Source, patches: Source
+) -> tuple[Answers, dict[int, float]]:
+    """The answers, and of places the image pixels that a pixel of each patch is."""
+    if not isinstance(details, str | os.PathLike):
+        given: Answers = details
+    elif is_places(details):
+        return read_placed(details, images, patches)
+    else:
+        given = read_answers(details)
+    if isinstance(given, Ranking) and not given.placed:
+        raise MatcherError("the ranking says no places: there is no window to show")
+    return given, {}
 
 
 def _page(title: str, data: dict[str, Any]) -> str:

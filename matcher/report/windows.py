@@ -1,19 +1,20 @@
 """The pictures of a page: of every match shown the patch, the window found and the true one; and the images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import MatcherError
-from matcher.formats.base import Source
+from matcher.formats.base import Source, Windowed
 from matcher.placements import Placements
 from matcher.report.thumbs import colours, pack
 
 MAPS = 120  # images shown with their hits
 _BUDGET = 3_300_000  # bytes of the gallery's pictures
 _MAP_BUDGET = 800_000  # bytes of the images' pictures
+_LARGEST = 50e6  # pixels of an image that is shown with its hits
 _KINDS = ("patch", "found", "true")
 Picture = NDArray[np.uint8]
 
@@ -44,6 +45,7 @@ def gallery(
     images: Source,
     patches: Source,
     false_colour: bool,
+    scales: Mapping[int, float] | None = None,
 ) -> list[list[Any]]:
     """Of each match shown its row's number, and pictures of the patch, the window found and the true one, or None.
 
@@ -53,13 +55,17 @@ def gallery(
         Of the same patches; image -1 where no window is to be shown.
     shown : ndarray (k,)
         Rows of them.
+    scales : mapping of int to float, optional
+        By patch id the image pixels that a pixel of the patch is; 1 by default.
     """
     made: dict[tuple[int, str], Picture] = {}
     sides = {}
     at_patch = positions(patches, found.ids[shown], "patch")
     for n, at in zip(shown.tolist(), at_patch.tolist(), strict=True):
         patch = patches[at]
-        made[n, "patch"], sides[n] = colours(patch, false_colour), patch.shape[:2]
+        scale = (scales or {}).get(int(found.ids[n]), 1.0)
+        sides[n] = tuple(max(round(side * scale), 1) for side in patch.shape[:2])
+        made[n, "patch"] = colours(patch, false_colour)
     for kind, places in (("found", found), ("true", true)):
         for n, window in _windows(places, shown, images, sides):
             made[n, kind] = colours(window, false_colour)
@@ -71,20 +77,25 @@ def gallery(
 def _windows(
     places: Placements, shown: NDArray[np.int64], images: Source, sides: dict[int, tuple[int, ...]]
 ) -> Iterator[tuple[int, NDArray]]:
-    """Rows and their windows; images are read one after another, each once."""
+    """Rows and their windows; images are read one after another, each once, or by the window where they can be."""
     wanted = shown[places.image[shown] >= 0]
     at = positions(images, places.image[wanted], "image")
     for number in np.unique(at).tolist():
-        image = images[number]
+        image = None if isinstance(images, Windowed) else images[number]
         for n in wanted[at == number].tolist():
             (height, width), y, x = sides[n], int(places.y[n]), int(places.x[n])
-            window = image[max(y, 0) : y + height, max(x, 0) : x + width]
-            if window.shape[:2] != (height, width):
+            high, wide = images.shape(number)[:2]
+            if not (0 <= y <= high - height + 1 and 0 <= x <= wide - width + 1):
                 raise MatcherError(
                     f"{images.where(number)}: the window of patch {places.ids[n]} at x {x}, y {y} leaves it: were the "
                     "details made from other files?"
                 )
-            yield n, window
+            y, x = min(y, high - height), min(x, wide - width)  # places are rounded
+            if image is None:
+                assert isinstance(images, Windowed)
+                yield n, images.read(number, y, x, height, width)
+            else:
+                yield n, image[y : y + height, x : x + width]
 
 
 def maps(
@@ -92,7 +103,8 @@ def maps(
 ) -> list[dict[str, Any]]:
     """Every image with hits (by their ids): id, size, how many, and the picture for those with the most."""
     numbers, counts = np.unique(positions(images, hits, "image"), return_counts=True)
-    most = numbers[np.argsort(-counts, kind="stable")][:MAPS].tolist()
+    small = [np.prod(images.shape(k)[:2]) <= _LARGEST for k in numbers.tolist()]
+    most = numbers[np.argsort(-counts * small, kind="stable")][: min(MAPS, sum(small))].tolist()
     pictures = pack([colours(images[k], false_colour) for k in most], _MAP_BUDGET, 288)
     packed = dict(zip(most, pictures, strict=True))
     out = []

@@ -1,6 +1,7 @@
 """The page on a match: what stands in it, its size, and that a real browser shows and steers it."""
 
 import base64
+import csv
 import io
 import json
 import re
@@ -109,6 +110,50 @@ def test_a_page_of_a_submission_and_of_a_ranking(tmp_path, kind):
     assert ("mean reciprocal rank" in names) == (kind == "ranking.npz")
     if kind == "ranking.npz":
         assert data["rows"][0][7] == 1
+
+
+@pytest.mark.parametrize("name", ["places.csv", "places.geojson"])
+def test_a_page_of_places(tmp_path, name):
+    """Of chips in scenes: windows are of the scene's pixels, and a refused chip has none."""
+    pytest.importorskip("rasterio")
+    from tests.formats.test_rasters import write
+
+    scene = RNG.integers(1, 4000, (90, 100, 4)).astype(np.uint16)
+    write(tmp_path / "scene.tif", scene)
+    (tmp_path / "chips").mkdir()
+    write(tmp_path / "chips" / "a.tif", scene[20:60, 30:70])
+    write(tmp_path / "chips" / "b.tif", scene[5:45, 5:45])
+    there = {"chip": "a.tif", "rank": 1, "scene": "scene.tif", "row": 10.4, "col": 19.6, "scale": 2.0, "rotation": 0.0,
+             "score": 9.0, "confidence": 0.9, "reason": ""}  # fmt: skip
+    refused = there | {"chip": "b.tif", "rank": 0, "scene": None, "row": None, "col": None, "scale": None}
+    rows = [there, there | {"rank": 2, "row": 0.0}, refused]
+    path = tmp_path / name
+    if path.suffix == ".csv":
+        with open(path, "w", newline="") as file:
+            table = csv.DictWriter(file, there)
+            table.writeheader()
+            table.writerows(
+                {key: "" if value is None else value for key, value in row.items()} for row in rows
+            )
+    else:
+        features = [{"type": "Feature", "geometry": None, "properties": row} for row in rows]
+        path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    write_report(tmp_path / "r.html", tmp_path / "scene.tif", tmp_path / "chips", path)
+    data = data_of(tmp_path / "r.html")
+    assert len(data["rows"]) == 2
+    by_image = {row[1]: row for row in data["rows"]}
+    assert by_image[-1][2:4] == [-1, -1]
+    found = next(row for row in data["rows"] if row[1] >= 0)
+    assert found[2:4] == [20, 10]
+    entries = {data["rows"][entry[0]][1] >= 0: entry for entry in data["gallery"]}
+    assert entries[False][2] is None
+    shown = Image.open(io.BytesIO(base64.b64decode(entries[True][2])))
+    assert shown.size == (72, 72)  # 80 px of the scene, made small; the chip has 40
+    assert Image.open(io.BytesIO(base64.b64decode(entries[True][1]))).size == (40, 40)
+    strange = path.read_text().replace("scene.tif", "other.tif")
+    path.write_text(strange)
+    with pytest.raises(MatcherError, match=r"the scene other\.tif, which is not among those given"):
+        write_report(tmp_path / "r.html", tmp_path / "scene.tif", tmp_path / "chips", path)
 
 
 def test_without_answers(tmp_path):
