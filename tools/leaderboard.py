@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""The leaderboard of docs/results: check every submission, compare all of a challenge, and write the page.
+
+    python tools/leaderboard.py                                     # check and write docs/results/README.md
+    python tools/leaderboard.py --add CHALLENGE FILE --title TITLE --command COMMAND [--learned-on PLACES]
+
+docs/results/CHALLENGE/ holds answers.csv, and of every entry NAME.csv (a submission) and NAME.json: title, command,
+versions, machine, what it was fitted on, and the SHA-256 of the submission. The answers' SHA-256 is that of
+docs/protocol.json. --add copies a submission there with what is known of this machine; commands are written with the
+challenge's folder as CHALLENGE. Exit code 1 says that a checksum differs.
+"""
+
+import argparse
+import json
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from protocol import file_checksum
+
+import matcher
+from matcher.scoring.comparison import Comparison
+from matcher.scoring.table import interval_cell
+
+ROOT = Path(__file__).parents[1]
+RESULTS, PROTOCOL = ROOT / "docs" / "results", ROOT / "docs" / "protocol.json"
+ANSWERS = {"real-split": "validation/answers.csv"}  # where they are not called answers.csv
+METRICS = ("total", "image", "within_2")
+HEAD = """# Results
+
+What was scored on the challenges of the [evaluation protocol](../protocol.md), with intervals of 95 % by resampling
+images. Every submission lies in the folder of its challenge, with the command, versions and machine that made it, so
+that this page can be made again, and checked, from this folder alone: `python tools/leaderboard.py`. *Against the
+first* is the paired difference of official scores from the best entry; where its interval holds 0, the two are not told
+apart.
+"""
+FOOT = """## Adding an entry
+
+Make the challenge by the command of the protocol, match it, and
+
+```
+python tools/leaderboard.py --add CHALLENGE submission.csv --title "what it is" \\
+    --command "the command that made it" --learned-on "the places it was fitted on, or none"
+python tools/leaderboard.py
+```
+
+then open a pull request with the three files that this changes. An entry that learned names the places that it learned
+on; those of `real-split/validation` may not be among them. The test that guards this page scores every submission anew.
+"""
+
+
+def entries(folder: Path) -> dict[str, dict]:
+    """What is said of every entry of a challenge, by its name."""
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+
+
+def check(folder: Path) -> list[str]:
+    """What does not hold of a challenge's checksums and files."""
+    recorded = json.loads(PROTOCOL.read_text(encoding="utf-8"))["sha256"]
+    wanted = recorded.get(folder.name, {}).get(ANSWERS.get(folder.name, "answers.csv"))
+    wrong = [] if file_checksum(folder / "answers.csv") == wanted else ["answers.csv"]
+    for name, entry in entries(folder).items():
+        path = folder / f"{name}.csv"
+        if not path.exists() or file_checksum(path) != entry["sha256"]:
+            wrong.append(path.name)
+    told = {"answers", *entries(folder)}
+    return wrong + [path.name for path in sorted(folder.glob("*.csv")) if path.stem not in told]
+
+
+def section(folder: Path) -> Iterator[str]:
+    """A challenge's table, the best first."""
+    told = entries(folder)
+    submissions = {name: folder / f"{name}.csv" for name in told}
+    answers = folder / "answers.csv"
+    if len(told) == 1:
+        (name,) = told
+        scores, against = {name: matcher.score(submissions[name], answers)}, {}
+    else:
+        comparison = matcher.compare(submissions, answers)
+        scores, against = comparison.scores, differences(comparison)
+    ranked = sorted(scores, key=lambda name: (-scores[name].total, name))
+    first = scores[ranked[0]]
+    yield f"## {folder.name}"
+    yield ""
+    yield f"{first.n_patches} patches, {first.n_images} images."
+    yield ""
+    yield "| method | official score | right image | within 2 px | against the first | learned on | made by |"
+    yield "|---|---|---|---|---|---|---|"
+    for name in ranked:
+        entry, score = told[name], scores[name]
+        cells = [interval_cell(score.value(m), score.intervals[m]) for m in METRICS]
+        cells += [against.get(name, ""), entry["learned on"]]
+        yield f"| [{entry['title']}]({folder.name}/{name}.csv) | {' | '.join(cells)} | `{entry['command']}` |"
+    yield ""
+
+
+def differences(comparison: Comparison) -> dict[str, str]:
+    """Of every entry but the best, its official score less the best's."""
+    best, out = comparison.best, {}
+    for pair in comparison.pairs:
+        if best in (pair.first, pair.second):
+            sign = -1 if pair.first == best else 1
+            name = pair.second if pair.first == best else pair.first
+            interval = pair.intervals["total"]
+            turned = None if interval is None else tuple(sorted(sign * end for end in interval))
+            out[name] = interval_cell(sign * pair.differences["total"], turned, signed=True)
+    return out
+
+
+def page() -> str:
+    """The whole page."""
+    lines = [HEAD]
+    for folder in sorted(path for path in RESULTS.iterdir() if path.is_dir()):
+        lines += section(folder) if entries(folder) else ()
+    return "\n".join([*lines, FOOT])
+
+
+def add(options: argparse.Namespace) -> None:
+    """Copy a submission to its challenge, with what is known of it."""
+    folder = RESULTS / options.add[0]
+    path = Path(options.add[1])
+    if not (folder / "answers.csv").exists():
+        raise SystemExit(f"{options.add[0]}: no challenge of docs/results; make {folder}/answers.csv first")
+    matcher.score(path, folder / "answers.csv")  # it can be read and belongs to this challenge
+    target = folder / f"{path.stem}.csv"
+    shutil.copy(path, target)
+    entry = {
+        "title": options.title,
+        "command": options.command,
+        "learned on": options.learned_on,
+        "versions": {
+            "matcher": matcher.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        "machine": f"{platform.system()} {platform.machine()}",
+        "sha256": file_checksum(target),
+    }
+    target.with_suffix(".json").write_text(json.dumps(entry, indent=2) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--add", nargs=2, metavar=("CHALLENGE", "FILE"))
+    parser.add_argument("--title")
+    parser.add_argument("--command")
+    parser.add_argument("--learned-on", default="none")
+    options = parser.parse_args()
+    if options.add:
+        if not options.title or not options.command:
+            raise SystemExit("--add: give --title and --command")
+        add(options)
+        return
+    wrong = [
+        f"{folder.name}/{name}" for folder in RESULTS.iterdir() if folder.is_dir() for name in check(folder)
+    ]
+    if wrong:
+        print(f"not as recorded: {', '.join(wrong)}", file=sys.stderr)
+        sys.exit(1)
+    (RESULTS / "README.md").write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
