@@ -49,6 +49,7 @@ SIZES = (24, 32, 48, 64, 96)
 COUNTS = (10, 30, PLAIN, 200, 600)
 STRESSED = 4  # of the patches, every so many-th
 PEERED = 24  # likewise
+ALONE = ("skimage-gray",)  # peers that are OpenCV's over again, and too slow for the table
 Row = tuple[matcher.Score, float]  # and milliseconds a pair
 
 
@@ -140,7 +141,11 @@ def ladder(a: argparse.Namespace) -> None:
 def peers(a: argparse.Namespace) -> None:
     """Other methods on fewer patches of the first round, beside the default on the same."""
     rounds = read_rounds(a.work, a.seed, 1, SIDE, 0, max(a.every, PEERED))
-    rows = [(peer.title, *summed(rounds, [peered(r, name) for r in rounds])) for name, peer in PEERS.items()]
+    rows = [
+        (peer.title, *summed(rounds, [peered(r, name) for r in rounds]))
+        for name, peer in PEERS.items()
+        if name not in ALONE
+    ]
     rows.append((DEFAULT.title, *summed(rounds, [DEFAULT.answer(r) for r in rounds])))
     body = [("patches, images", [*counts(rows[0][1]), "", ""])]
     body += [(title, [*by_group(s, "total"), cell(s, "image"), f"{cost:.2f}"]) for title, s, cost in rows]

@@ -48,7 +48,7 @@ def test_an_entry_is_added_and_a_change_is_seen(tool, tmp_path, monkeypatch):
     assert tool.check(folder) == []
     lines = [line for line in tool.page().splitlines() if line.startswith("| [")]
     assert lines[0].startswith("| [good](tiny/good.csv) | 1.000")
-    assert "| -0.500 [-1.000, 0.000] |" in lines[1]
+    assert "| -0.500 [-1.000, +0.000] |" in lines[1]
     (folder / "bad.csv").write_text((folder / "good.csv").read_text())
     (folder / "stray.csv").write_text("Patch ID,Result\n")
     (folder / "answers.csv").write_text("Patch ID,Result\n1,7 0 0\n")
