@@ -70,18 +70,28 @@ def draw_gallery(
         sheet.save(file, "PNG", optimize=True)
 
 
-def stretch(picture: NDArray) -> NDArray[np.uint8]:
-    """A picture (height, width, bands) as 8-bit red, green, blue, its 2nd to 98th percentile made 0 to 255.
+def stretch(picture: NDArray, limits: tuple[float, float] | None = None) -> NDArray[np.uint8]:
+    """A picture (height, width, bands) as 8-bit red, green, blue: `limits`, or its own, made 0 to 255.
 
     One stretch for all three bands, so that colours stay; a lone band is gray, of two the second is shown as both
     green and blue. A flat picture is mid-gray.
     """
-    bands = picture.shape[2]
-    shown = picture[..., [min(k, bands - 1) for k in range(3)]].astype(np.float64)
-    low, high = np.percentile(shown, (2, 98))
+    shown = _first_three(picture)
+    low, high = own_limits(picture) if limits is None else limits
     if high <= low:
         return np.full(shown.shape, 128, np.uint8)
     return (np.clip((shown - low) / (high - low), 0, 1) * 255).round().astype(np.uint8)
+
+
+def own_limits(picture: NDArray) -> tuple[float, float]:
+    """The 2nd and the 98th percentile of the bands that `stretch` shows."""
+    low, high = np.percentile(_first_three(picture), (2, 98))
+    return float(low), float(high)
+
+
+def _first_three(picture: NDArray) -> NDArray[np.float64]:
+    bands = picture.shape[2]
+    return picture[..., [min(k, bands - 1) for k in range(3)]].astype(np.float64)
 
 
 def _draw_card(sheet: Image.Image, draw: ImageDraw.ImageDraw, card: Card, left: int, top: int) -> None:

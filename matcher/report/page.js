@@ -5,7 +5,9 @@ const $ = (id) => document.getElementById(id);
 const [ID, IMAGE, X, Y, SCORE, SURE, REASON, SECOND, ERROR, TRUE] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
 const judged = D.rows.filter((r) => r[ERROR] !== null);
 const isRefused = (r) => r[IMAGE] < 0;
-const where = (r) => (isRefused(r) ? "in none of the images" : `image ${r[IMAGE]} at ${r[X]}, ${r[Y]}`);
+const files = new Map(D.images.filter((image) => image.name).map((image) => [image.id, image.name]));
+const nameOf = (id) => `image ${id}` + (files.has(id) ? ` (${files.get(id)})` : "");
+const where = (r) => (isRefused(r) ? "in none of the images" : `${nameOf(r[IMAGE])}, x ${r[X]}, y ${r[Y]}`);
 const told = D.rows.some((r) => r[SURE] !== null);
 const isRight = (r) => r[ERROR] >= 0 && r[ERROR] <= D.near;
 const make = (tag, set = {}, ...inside) => {
@@ -53,59 +55,85 @@ function tiles() {
   $("metrics").append(make("details", {}, make("summary", {}, "All metrics"), make("div", {class: "scroll"}, table)));
 }
 
-function chart(title, about) {
-  const svg = draw("svg", {viewBox: "0 0 320 180", role: "img", "aria-label": title + ". " + about});
+// Where the axes of a chart lie in its box.
+const BOX = {wide: 400, high: 230, left: 46, right: 390, top: 16, bottom: 176};
+
+function chart(title, about, along, up) {
+  const svg = draw("svg", {viewBox: `0 0 ${BOX.wide} ${BOX.high}`, role: "img", "aria-label": title + ". " + about});
+  const middle = (BOX.top + BOX.bottom) / 2;
+  svg.append(draw("path", {d: `M${BOX.left} ${BOX.top}V${BOX.bottom}H${BOX.right}`, stroke: "var(--line)", fill: "none"}),
+    draw("text", {x: (BOX.left + BOX.right) / 2, y: BOX.high - 8, "text-anchor": "middle"}, along),
+    draw("text", {x: 12, y: middle, "text-anchor": "middle", transform: `rotate(-90 12 ${middle})`}, up));
   $("plots").append(make("div", {class: "chart"}, make("h3", {}, title), svg));
   return svg;
 }
 
-function bars(title, names, counts) {
+// A count in at most four signs, so that it fits above its bar.
+const short = (n) => (n < 10000 ? String(n) : n < 1e6 ? Math.round(n / 1000) + "k" : (n / 1e6).toFixed(1) + "M");
+
+function bars(title, along, names, counts) {
   const about = names.map((name, k) => `${name}: ${counts[k]}`).join(", ");
-  const svg = chart(title, about);
-  const top = Math.max(...counts, 1), wide = 300 / counts.length;
+  const svg = chart(title, about, along, "patches");
+  const top = Math.max(...counts, 1), wide = (BOX.right - BOX.left) / counts.length, room = BOX.bottom - BOX.top - 16;
   counts.forEach((count, k) => {
-    const high = (130 * count) / top, left = 12 + k * wide;
-    const bar = draw("rect", {x: left, y: 152 - high, width: wide - 3, height: high, fill: "var(--blue)"});
+    const high = (room * count) / top, left = BOX.left + k * wide, middle = left + wide / 2;
+    const bar = draw("rect", {x: left + 2, y: BOX.bottom - high, width: wide - 4, height: high, fill: "var(--blue)"});
     bar.append(draw("title", {}, `${names[k]}: ${count}`));
     svg.append(bar);
-    if (count) svg.append(draw("text", {x: left + wide / 2 - 1, y: 148 - high, "text-anchor": "middle"}, count));
-    svg.append(draw("text", {x: left + wide / 2 - 1, y: 168, "text-anchor": "middle"}, names[k]));
+    if (count) svg.append(draw("text", {x: middle, y: BOX.bottom - 4 - high, "text-anchor": "middle"}, short(count)));
+    svg.append(draw("text", {x: middle, y: BOX.bottom + 15, "text-anchor": "middle"}, names[k]));
   });
 }
 
+// Wilson's 95 % interval of a share.
+function interval(share, count) {
+  const z = 1.96, square = (z * z) / count;
+  const middle = (share + square / 2) / (1 + square);
+  const half = (z / (1 + square)) * Math.sqrt((share * (1 - share)) / count + square / (4 * count));
+  return [Math.max(middle - half, 0), Math.min(middle + half, 1)];
+}
+
 function reliability() {
-  const svg = chart("Reliability: confidence against share right", "ten bins of confidence");
-  const px = (v) => 34 + 250 * v, py = (v) => 150 - 136 * v;
-  svg.append(draw("path", {d: `M${px(0)} ${py(0)}L${px(1)} ${py(1)}`, stroke: "var(--soft)", "stroke-dasharray": "4 4"}));
-  svg.append(draw("path", {d: `M${px(0)} ${py(1)}V${py(0)}H${px(1)}`, stroke: "var(--line)", fill: "none"}));
-  for (const v of [0, 0.5, 1]) {
-    svg.append(draw("text", {x: px(v), y: 166, "text-anchor": "middle"}, v), draw("text", {x: 26, y: py(v) + 4, "text-anchor": "end"}, v));
-  }
+  const bins = [];
   for (let k = 0; k < 10; k++) {
     const bin = judged.filter((r) => Math.min(Math.floor(r[SURE] * 10), 9) === k);
     if (!bin.length) continue;
-    const mean = bin.reduce((sum, r) => sum + r[SURE], 0) / bin.length;
     const right = bin.filter(isRight).length / bin.length;
-    const size = 3 + 7 * Math.sqrt(bin.length / judged.length);
-    const dot = draw("circle", {cx: px(mean), cy: py(right), r: size, fill: "var(--blue)", "fill-opacity": 0.75});
-    dot.append(draw("title", {}, `${bin.length} patches: confidence ${mean.toFixed(2)}, right ${right.toFixed(2)}`));
-    svg.append(dot);
+    bins.push({count: bin.length, mean: bin.reduce((sum, r) => sum + r[SURE], 0) / bin.length, right,
+      range: interval(right, bin.length)});
+  }
+  const say = (b) => `${b.count} patches of confidence ${b.mean.toFixed(2)}: ${b.right.toFixed(2)} right ` +
+    `(${b.range.map((v) => v.toFixed(2)).join(" to ")})`;
+  const svg = chart("Reliability", bins.map(say).join("; "), "confidence (mean of a bin)", "share right, 95 % interval");
+  const px = (v) => BOX.left + 8 + (BOX.right - BOX.left - 40) * v, py = (v) => BOX.bottom - (BOX.bottom - BOX.top) * v;
+  svg.append(draw("path", {d: `M${px(0)} ${py(0)}L${px(1)} ${py(1)}`, stroke: "var(--soft)", "stroke-dasharray": "4 4"}));
+  for (const v of [0, 0.5, 1]) {
+    svg.append(draw("text", {x: px(v), y: BOX.bottom + 15, "text-anchor": "middle"}, v),
+      draw("text", {x: BOX.left - 6, y: py(v) + 4, "text-anchor": "end"}, v));
+  }
+  for (const b of bins) {
+    const x = px(b.mean), group = draw("g", {});
+    group.append(draw("title", {}, say(b)),
+      draw("path", {d: `M${x} ${py(b.range[0])}V${py(b.range[1])}`, stroke: "var(--blue)", "stroke-width": 2}),
+      draw("circle", {cx: x, cy: py(b.right), r: 4, fill: "var(--blue)"}),
+      draw("text", {x: x + 7, y: py(b.right) + (b.right > 0.9 ? 12 : -5)}, short(b.count)));
+    svg.append(group);
   }
 }
 
 function charts() {
   const edges = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
-  if (told) bars("Confidence", edges.map((v) => v.toFixed(1)), edges.map((_, k) =>
+  if (told) bars("Confidence", "confidence, from", edges.map((v) => v.toFixed(1)), edges.map((_, k) =>
     D.rows.filter((r) => Math.min(Math.floor(r[SURE] * 10 + 1e-9), 9) === k).length));
   if (!judged.length) return;
   const steps = [0, 1, 2, 4, 8, 16, 64];
-  const names = ["0", "≤1", "≤2", "≤4", "≤8", "≤16", "≤64", "more", "image"];
+  const names = ["0", "≤1", "≤2", "≤4", "≤8", "≤16", "≤64", ">64", "wrong"];
   const counts = names.map(() => 0);
   for (const r of judged) {
     const k = r[ERROR] < 0 ? 8 : steps.findIndex((v) => r[ERROR] <= v);
     counts[k < 0 ? 7 : k]++;
   }
-  bars("Error, px (image: in the wrong image)", names, counts);
+  bars("Error", "distance, px (wrong: in the wrong image)", names, counts);
   if (told) reliability();
 }
 
@@ -165,17 +193,37 @@ function more() {
   $("more").hidden = shown >= order.length;
 }
 
+let opened = -1; // its place in the order
+
 function open(entry) {
+  opened = order.indexOf(entry);
   const r = D.rows[entry[0]];
   const facts = [["place", where(r)], ["score", fixed(r[SCORE], 1)],
     ["confidence", fixed(r[SURE], 4)], ["runner-up", r[SECOND] < 0 ? "none" : "image " + r[SECOND]]];
   if (r[REASON]) facts.push(["reason", r[REASON]]);
-  if (r[TRUE]) facts.push(["true place", `image ${r[TRUE][0]} at ${r[TRUE][1]}, ${r[TRUE][2]}`]);
+  if (r[TRUE]) facts.push(["true place", `${nameOf(r[TRUE][0])}, x ${r[TRUE][1]}, y ${r[TRUE][2]}`]);
   if (r[ERROR] !== null) facts.push(["error", said(r)]);
   const list = make("dl", {});
   for (const [name, value] of facts) list.append(make("dt", {}, name), make("dd", {}, String(value)));
   $("one").replaceChildren(make("h2", {}, `Patch ${r[ID]}`), trio(entry), list);
-  $("dialog").showModal();
+  // Not disabled in earnest: a button that has the focus would lose it, and the keys with it.
+  $("before").setAttribute("aria-disabled", opened <= 0);
+  $("after").setAttribute("aria-disabled", opened >= order.length - 1);
+  if (!$("dialog").open) $("dialog").showModal();
+}
+
+// To the match before or after, in the dialog.
+function turn(step) {
+  const entry = order[opened + step];
+  if (!entry) return;
+  if (opened + step >= shown) more();
+  open(entry);
+}
+
+// The focus goes to the match that was looked at last.
+function closed() {
+  const card = $("cards").children[opened];
+  if (card) card.focus();
 }
 
 function steer(event) {
@@ -215,9 +263,9 @@ function maps() {
         svg.append(box);
       }
       $("maps").append(make("div", {class: "map"}, svg, make("div", {class: "line"},
-        make("b", {}, `image ${image.id}`), make("span", {}, `${rows.length} answers`))));
+        make("b", {}, nameOf(image.id)), make("span", {}, `${rows.length} answers`))));
     }
-    const cells = [image.id, rows.length];
+    const cells = [nameOf(image.id), rows.length];
     if (told) cells.push(rows.filter((r) => r[SURE] >= 0.9).length);
     if (judged.length) cells.push(rows.filter(isRight).length);
     table.append(make("tr", {}, ...cells.map((v) => make("td", {}, String(v)))));
@@ -244,5 +292,15 @@ $("more").addEventListener("click", more);
 $("cards").addEventListener("keydown", steer);
 $("cards").addEventListener("click", (event) => { const card = event.target.closest(".card"); if (card) open(card.entry); });
 $("close").addEventListener("click", () => $("dialog").close());
+$("before").addEventListener("click", () => turn(-1));
+$("after").addEventListener("click", () => turn(1));
+$("dialog").addEventListener("close", closed);
+$("dialog").addEventListener("keydown", (event) => {
+  const step = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1}[event.key];
+  if (step) {
+    event.preventDefault();
+    turn(step);
+  }
+});
 document.documentElement.dataset.ready = String(D.rows.length);
 })();

@@ -17,6 +17,7 @@ from matcher.formats.base import Source
 from matcher.formats.files import atomic_write
 from matcher.formats.opening import open_pair
 from matcher.formats.submission import images_that_are_not_there, read_submission
+from matcher.imagery import open_pictures
 from matcher.placements import Placements
 from matcher.ranking.rankings import Ranking
 from matcher.report import windows
@@ -109,7 +110,9 @@ def write_report(
     true = _true(result, truth, errors)
     data = {
         "rows": _rows(result, truth, errors),
-        "gallery": windows.gallery(result, true, shown, pictures, chips, false_colour, scales),
+        "gallery": windows.gallery(
+            result, true, shown, *open_pictures(pictures, chips, reading.value_range), false_colour, scales
+        ),
         "images": windows.maps(
             pictures, result.image[result.image >= 0], chips.shape(int(at_patch[0]))[:2], false_colour
         ),

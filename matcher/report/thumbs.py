@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from matcher.report.gallery import stretch
+from matcher.report.gallery import own_limits, stretch
 
 # Sides and qualities tried in turn until all pictures fit the budget.
 _STEPS = ((72, 70), (64, 55), (56, 45), (48, 40), (40, 35), (32, 30), (24, 25))
@@ -20,9 +20,23 @@ def colours(picture: NDArray, false_colour: bool) -> NDArray[np.uint8]:
 
     With `false_colour`, near infrared, red and green of four bands are shown as red, green and blue: plants are red.
     """
-    if false_colour and picture.shape[2] >= 4:
-        picture = picture[..., [3, 0, 1]]
-    return stretch(picture)
+    return stretch(_chosen(picture, false_colour))
+
+
+def alike(pictures: Sequence[NDArray], false_colour: bool) -> list[NDArray[np.uint8]]:
+    """Pictures as `colours` shows them, all stretched alike: what is equally bright in two of them looks so.
+
+    The darkest picture says what is white, so that cloud in one leaves the ground of another to be seen, but no less
+    than a sixth of what the brightest says.
+    """
+    shown = [_chosen(picture, false_colour) for picture in pictures]
+    lows, highs = zip(*map(own_limits, shown), strict=True)
+    limits = min(lows), max(min(highs), max(highs) / 6)
+    return [stretch(picture, limits) for picture in shown]
+
+
+def _chosen(picture: NDArray, false_colour: bool) -> NDArray:
+    return picture[..., [3, 0, 1]] if false_colour and picture.shape[2] >= 4 else picture
 
 
 def webp(rgb: NDArray[np.uint8], side: int, quality: int) -> str:

@@ -1,5 +1,6 @@
 """The pictures of a page: of every match shown the patch, the window found and the true one; and the images."""
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -7,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import MatcherError
-from matcher.formats.base import Source, Windowed
+from matcher.formats.base import Source
+from matcher.formats.raster import RasterSource
+from matcher.imagery import Pictures
 from matcher.placements import Placements
-from matcher.report.thumbs import colours, pack
+from matcher.report.thumbs import alike, colours, pack
 
 MAPS = 120  # images shown with their hits
 _BUDGET = 3_300_000  # bytes of the gallery's pictures
@@ -42,12 +45,14 @@ def gallery(
     found: Placements,
     true: Placements,
     shown: NDArray[np.int64],
-    images: Source,
-    patches: Source,
+    images: Pictures,
+    patches: Pictures,
     false_colour: bool,
     scales: Mapping[int, float] | None = None,
 ) -> list[list[Any]]:
     """Of each match shown its row's number, and pictures of the patch, the window found and the true one, or None.
+
+    The pictures of one match are stretched together, so that they can be compared.
 
     Parameters
     ----------
@@ -58,44 +63,48 @@ def gallery(
     scales : mapping of int to float, optional
         By patch id the image pixels that a pixel of the patch is; 1 by default.
     """
-    made: dict[tuple[int, str], Picture] = {}
-    sides = {}
-    at_patch = positions(patches, found.ids[shown], "patch")
+    dn: dict[int, dict[str, NDArray[np.float32]]] = {}
+    sides: dict[int, tuple[int, ...]] = {}
+    at_patch = positions(patches.source, found.ids[shown], "patch")
     for n, at in zip(shown.tolist(), at_patch.tolist(), strict=True):
         patch = patches[at]
         scale = (scales or {}).get(int(found.ids[n]), 1.0)
         sides[n] = tuple(max(round(side * scale), 1) for side in patch.shape[:2])
-        made[n, "patch"] = colours(patch, false_colour)
+        dn[n] = {"patch": patch}
     for kind, places in (("found", found), ("true", true)):
         for n, window in _windows(places, shown, images, sides):
-            made[n, kind] = colours(window, false_colour)
+            dn[n][kind] = window
+    made: dict[tuple[int, str], Picture] = {}
+    for n, pictures in dn.items():
+        for kind, picture in zip(pictures, alike([*pictures.values()], false_colour), strict=True):
+            made[n, kind] = picture
     keys = [(n, kind) for n in shown.tolist() for kind in _KINDS if (n, kind) in made]
     packed = dict(zip(keys, pack([made[key] for key in keys], _BUDGET), strict=True))
     return [[n, *(packed.get((n, kind)) for kind in _KINDS)] for n in shown.tolist()]
 
 
 def _windows(
-    places: Placements, shown: NDArray[np.int64], images: Source, sides: dict[int, tuple[int, ...]]
-) -> Iterator[tuple[int, NDArray]]:
+    places: Placements, shown: NDArray[np.int64], images: Pictures, sides: dict[int, tuple[int, ...]]
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Rows and their windows; images are read one after another, each once, or by the window where they can be."""
     wanted = shown[places.image[shown] >= 0]
-    at = positions(images, places.image[wanted], "image")
+    at = positions(images.source, places.image[wanted], "image")
     for number in np.unique(at).tolist():
-        image = None if isinstance(images, Windowed) else images[number]
         for n in wanted[at == number].tolist():
             (height, width), y, x = sides[n], int(places.y[n]), int(places.x[n])
             high, wide = images.shape(number)[:2]
             if not (0 <= y <= high - height + 1 and 0 <= x <= wide - width + 1):
                 raise MatcherError(
-                    f"{images.where(number)}: the window of patch {places.ids[n]} at x {x}, y {y} leaves it: were the "
-                    "details made from other files?"
+                    f"{images.source.where(number)}: the window of patch {places.ids[n]} at x {x}, y {y} leaves it: "
+                    "were the details made from other files?"
                 )
             y, x = min(y, high - height), min(x, wide - width)  # places are rounded
-            if image is None:
-                assert isinstance(images, Windowed)
-                yield n, images.read(number, y, x, height, width)
-            else:
-                yield n, image[y : y + height, x : x + width]
+            yield n, images.crop(number, (y, x), (height, width))
+
+
+def _file_name(images: Source, number: int) -> str | None:
+    """What the file of a picture is called, where each has its own."""
+    return os.path.basename(images.rasters[number].name) if isinstance(images, RasterSource) else None
 
 
 def maps(
@@ -113,6 +122,7 @@ def maps(
         out.append(
             {
                 "id": int(images.ids[number]),
+                "name": _file_name(images, number),
                 "size": [height, width],
                 "side": list(side),
                 "count": count,

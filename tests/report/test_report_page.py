@@ -19,7 +19,7 @@ from matcher.errors import MatcherError
 from matcher.formats.submission import write_submission
 from matcher.placements import Placements
 from matcher.report.page import _choose, write_report
-from matcher.report.thumbs import colours, pack, webp
+from matcher.report.thumbs import alike, colours, pack, webp
 from matcher.result import Result, read_details
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -215,6 +215,18 @@ def test_more_patches_than_pictures():
     assert len(set(chosen.tolist())) == 20
     assert chosen[:15].tolist() == list(range(99, 84, -1))
     assert 0 in chosen
+
+
+def test_pictures_of_a_match_are_stretched_alike():
+    """The same ground looks the same in each, and a cloud in one does not blacken the others."""
+    ground = RNG.integers(300, 1500, (20, 20, 4)).astype(np.float32)
+    cloudy = np.where(np.arange(20)[:, None, None] < 10, 12_000, ground)
+    own, other = alike([ground, cloudy], False)
+    np.testing.assert_array_equal(own[10:], other[10:])
+    assert other[:10].min() == 255
+    assert 70 < own.mean() < 130
+    bright, dark = alike([ground * 2, ground], False)
+    assert bright.mean() > 1.5 * dark.mean()
 
 
 def test_pictures_are_stretched_packed_and_false_coloured():

@@ -1,0 +1,156 @@
+"""Pages in a real headless Chromium: accessibility by axe-core, the keyboard alone, and nothing drawn over another.
+
+Needs Chromium (Debian's package, or Google's) and the package axe-playwright-python, which brings axe-core.
+"""
+
+import importlib.util
+import os
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from matcher.report.page import write_report
+from tests.report.test_report_page import CHROMIUM, made
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    pytest.mark.skipif(importlib.util.find_spec("axe_playwright_python") is None, reason="no axe-core here"),
+]
+DESKTOP, PHONE = (1200, 900), (390, 844)
+OVER = """() => [...document.querySelectorAll("#plots svg")].map((svg) =>
+  [...svg.querySelectorAll("text")].map((t) => { const b = t.getBoundingClientRect();
+    return [t.textContent, b.left, b.top, b.right, b.bottom]; }))"""
+FOCUS = "() => { const a = document.activeElement; return a.id || (a.querySelector('b') || a).textContent; }"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(chromium):
+    """A page opened at a width, in light or dark; what it reports as an error fails the test."""
+    contexts, errors = [], []
+
+    def go(path, size=DESKTOP, scheme="light"):
+        context = chromium.new_context(
+            viewport=dict(zip(("width", "height"), size, strict=True)), color_scheme=scheme
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on(
+            "request", lambda r: errors.append(r.url) if not r.url.startswith(("file:", "data:")) else None
+        )
+        page.goto(Path(path).as_uri())
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert not errors
+
+
+def violations(page):
+    """What axe-core finds wrong, one line a rule."""
+    import axe_playwright_python
+
+    page.evaluate(
+        (Path(os.path.dirname(axe_playwright_python.__file__)) / "axe.min.js").read_text(encoding="utf-8")
+    )
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found]
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """Of a match with and without answers."""
+    folder = tmp_path_factory.mktemp("pages")
+    inputs = made(folder, 70)
+    write_report(folder / "judged.html", *inputs, folder / "answers.csv")
+    write_report(folder / "plain.html", *inputs)
+    return folder
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+@pytest.mark.parametrize("name", ["judged", "plain"])
+def test_nothing_for_axe_to_find(pages, opened, name, size, scheme):
+    page = opened(pages / f"{name}.html", size, scheme)
+    assert violations(page) == []
+    page.locator(".card").first.click()
+    assert page.locator("#dialog").is_visible()
+    assert violations(page) == []
+    wide = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    assert wide[0] <= wide[1]
+
+
+def test_axe_would_find_something(pages, opened):
+    page = opened(pages / "judged.html")
+    page.evaluate(
+        "document.querySelector('h1').insertAdjacentHTML('afterend', '<img src=\"data:,\"><h5>low</h5>')"
+    )
+    assert {line.split(":")[0] for line in violations(page)} == {"image-alt", "heading-order"}
+
+
+def test_keyboard_alone(pages, opened):
+    page = opened(pages / "judged.html")
+    page.keyboard.press("Tab")
+    assert page.evaluate(FOCUS) == "Skip to the gallery"
+    page.keyboard.press("Enter")
+    assert page.evaluate(FOCUS) == "gallery"
+    for _ in range(4):  # the three fields of the gallery, then its first match
+        page.keyboard.press("Tab")
+    assert page.evaluate(FOCUS) == "patch 0"
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    assert page.locator("#dialog h2").inner_text() == "Patch 1"
+    assert page.locator("#before").get_attribute("aria-disabled") == "false"
+    for key, name in zip(("Right", "Down", "Left", "Up", "Up", "Up"), (2, 3, 2, 1, 0, 0), strict=True):
+        page.keyboard.press(f"Arrow{key}")
+        assert page.locator("#dialog h2").inner_text() == f"Patch {name}"
+    assert page.locator("#before").get_attribute("aria-disabled") == "true"
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Escape")
+    assert not page.locator("#dialog").is_visible()
+    assert page.evaluate(FOCUS) == "patch 1"
+
+
+def test_dialog_goes_on_to_matches_that_are_not_shown_yet(pages, opened):
+    page = opened(pages / "judged.html")
+    cards = page.locator(".card")
+    assert cards.count() == 60
+    cards.nth(59).click()
+    page.locator("#after").click()
+    assert page.locator("#dialog h2").inner_text() == "Patch 60"
+    assert cards.count() == 70
+    page.locator("#close").click()
+    assert page.evaluate(FOCUS) == "patch 60"
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_no_words_of_a_chart_lie_over_others(pages, opened, size):
+    charts = opened(pages / "judged.html", size).evaluate(OVER)
+    assert len(charts) == 3
+    assert {"confidence, from", "patches", "share right, 95 % interval"} <= {
+        t[0] for words in charts for t in words
+    }
+    for words in charts[:2]:
+        for one, other in combinations(words, 2):
+            apart = one[3] <= other[1] or other[3] <= one[1] or one[4] <= other[2] or other[4] <= one[2]
+            assert apart, (one, other)
+
+
+def test_a_lone_chart_does_not_fill_the_page(pages, opened):
+    page = opened(pages / "plain.html")
+    assert page.locator(".chart").count() == 1
+    assert page.locator(".chart").bounding_box()["width"] < DESKTOP[0] / 2
