@@ -68,7 +68,8 @@ class Settings:
         Path of fitted numbers, as ``matcher fit`` writes; by default what ships with the package.
     prior : float
         The share of patches that are expected to be in the images at all, between 0 and 1: it moves how sure answers
-        are, as Bayes' rule says. By default 0.9: patches of a challenge are said to be there.
+        are, as Bayes' rule says. By default 0.5, even chances: nothing is known of the patches. Of a challenge all
+        are there, which 0.99 says.
     min_confidence : float
         Answers less sure are refused, from 0 (none) to 1: see `matcher.Result`.
     image_shape, patch_shape : (height, width, bands), optional
@@ -85,7 +86,7 @@ class Settings:
     threads: int | None = None
     memory: int = 2 << 30
     model: str | None = None
-    prior: float = 0.9
+    prior: float = 0.5
     min_confidence: float = 0.0
     image_shape: tuple[int, int, int] | None = None
     patch_shape: tuple[int, int, int] | None = None

@@ -21,6 +21,7 @@ from matcher.cli.options import (
 from matcher.cli.paths import Filled, Read, Written
 from matcher.cli.progress import reporting
 from matcher.errors import MatcherError, SettingsError
+from matcher.settings import Settings
 
 if TYPE_CHECKING:
     from matcher.formats.raster import RasterSource
@@ -56,7 +57,7 @@ log = logging.getLogger("matcher")
     show_default=True,
     help="Places shown a chip, no two on the same ground.",
 )
-@prior_option(0.5, "chips that are expected to be in the scenes")
+@prior_option(Settings.prior, "chips that are expected to be in the scenes")
 @min_confidence_option(0.5, "Chips whose best place is")
 @click.option(
     "--near",

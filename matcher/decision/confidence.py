@@ -9,8 +9,8 @@ from matcher.search.candidates import Candidates
 # The best of thousands of wrong places scores about so much: a runner-up is not taken for less, so that the only
 # place that there is does not look like a clear winner.
 CHANCE = 24.0
-# How fast a lead tells twins apart: a score 10 % above the other's is worth 0.87, and 40 % above it 0.999.
-TWINS = 20.0
+# How fast a lead tells twins apart: a score up to 5 % above the other's is worth 0.5, 10 % 0.7, and 40 % 0.997.
+NEARLY, TWINS = 0.05, 20.0
 # Degrees of freedom of a score's tail, by independent pixel of the patch: a third to the whole do about as well.
 FREEDOM = 0.5
 
@@ -53,7 +53,7 @@ def confidence(
     """
     logit = confidence_features(score, runner_up, pixels) @ np.array(trust[:3]) + prior_odds(trust, prior)
     own, other = np.fmax(score, 1).astype(np.float64), np.fmax(runner_up, CHANCE).astype(np.float64)
-    lead = np.maximum(np.log(own / other), 0)
+    lead = np.maximum(np.log(own / other) - NEARLY, 0)
     return (1 / (1 + np.exp(-logit)) / (1 + np.exp(-TWINS * lead))).astype(np.float32)
 
 

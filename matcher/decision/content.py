@@ -26,7 +26,8 @@ def content(dn: NDArray[np.float32], roles: Roles) -> Content:
     Correlations of two pictures of n pixels, alike by r from one to the next in both, vary as those of
     n (1 - r^2) / (1 + r^2) independent ones do (Bartlett, "Some aspects of the time-correlation problem", Journal of
     the Royal Statistical Society 98, 1935); so in each of two directions at right angles. Of rows and columns and of
-    the two diagonals what gives less counts: stripes say little, whichever way they run.
+    the two diagonals what gives less counts: stripes say little, whichever way they run. Where most bands stand at the
+    ceiling there are fewer values at a pixel, and kinds of evidence that say the same: their share counts twice.
 
     Parameters
     ----------
@@ -35,8 +36,9 @@ def content(dn: NDArray[np.float32], roles: Roles) -> Content:
     roles : Roles
     """
     vector = np.empty((*dn.shape[:2], 2))
-    count = edge_directions(dn, seen_pixels(dn, roles), CEILING, vector)
+    count, open_ = edge_directions(dn, seen_pixels(dn, roles), CEILING, vector)
     alike = np.empty(4)
     likeness(vector, alike)
     kept = (1 - alike**2) / (1 + alike**2)
-    return Content(dn.shape[0] * dn.shape[1], count, count * float(min(kept[0] * kept[1], kept[2] * kept[3])))
+    independent = count * min(kept[0] * kept[1], kept[2] * kept[3]) * open_**2
+    return Content(dn.shape[0] * dn.shape[1], count, float(independent))

@@ -9,30 +9,32 @@ _STEPS = ((1, 0), (0, 1), (1, 1), (1, -1))  # rows and columns to a neighbour: t
 
 
 @kernel(nogil=True)
-def edge_directions(dn: NDArray, seen: NDArray, ceiling: float, vector: NDArray) -> int:
-    """Directions of a picture's edges, whichever side is bright, and how many pixels have one.
+def edge_directions(dn: NDArray, seen: NDArray, ceiling: float, vector: NDArray) -> tuple[int, float]:
+    """Directions of a picture's edges, whichever side is bright.
 
     dn (H, W, B), seen (H, W) bool; vector (H, W, 2) float64: cosine and sine of twice the angle of the central
     differences of the band where they are largest; 0 where all vanish, on the border, where a pixel is not seen, and
-    where it stands at the ceiling in all bands.
+    where it stands at the ceiling in all bands. Returns how many pixels have one, and the share of their bands' values
+    below the ceiling.
     """
     height, width, bands = dn.shape
-    count = 0
+    count, below = 0, 0
     vector[:] = 0
     for y in range(1, height - 1):
         for x in range(1, width - 1):
-            most, down, right, open_ = 0.0, 0.0, 0.0, False
+            most, down, right, open_ = 0.0, 0.0, 0.0, 0
             for b in range(bands):
                 v = np.float64(dn[y + 1, x, b]) - np.float64(dn[y - 1, x, b])
                 u = np.float64(dn[y, x + 1, b]) - np.float64(dn[y, x - 1, b])
                 if u * u + v * v > most:
                     most, down, right = u * u + v * v, v, u
-                open_ = open_ or dn[y, x, b] < ceiling
-            if open_ and most > 0 and seen[y, x]:
+                open_ += dn[y, x, b] < ceiling
+            if open_ > 0 and most > 0 and seen[y, x]:
                 vector[y, x, 0] = (right * right - down * down) / most
                 vector[y, x, 1] = 2 * right * down / most
                 count += 1
-    return count
+                below += open_
+    return count, below / max(count * bands, 1)
 
 
 @kernel(nogil=True)

@@ -33,8 +33,8 @@ class Locating:
         A chip whose best place is less sure is refused: in none of these scenes. It goes before that of the settings,
         which counts where it is more than 0.
     prior : float
-        The share of chips that are expected to be in the scenes at all; it goes before that of the settings. By default
-        0.5: a chip that is looked for may as well be of elsewhere.
+        As `Settings.prior`, of chips in scenes; it goes before that of the settings. By default the same, so that one
+        chip in one scene is as sure by either command.
     near : Near, optional
         Where to look; by default everywhere.
     scale : float, optional
@@ -54,7 +54,7 @@ class Locating:
 
     candidates: int = 1
     min_confidence: float = 0.5
-    prior: float = 0.5
+    prior: float = Settings.prior
     near: Near | None = None
     scale: float | None = None
     rotations: tuple[float, ...] = ()

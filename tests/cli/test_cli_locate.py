@@ -49,6 +49,24 @@ def test_table_and_json(folder):
     assert places[0]["row"] == pytest.approx(101, abs=0.4)
 
 
+def test_nothing_found_has_an_exit_code_of_its_own(folder):
+    result = run(folder / "chips" / "b.tif", folder / "scene.tif", "-q")
+    assert result.exit_code == 5, result.output
+    assert result.stdout.splitlines()[-1].startswith("0 of 1 chips found")
+    assert "not one chip was found" in result.stderr
+
+
+def test_the_prior_moves_how_sure_a_chip_is(folder):
+    sure = []
+    for prior in ("0.01", "0.5", "0.99"):
+        options = ("-q", "--json", "--min-confidence", 0, "--prior", prior)
+        result = run(folder / "chips" / "b.tif", "in", folder / "scene.tif", *options)
+        sure.append(json.loads(result.stdout)[0]["confidence"])
+    assert sure == sorted(sure)
+    assert sure[0] < sure[2]
+    assert run(folder / "chips" / "b.tif", folder / "scene.tif", "--prior", 1).exit_code == 2
+
+
 def test_json_to_a_file_beside_the_table(folder, tmp_path):
     result = run("--json", tmp_path / "p.json", folder / "chips" / "a.tif", folder / "scene.tif", "-q")
     assert result.exit_code == 0, result.output

@@ -92,7 +92,7 @@ class TestPrior:
 def naive_content(dn, ceiling):
     """(edges, independent pixels) in loops, plain float64."""
     height, width, bands = dn.shape
-    vector = {}
+    vector, below = {}, 0
     for y in range(1, height - 1):
         for x in range(1, width - 1):
             steps = [
@@ -106,6 +106,7 @@ def naive_content(dn, ceiling):
             if (v or u) and any(dn[y, x, b] < ceiling for b in range(bands)):
                 angle = 2 * math.atan2(v, u)
                 vector[y, x] = (math.cos(angle), math.sin(angle))
+                below += sum(dn[y, x, b] < ceiling for b in range(bands))
     kept = []
     for down, right in ((1, 0), (0, 1), (1, 1), (1, -1)):
         products = [
@@ -115,7 +116,8 @@ def naive_content(dn, ceiling):
         ]
         r = sum(products) / len(products) if products else 0.0
         kept.append((1 - r * r) / (1 + r * r))
-    return len(vector), len(vector) * min(kept[0] * kept[1], kept[2] * kept[3])
+    open_ = below / (len(vector) * bands) if vector else 0.0
+    return len(vector), len(vector) * min(kept[0] * kept[1], kept[2] * kept[3]) * open_**2
 
 
 class TestContent:
@@ -125,6 +127,7 @@ class TestContent:
         dn = np.cumsum(rng.normal(0, 40, shape), axis=0).astype(np.float32) + 1500
         dn[: shape[0] // 3] = 4095
         dn[-3:, -3:] = 700  # flat
+        dn[shape[0] // 2 :, : shape[1] // 2, -1] = 4095  # one band at the ceiling
         found = content(dn, Roles((0,), None, None))  # of one visible band nothing counts as cloud
         edges, independent = naive_content(dn, CEILING)
         assert found.pixels == shape[0] * shape[1]

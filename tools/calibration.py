@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""What confidence means, as tables and a figure: how often answers are right by how sure they are, out of the fit.
+
+    matcher fit SERIES… -o model.npz --json fit.json
+    python tools/calibration.py fit.json [--figure docs/reliability.png]
+
+Prints Markdown: closed rounds (every patch is there) and open ones (half of them are not), each place left out of its
+fit and each kind, and open rounds by size, bands and kind; shares with their 95 % intervals (Wilson) and counts.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+HELD = {"held_out": "each place left out", "kinds_held_out": "each kind left out"}
+
+
+def table(fit: dict[str, Any]) -> list[str]:
+    """Lines of the table of bins."""
+    edges = [(b["low"], b["high"]) for b in next(iter(fit["held_out"].values()))["bins"]]
+    heads = [f"{low:g} to {high:g}" for low, high in edges]
+    lines = [f"| fitted | answers | {' | '.join(heads)} |", "|---" * (2 + len(heads)) + "|"]
+    for key, title in HELD.items():
+        for name, held in fit[key].items():
+            cells = [cell(b) for b in held["bins"]]
+            lines.append(f"| {title} | {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def cell(one: dict[str, Any]) -> str:
+    """A bin: what was said, what was right, its interval, its count."""
+    if not one["count"]:
+        return ""
+    low, high = one["interval"]
+    return f"{one['confidence']:.2f}: {one['right']:.2f} ({low:.2f} to {high:.2f}) of {one['count']}"
+
+
+def summary(fit: dict[str, Any]) -> list[str]:
+    """Lines of the table of single figures."""
+    lines = [
+        "| fitted | answers | number | not right | area under ROC | right ones with 0.9 and more | of patches that are "
+        "not there, with 0.9 and more | with 0.5 and more |",
+        "|---" * 8 + "|",
+    ]
+    for key, title in HELD.items():
+        for name, held in fit[key].items():
+            figures = [held[k] for k in ("auc", "kept", "absent_sure", "absent_half")]
+            cells = ["" if value is None else f"{value:.4f}" for value in figures]
+            lines.append(f"| {title} | {name} | {held['count']} | {held['wrong']} | {' | '.join(cells)} |")
+    return lines
+
+
+def draw(fit: dict[str, Any], path: Path) -> None:
+    """Reliability diagrams: confidence against share right, a panel for closed rounds and one for open ones."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, panels = plt.subplots(1, 2, figsize=(9, 4.4), sharey=True)
+    for panel, name in zip(panels, ("closed rounds", "open rounds"), strict=True):
+        panel.plot([0, 1], [0, 1], color="0.7", linestyle="--", linewidth=1)
+        for key, title in HELD.items():
+            bins = [b for b in fit[key][name]["bins"] if b["count"]]
+            said, right = ([b[k] for b in bins] for k in ("confidence", "right"))
+            off = [
+                [b["right"] - b["interval"][0] for b in bins],
+                [b["interval"][1] - b["right"] for b in bins],
+            ]
+            panel.errorbar(said, right, yerr=off, marker="o", capsize=2, linewidth=1, label=title)
+            for b in bins:
+                panel.annotate(
+                    str(b["count"]),
+                    (b["confidence"], b["right"]),
+                    (4, -10),
+                    textcoords="offset points",
+                    fontsize=7,
+                )
+        panel.set(title=name, xlabel="confidence", xlim=(0, 1), ylim=(0, 1))
+    panels[0].set_ylabel("share right")
+    panels[0].legend(loc="upper left", fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("fit", type=Path)
+    parser.add_argument("--figure", type=Path)
+    a = parser.parse_args()
+    fit = json.loads(a.fit.read_text())
+    print("\n".join([*summary(fit), "", *table(fit)]))
+    if a.figure is not None:
+        draw(fit, a.figure)
+
+
+if __name__ == "__main__":
+    main()
