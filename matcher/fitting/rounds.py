@@ -3,6 +3,7 @@
 import logging
 import os
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from matcher.cutting.run import cut
 from matcher.fitting.observed import Observed, joined, observe
 from matcher.fitting.options import FitOptions
 from matcher.fitting.trust import enough, fit_odds, fit_trust
-from matcher.formats.series import SeriesInput
+from matcher.formats.series import Series
 from matcher.model import Model
 from matcher.settings import Settings
 
@@ -26,31 +27,33 @@ log = logging.getLogger("matcher")
 
 
 def match_rounds(
-    series: SeriesInput,
+    series: Mapping[tuple[str, ...], Sequence[Path | Series]],
     model: Model,
-    bands: tuple[str, ...],
     options: FitOptions,
     progress: Progress | None,
 ) -> tuple[Model, Observed]:
     """A model with its odds and trust fitted to patches cut from the series, and what they were fitted to.
 
-    Every round is one of patches of a size, sought by some of the bands: all, those of a colour picture, and one.
-    Where too few answers are wrong, odds and trust stay.
+    Every round is one of patches of a size, cut from the series that have the same bands, and sought by some of them:
+    all, those of a colour picture, and one. Odds are those of the first series' bands. Where too few answers are in
+    doubt, odds and trust stay.
     """
     todo = [
-        (side, k, names) for side in options.sides for k in range(options.rounds) for names in _choices(bands)
+        (bands, side, k, names)
+        for bands in series
+        for side in options.sides
+        for k in range(options.rounds)
+        for names in _choices(bands)
     ]
     parts: list[Observed] = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as work:
         path = os.path.join(work, "model.npz")
         model.save(path)
-        settings = Settings(
-            bands=bands, value_range="dn", threads=options.threads, memory=options.memory, model=path
-        )
-        for done, (side, k, names) in enumerate(todo):
-            folder = Path(work, f"{side}-{k}")
+        settings = Settings(value_range="dn", threads=options.threads, memory=options.memory, model=path)
+        for done, (bands, side, k, names) in enumerate(todo):
+            folder = Path(work, f"{len(bands)}-{side}-{k}")
             if not folder.exists():
-                cut(series, folder, _cut(options, side, k))
+                cut(series[bands], folder, _cut(options, side, k))
             rng = np.random.default_rng([options.seed, side, k, len(names)])
             parts.append(observe(folder, replace(settings, bands=bands), names, MOST, rng))
             _tell(parts[-1], side, k, names)
@@ -60,7 +63,7 @@ def match_rounds(
     if not enough(observed):
         return model, observed
     trust = fit_trust(observed)
-    closed = observed.rows(observed.whole & (observed.bands == len(bands)))
+    closed = observed.rows(observed.whole & (observed.bands == len(next(iter(series)))))
     return replace(model, trust=trust, odds=fit_odds(closed, trust, model.odds)), observed
 
 

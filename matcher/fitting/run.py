@@ -1,6 +1,8 @@
 """From series to a model: spectra and colour of their windows, then trust by matching what is cut from them."""
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from matcher.fitting.options import FitOptions
 from matcher.fitting.rounds import Progress, match_rounds
 from matcher.fitting.spectra import LEAST, SIDE, Spectra
 from matcher.fitting.trust import Held, enough, held_out
-from matcher.formats.series import SeriesInput, iterate_series
+from matcher.formats.series import Series, SeriesInput, iterate_series
 from matcher.imagery import Roles, read_stack
 from matcher.model import Model, shipped
 from matcher.settings import DEFAULT_EVIDENCE, Settings
@@ -103,7 +105,8 @@ def fit_model(
     Parameters
     ----------
     series : path, ndarray or `Series`, or a sequence of these
-        As `matcher.formats.series.iterate_series`; one is in memory at a time.
+        As `matcher.formats.series.iterate_series`; one is in memory at a time. The first says which bands whitening and
+        colour are fitted to; those of other bands tell what a score is worth.
     options : FitOptions, optional
     progress : callable, optional
         Called with (rounds matched, rounds in all).
@@ -111,22 +114,26 @@ def fit_model(
     Raises
     ------
     MatcherError
-        If a series cannot be read, bands differ, or there are too few places of two dates to compare.
+        If a series cannot be read, or there are too few places of two dates to compare.
     """
     options = options or FitOptions()
     spectra, pairs = Spectra(), ColourPairs()
     names: tuple[str, ...] | None = None
+    alike: dict[tuple[str, ...], dict[str, Path | Series]] = {}  # series by their bands, and file
     places = windows = 0
     for one in iterate_series(series, dates=options.series_dates, bands=options.series_bands):
-        own = Settings(bands=options.bands).band_names(one.shape[3])
-        if names is not None and own != names:
-            raise MatcherError(f"{one.file}: has {len(own)} bands, the first series has {len(names)}")
-        names = own
+        first = names is None or one.shape[3] == len(names)
+        own = Settings(bands=options.bands if first else None).band_names(one.shape[3])
+        # Files are opened again for the rounds; what is no file is kept.
+        alike.setdefault(own, {})[one.file] = Path(one.file) if os.path.exists(one.file) else one
+        places += 1
+        names = names or own
+        if own != names:
+            continue
         stack = read_stack(one, options.value_range)
         rng = np.random.default_rng([options.seed, number_of(one.place)])
         windows += _add_spectra(spectra, stack, Roles.of(own), one.group, rng)
         _add_pairs(pairs, stack, options.sides, rng)
-        places += 1
     if names is None or places < 2 or len(pairs) < LEAST_PAIRS or not windows:
         raise MatcherError(
             f"{places} series with {len(pairs)} pairs of windows and {windows} windows of {LEAST} px: a fit needs two "
@@ -137,7 +144,8 @@ def fit_model(
     model = Model(DEFAULT_EVIDENCE, responses, pairs.model(names), before.trust, before.odds)
     observed = None
     if options.rounds:
-        model, observed = match_rounds(series, model, names, options, progress)
+        some = {own: list(files.values()) for own, files in alike.items()}
+        model, observed = match_rounds(some, model, options, progress)
     fitted = observed is not None and enough(observed)
     held, kinds = (
         held_out(observed, model.trust, by) if observed is not None and fitted else {}

@@ -19,7 +19,7 @@ from matcher.verification.curves import curves
 from matcher.verification.logistic import fit_logistic
 
 LEAST = 20  # answers of either kind, right and wrong, that a fit needs
-RIDGE = 1e-5
+RIDGE = 1e-3  # so much that a dozen places of one kind make no number steep
 STEEPEST = 0.5  # of the odds: a score is twice a log-likelihood ratio at best
 EVEN, NEARLY_ALL = 0.5, 0.999  # priors of the cases of open rounds, and of closed ones
 _FOUND = (0.5, 0.999)  # between which the share of patches that are found is taken to lie
