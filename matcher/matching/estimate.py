@@ -7,7 +7,7 @@ from matcher.matching.job import Job
 from matcher.search.exhaustive import fits, held_bytes
 from matcher.search.pyramid import sweep
 from matcher.search.pyramid.cascade import INDEX_SHARE, key_bytes
-from matcher.search.pyramid.codes import LARGEST, Plan, plane_kinds
+from matcher.search.pyramid.codes import LARGEST, Plan, coding_bytes, plane_kinds
 from matcher.search.pyramid.index import index_bytes
 from matcher.search.pyramid.levels import DOUBTFUL_BLOCK
 from matcher.settings import LEAST_MEMORY
@@ -95,6 +95,7 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
         doubtful, planes = many_here * _DOUBT, len(plane_kinds(job.roles))
         seconds += doubtful * (min(pixels, sweep.REACH * job.settings.effort) * _SWEEP + _SWEPT_EXACT)
         together = min(math.ceil(doubtful), DOUBTFUL_BLOCK)
+        held = max(held, coding_bytes(taken, job.roles, threads))
         held = max(held, sweep.held_bytes(plan.side, planes, task.memory, together, threads))
     return Estimate(
         pairs=count * len(job.targets),

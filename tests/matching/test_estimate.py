@@ -8,6 +8,7 @@ import pytest
 from matcher.matching.estimate import estimate
 from matcher.matching.job import prepare
 from matcher.matching.run import build_indexes
+from matcher.search.pyramid.codes import MOST_TOGETHER, together
 from matcher.settings import Settings
 
 RNG = np.random.default_rng(0)
@@ -26,6 +27,27 @@ def test_codes_are_those_that_are_made(job):
     assert told.fits
     assert told.memory > told.codes
     assert (told.pairs, told.cores) == (9, 2)
+
+
+def test_a_large_image_is_held_while_it_is_coded(job):
+    """A scene of 6,000 x 6,000 px took 2.6 GiB, of which its codes are a tenth."""
+
+    class One:
+        def __len__(self):
+            return 1
+
+        def shape(self, _):
+            return 6000, 6000, 4
+
+    told = estimate(replace(job, targets=One()))
+    assert 2.0 < told.memory / 2**30 < 3.0
+    assert estimate(replace(job, targets=One()), workers=1).memory >= told.memory - 2**30
+
+
+@pytest.mark.parametrize(("size", "count"), [(64, 8), (512, 8), (1024, 8), (2048, 2), (6000, 1), (20000, 1)])
+def test_large_pictures_are_coded_one_by_one(size, count):
+    assert together(size, size) == count
+    assert count == 1 or count * size * size <= MOST_TOGETHER
 
 
 def test_what_it_grows_with(job):

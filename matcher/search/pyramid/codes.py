@@ -20,6 +20,9 @@ from matcher.kernels.coding import code_batch, plane_fields
 CELLS = 8  # cells a side of the coarse code
 MIDDLE = 16  # cells a side of the middle code, about
 LARGEST = 128  # px: of a larger patch the middle is coded
+TOGETHER = 8  # pictures coded in one call, so that every core has some …
+MOST_TOGETHER = 1 << 23  # … and their pixels at most, unless one has more
+_RAW, _DN = 2, 4  # bytes of a number as most files hold it, and of DN
 CHANNELS = 3  # of the fine score: signed visible, signed near infrared, sign-blind
 
 
@@ -143,6 +146,25 @@ def code_shapes(height: int, width: int, roles: Roles, plan: Plan) -> tuple[tupl
     )
 
 
+def coding_bytes(shapes: Sequence[tuple[int, int]], roles: Roles, threads: int) -> int:
+    """The most that reading and coding pictures of these heights and widths holds beside their codes, bytes."""
+    planes, bands = len(plane_kinds(roles)), len(roles.visible) + (roles.nir is not None)
+    most = 0
+    for height, width in set(shapes):
+        # Pixels as read and as DN, once more where several are stacked, and which are valid; those that are read
+        # ahead; sums of fields.
+        count = together(height, width)
+        each = bands * (_RAW + _DN * (2 if count > 1 else 1)) + 1
+        ahead = count * bands * (_RAW + _DN) if len(shapes) > count and threads > 1 else 0
+        most = max(most, height * width * (count * each + ahead + min(threads, count) * planes * _DN))
+    return most
+
+
+def together(height: int, width: int) -> int:
+    """How many pictures of a size are coded in one call: some for every core, and one by one where they are large."""
+    return max(1, min(TOGETHER, MOST_TOGETHER // (height * width)))
+
+
 def code(
     pictures: Sequence[NDArray[np.float32]],
     roles: Roles,
@@ -155,7 +177,8 @@ def code(
 
     The middle code holds the first so many of the plan's phases, by default all. They are written to `out` if given.
     """
-    stack = np.stack(pictures)
+    # A large picture by itself is not copied: it is what the process holds most of.
+    stack = pictures[0][np.newaxis] if len(pictures) == 1 else np.stack(pictures)
     valid = np.stack([valid_pixels(dn) for dn in stack])
     begins = np.array(plan.phases[:phases])
     fine, middle, coarse = code_shapes(stack.shape[1], stack.shape[2], roles, plan)

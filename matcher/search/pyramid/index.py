@@ -11,13 +11,12 @@ from matcher.evidence.colour import grid, statistics
 from matcher.imagery import Roles
 from matcher.kernels.bits import CHUNK
 from matcher.kernels.slide import unroll_windows
-from matcher.search.pyramid.codes import Codes, Plan, code, code_shapes, plane_channels
+from matcher.search.pyramid.codes import Codes, Plan, code, code_shapes, plane_channels, together
 from matcher.threads import ahead, spread
 
 TARGET_LOT, PATCH_LOT = 1, 2
 _PARTS = ("fine", "middle", "coarse")  # as `code_shapes` tells them
 _FLOAT = 4  # bytes
-_TOGETHER = 8  # pictures coded in one call, so that every core has some
 
 
 @dataclass(frozen=True)
@@ -190,7 +189,7 @@ def _alike(pictures: Iterable[NDArray[np.float32]]) -> Iterator[list[NDArray[np.
     """Successive pictures of one shape, a few at a time."""
     batch: list[NDArray[np.float32]] = []
     for dn in pictures:
-        if batch and (dn.shape != batch[0].shape or len(batch) == _TOGETHER):
+        if batch and (dn.shape != batch[0].shape or len(batch) == together(*dn.shape[:2])):
             yield batch
             batch = []
         batch.append(dn)
