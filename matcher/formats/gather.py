@@ -142,7 +142,7 @@ def _unsound(found: dict[int, Raster]) -> dict[int, FormatError]:
     for k, raster in found.items():
         names = raster.names
         try:
-            if names != usual and not set(named(names)) & set(named(usual)):
+            if names != usual and not set(names) & set(usual) - {None}:
                 has, most = (", ".join(name or "unnamed" for name in some) for some in (names, usual))
                 raise FormatError(f"{raster.name}: has the bands {has}, and most have {most}")
             RasterSource([raster], raster.name).check(0)
@@ -199,12 +199,10 @@ def common_bands(
         If they share none, or nothing says which do.
     """
     left, right = chips.band_names, scenes.band_names
-    if len(left) != len(right):  # a file that does not name its bands has those of so many by default
-        left, right = named(left), named(right)
-    if None in left or None in right or not left or not right:
-        if len(left) != len(right) or not left:
+    if None in left or None in right:
+        if len(left) != len(right):
             raise MatcherError(
-                f"{chips.name} has {len(chips.band_names)} bands and {scenes.name} {len(scenes.band_names)}, and "
+                f"{chips.name} has {len(left)} bands and {scenes.name} {len(right)}, and "
                 "nothing says which are the same: name them with --bands, and in locate the chips' with --chip-bands"
             )
         known = next((names for names in (left, right) if None not in names), None)

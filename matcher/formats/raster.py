@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import FormatError
-from matcher.formats.bandnames import ORDER, named
+from matcher.formats.bandnames import ORDER
 from matcher.formats.georef import UPRIGHT, Turned
 from matcher.formats.handles import HANDLES, Handle, Opener, Window
 from matcher.geo.grid import Grid
@@ -112,7 +112,7 @@ class RasterSource:
         kinds = list(dict.fromkeys(raster.names for raster in self.rasters))
         if len(kinds) == 1:
             return kinds[0]
-        shared = [name for name in named(kinds[0]) if all(name in named(kind) for kind in kinds)]
+        shared = [name for name in kinds[0] if name is not None and all(name in kind for kind in kinds)]
         if not shared:
             first = self.rasters[0]
             other = next(raster for raster in self.rasters if raster.names != kinds[0])
@@ -218,7 +218,7 @@ class RasterSource:
 
 
 def _select(raster: Raster, names: Sequence[str]) -> Raster:
-    own = named(raster.names)
+    own = raster.names
     return replace(raster, bands=tuple(replace(raster.bands[own.index(name)], name=name) for name in names))
 
 

@@ -158,4 +158,6 @@ def series_of(source: Source, path: str) -> Series:
         return source[date][row : row + height, col : col + width]
 
     shape = (len(source), height, width, source.shape(0)[2])
-    return Series(Path(path).name, path, "", shape, tuple(labels), read)
+    own = Path(path)
+    place = own.name if own.is_dir() else f"{own.absolute().parent.name}-{own.name}"  # a glob, a list
+    return Series(place, path, "", shape, tuple(labels), read)

@@ -278,9 +278,13 @@ def test_candidates_are_apart_and_ordered(tmp_path, land):
     assert places[1].confidence >= places[2].confidence
 
 
-def test_each_chip_is_compared_by_what_it_has(tmp_path, land, scene):
+def test_each_chip_is_compared_by_what_it_has(tmp_path, land):
     """Chips of three bands beside one of four answer as each does alone."""
-    chip(tmp_path, land, 301, 455, name="four.tif")
+    names = ["red", "green", "blue", "nir"]
+    scene = write(
+        tmp_path / "s.tif", land, nodata=0, transform=from_origin(WEST, NORTH, 10, 10), descriptions=names
+    )
+    chip(tmp_path, land, 301, 455, name="four.tif", descriptions=names)
     array = other_date(land)[100:148, 200:248, :3]
     three = write(tmp_path / "three.tif", array, transform=from_origin(1000, 2000, 10, 10), photometric="RGB")
     both = matcher.locate([three, tmp_path / "four.tif"], scene)
