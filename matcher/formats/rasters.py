@@ -85,7 +85,8 @@ def _open_group(name: str, files: list[str], bands: Sequence[str] | None) -> Ras
     if safe.is_safe(name):
         by_name = safe.band_files(name)
         raster = _joined(name, list(by_name.values()), list(by_name), bands)
-        return replace(raster, offset=safe.offset(name))
+        own = os.path.abspath(name) if safe.is_zipped(name) else safe.folder_of(os.path.abspath(name))
+        return replace(raster, offset=safe.offset(name), label=os.path.splitext(os.path.basename(own))[0])
     if len(files) == 1:
         return _open_file(name, bands)
     return _joined(name, files, [_band(path) for path in files], bands)
