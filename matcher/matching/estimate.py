@@ -23,6 +23,8 @@ _SWEEP = 11e-9  # s a patch and pixel that it is swept for
 _SWEPT_EXACT = 0.05  # s a swept patch, for the exact engine at its best places
 _DOUBT = 0.05  # share of patches that are in doubt to the end
 _START = 2.0  # s until the kernels are there
+_PICTURE = 15.5  # bytes a pixel and band of the largest image, which is read and coded whole
+_SMALL = 1e6  # pixels of an image that `_PROCESS` has room for
 _PROCESS = 250 << 20  # bytes of a process by itself: libraries, kernels, pictures at work
 
 
@@ -73,6 +75,8 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
     for k in range(len(job.patches)):
         side = job.patches.shape(k)[:2]
         sides[side] = sides.get(side, 0) + 1
+    bands = job.targets.shape(0)[2]
+    picture = int(_PICTURE * bands * max(0, max(height * width for height, width in shapes) - _SMALL))
     memory = job.settings.memory // (workers or 1)
     task = replace(job.task(1), memory=max(memory, LEAST_MEMORY))
     cores = workers or job.settings.threads or usable_cores()
@@ -101,7 +105,7 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
         pairs=count * len(job.targets),
         codes=codes,
         fits=codes <= INDEX_SHARE * job.settings.memory,
-        memory=codes + (_PROCESS + held + keys) * (workers or 1) + (_PROCESS if workers else 0),
+        memory=codes + (_PROCESS + picture + held + keys) * (workers or 1) + (_PROCESS if workers else 0),
         seconds=_START + seconds / cores,
         cores=cores,
     )

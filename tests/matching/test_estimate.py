@@ -95,3 +95,23 @@ def test_codes_that_do_not_fit(job):
             return self._targets.shape(k % 3)
 
     assert not estimate(replace(job, targets=Many(job.targets))).fits
+
+
+def test_a_large_image_is_worked_on_whole(job):
+    """One of 6,000 x 6,000 px took 2.4 GiB; as many pixels in images of 1,000 x 1,000 take far less."""
+
+    class Pictures:
+        def __init__(self, count, side):
+            self.count, self.side = count, side
+
+        def __len__(self):
+            return self.count
+
+        def shape(self, _):
+            return self.side, self.side, 4
+
+    large, small = (
+        estimate(replace(job, targets=Pictures(*size))).memory for size in ((1, 6000), (36, 1000))
+    )
+    assert 2.2 < large / 2**30 < 3.0
+    assert small / 2**30 < 1.0
