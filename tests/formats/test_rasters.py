@@ -486,7 +486,10 @@ class TestSkipping:
             ("b.tif", 1), ("d.tif", 3), ("f.tif", 5), ("g.tif", 6),
         ]  # fmt: skip
         reasons = {one.file[-5:]: one.reason for one in bad}
-        assert reasons["b.tif"] == "has the bands red, green, blue, and most have unnamed, unnamed, unnamed, unnamed"
+        assert (
+            reasons["b.tif"]
+            == "has the bands red, green, blue, and most have unnamed, unnamed, unnamed, unnamed"
+        )
         assert "no valid pixel" in reasons["d.tif"]
         assert "cannot be" in reasons["g.tif"]
         assert str(bad[0]) == f"{bad[0].file}: {bad[0].reason}"
