@@ -15,7 +15,9 @@ from matcher.threads import ahead, spread
 
 AROUND = 24  # px searched on every side of a candidate: enough places to rank candidates by …
 WIDE = 48  # … and to know the noise by, from which follows how sure an answer is
-HOPELESS = 30.0  # a score that chance reaches among the places of one small picture
+# A score that chance hardly reaches is weighed whatever its lead, since a twin may be near; a lower one only with a lead
+# that is worth a second look.
+NOTABLE, HOPELESS = 60.0, 1.15
 MARGIN = 9  # px more that the fields of a tile need round it: the mean of log magnitude reaches 8
 # Codes are one bit a pixel: the exact engine takes what they say by less, and mends most of the surest wrong answers.
 CONVINCING, LEAD = 90.0, 2.0
@@ -51,7 +53,8 @@ def weigh(task: Task, which: Sequence[int], found: Candidates) -> Candidates:
         Of these patches; changed in place.
     """
     doubtful = in_doubt(found, CLEAR)
-    doubtful = doubtful[found.score[doubtful, 0] >= HOPELESS]
+    best, second = found.score[doubtful, 0], found.runner_up().score[doubtful, 0]
+    doubtful = doubtful[(best >= NOTABLE) | (best >= HOPELESS * second)]
     for start in range(0, len(doubtful), _BLOCK):
         rows = doubtful[start : start + _BLOCK]
         some = found.take(rows)
