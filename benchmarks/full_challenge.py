@@ -50,7 +50,7 @@ def parse_levels(log: str) -> dict[str, Level]:
 
 def run_match(chosen: sets.Set, out: Path, threads: int | None, memory: str) -> tuple[launch.Usage, str]:
     """Match by the command line; what it took, and its log."""
-    command = [sys.executable, "-c", "from matcher.cli import main; main()", "match"]
+    command = [sys.executable, "-c", "from matcher.cli import main; main()", "match", "-v"]
     command += [os.fspath(chosen.images), os.fspath(chosen.patches), "--memory", memory]
     command += ["-o", os.fspath(out / "submission.csv"), "--details", os.fspath(out / "details.csv")]
     if threads is not None:

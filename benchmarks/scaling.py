@@ -80,7 +80,7 @@ def measure(point: Point, pictures: tuple[list[np.ndarray], list[np.ndarray]], r
     images, patches = pictures
     logger, handler = logging.getLogger("matcher"), _Lines()
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.DEBUG)
     times = []
     try:
         for _ in range(repeats):

@@ -51,7 +51,13 @@ _FORMS = "csv, geojson, gpkg (extra geopackage), points (QGIS), gcps (gdal_trans
 @click.option(
     "--points", type=Read(), help="Take tie points from here: .csv, .geojson or .points, mended by hand."
 )
-@click.option("--transform", type=click.Choice(_KINDS), default="auto", show_default=True)
+@click.option(
+    "--transform",
+    type=click.Choice(_KINDS),
+    default="auto",
+    show_default=True,
+    help="What moves a scene; auto takes the plainest that leaves no more than the others.",
+)
 @click.option(
     "--onto-reference", is_flag=True, help="Warp the moved scene onto the reference's grid, pixel on pixel."
 )

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +55,12 @@ def _checked(command: click.Command) -> Callable[..., Any]:
     return callback
 
 
+def is_verbose() -> bool:
+    """Whether ``-v`` was given."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.find_root().meta.get("matcher.verbose"))
+
+
 def _be_verbose(context: click.Context, _param: click.Parameter, value: bool) -> None:
     if value:
         context.find_root().meta["matcher.verbose"] = True
@@ -76,27 +83,54 @@ def _read_config(context: click.Context, _param: click.Parameter, value: str | N
         }
         context.meta["matcher.config"] = [value]
         given = _options(value, context.info_name or "", known)
-        context.default_map = {known[key].name or key: _as_text(known[key], v) for key, v in given.items()}
+        context.default_map = {}
+        for key, (found, line) in given.items():
+            option, text = known[key], _as_text(known[key], found)
+            try:
+                option.type_cast_value(context, text)
+            except click.BadParameter as error:
+                raise SettingsError(f"{value}, line {line}: {key}: {error.message}") from None
+            context.default_map[option.name or key] = text
 
 
-def _options(path: str, command: str, known: dict[str, Any]) -> dict[str, Any]:
-    """The file's values for one command: those at the top that it has, then those of its own table."""
+def _options(path: str, command: str, known: dict[str, Any]) -> dict[str, tuple[Any, int]]:
+    """The file's values for one command, with their lines: those at the top that it has, then those of its own table."""
     from matcher.cli import COMMANDS
 
-    found = _load(path)
-    common = {key.replace("_", "-"): value for key, value in found.items() if not isinstance(value, dict)}
+    text = _read(path)
+    found = _parsed(path, text)
     tables = {key: value for key, value in found.items() if isinstance(value, dict)}
-    wrong = next((key for key in tables if key not in COMMANDS), None)
-    if wrong is not None:
-        raise SettingsError(f"{path}: [{wrong}] is no command; there are {', '.join(COMMANDS)}")
-    own = {key.replace("_", "-"): value for key, value in tables.get(command, {}).items()}
-    unknown = next((key for key in own if key not in known), None)
-    if unknown is not None:
-        raise SettingsError(f"{path}: {command} has no option {unknown!r}; it has {', '.join(sorted(known))}")
-    stray = next((key for key in common if not _is_option(key)), None)
-    if stray is not None:
-        raise SettingsError(f"{path}: no command has an option {stray!r}")
-    return {key: value for key, value in {**common, **own}.items() if key in known}
+    out: dict[str, tuple[Any, int]] = {}
+    for table in tables:
+        if table not in COMMANDS:
+            where = f"{path}, line {_line(text, table)}"
+            raise SettingsError(f"{where}: [{table}] is no command; there are {', '.join(COMMANDS)}")
+    for table, values in (("", found), (command, tables.get(command, {}))):
+        for key, value in values.items():
+            name, line = key.replace("_", "-"), _line(text, table, key)
+            if name in known and not isinstance(value, dict):
+                out[name] = value, line
+            elif table:
+                raise SettingsError(
+                    f"{path}, line {line}: {command} has no option {name!r}; it has {', '.join(sorted(known))}"
+                )
+            elif not isinstance(value, dict) and not _is_option(name):
+                raise SettingsError(f"{path}, line {line}: no command has an option {name!r}")
+    return out
+
+
+def _line(text: str, table: str, key: str | None = None) -> int:
+    """The line of a key in a table (the top where it is empty), or of the table's own head."""
+    inside = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        head = re.match(r"\s*\[\s*[\"']?([^\]\"']+?)[\"']?\s*\]", line)
+        if head is not None:
+            inside = head[1]
+            if key is None and inside == table:
+                return number
+        elif key is not None and inside == table and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line):
+            return number
+    return 1  # written in a way that this does not follow, such as a table in one line
 
 
 def _is_option(name: str) -> bool:
@@ -109,15 +143,23 @@ def _is_option(name: str) -> bool:
     return any(f"--{name}" in param.opts for command in commands for param in command.params)
 
 
-def _load(path: str) -> dict[str, Any]:
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise SettingsError(f"{path}, line {line}: is not UTF-8") from None
+
+
+def _parsed(path: str, text: str) -> dict[str, Any]:
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read: {error.strerror or error}") from None
+        return tomllib.loads(text)
     except ValueError as error:
         raise SettingsError(f"{path}: is not TOML: {error}") from None
 

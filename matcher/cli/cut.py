@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from matcher.cli.options import Names, quiet_option, series_options
+from matcher.cli.options import SEED_HELP, Names, quiet_option, series_options
 from matcher.cli.paths import Filled, Read
 from matcher.cli.progress import reporting
 
@@ -34,13 +34,25 @@ from matcher.cli.progress import reporting
     show_default=True,
     help="Share of places that go to validation/ instead of train/.",
 )
-@click.option("--sky", type=click.Choice(["any", "clear", "cloudy"]), default="any", show_default=True)
-@click.option("--form", type=click.Choice(["official", "arrays"]), default="official", show_default=True)
+@click.option(
+    "--sky",
+    type=click.Choice(["any", "clear", "cloudy"]),
+    default="any",
+    show_default=True,
+    help="Bright pixels of patch and window: at most 2 %, or at least 10 % of either.",
+)
+@click.option(
+    "--form",
+    type=click.Choice(["official", "arrays"]),
+    default="official",
+    show_default=True,
+    help="TFRecords as the challenge has them, or images.npz and patches.npy in DN.",
+)
 @series_options
 @click.option(
     "--pairs", type=click.IntRange(1), help="Write pairs.npz for verify instead: same pairs a place."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help=SEED_HELP)
 @quiet_option
 def command(
     series: tuple[str, ...],

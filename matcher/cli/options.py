@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from matcher.cli.paths import Read
 from matcher.settings import EVIDENCE, LEAST_MEMORY, RANGES, SEARCHES, Settings, known_evidence
@@ -37,6 +38,18 @@ class Names(click.ParamType):
         if twice is not None:
             self.fail(f"{twice!r} is named twice", param, ctx)
         return names
+
+    def shell_complete(
+        self, _ctx: click.Context, _param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The names that may follow, each with what stands before it."""
+        before, comma, last = incomplete.rpartition(",")
+        taken = before.split(",")
+        return [
+            CompletionItem(before + comma + name)
+            for name in self.choices
+            if name.startswith(last) and name not in taken
+        ]
 
 
 class Size(click.ParamType):
@@ -104,6 +117,11 @@ _READING_OPTIONS = (
     ),
 )
 
+RANGE_HELP = "What the numbers are: dn is reflectance x 10,000, signed the challenge's [-1, 1], auto looks."
+EVIDENCE_HELP = f"What is compared, of {', '.join(EVIDENCE)}."
+MEMORY_HELP = "What may be held at once; answers do not depend on it."
+SEED_HELP = "Another number draws other windows."
+
 _MATCH_OPTIONS = (
     *_READING_OPTIONS,
     click.option(
@@ -112,7 +130,7 @@ _MATCH_OPTIONS = (
         type=click.Choice(RANGES),
         default=Settings.value_range,
         show_default=True,
-        help="What the numbers are: dn is reflectance x 10,000, signed the challenge's [-1, 1], auto looks.",
+        help=RANGE_HELP,
     ),
     click.option(
         "--evidence",
@@ -120,7 +138,7 @@ _MATCH_OPTIONS = (
         metavar="A,B,…",
         default=",".join(Settings.evidence),
         show_default=True,
-        help=f"What is compared, of {', '.join(EVIDENCE)}.",
+        help=EVIDENCE_HELP,
     ),
     click.option(
         "--search",
@@ -146,7 +164,7 @@ _MATCH_OPTIONS = (
         metavar="SIZE",
         default=spell_size(Settings.memory),
         show_default=True,
-        help="What the match may hold at once; answers do not depend on it.",
+        help=MEMORY_HELP,
     ),
 )
 
@@ -207,7 +225,14 @@ def dry_run_option(function: F) -> F:
 
 
 _SERIES_OPTIONS = (
-    click.option("--range", "value_range", type=click.Choice(RANGES[1:]), default="dn", show_default=True),
+    click.option(
+        "--range",
+        "value_range",
+        type=click.Choice(RANGES[1:]),
+        default="dn",
+        show_default=True,
+        help="What the series' numbers are: dn is reflectance x 10,000, signed the challenge's [-1, 1].",
+    ),
     click.option(
         "--series-dates", type=click.IntRange(1), default=12, show_default=True, help="Dates of a TFRecord."
     ),

@@ -10,6 +10,7 @@ from typing import TextIO
 import click
 
 from matcher.aliases import Progress
+from matcher.cli.common import is_verbose
 
 EVERY = 30.0  # seconds between lines where standard error is no terminal
 
@@ -19,15 +20,16 @@ def reporting(quiet: bool, unit: str = "pairs") -> Iterator[Progress]:
     """Show the package's notes and a callback's progress on standard error.
 
     On a terminal that is a bar with the time left; elsewhere a line now and then. With `quiet` there is
-    neither, and only warnings are shown.
+    neither, and only warnings are shown; with ``-v`` the levels of the search are told too.
     """
     stream = sys.stderr
-    handler = _Notes(logging.WARNING if quiet else logging.INFO)
+    least = logging.WARNING if quiet else logging.DEBUG if is_verbose() else logging.INFO
+    handler = _Notes(least)
     logger = logging.getLogger("matcher")
     level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.propagate = False  # with -v the root has a handler too, and each line would stand twice
-    logger.setLevel(logging.INFO)
+    logger.setLevel(min(least, logging.INFO))
     shown = None if quiet else Bar(stream, unit) if stream.isatty() else Lines(stream, unit)
     try:
         yield shown or (lambda _done, _total: None)

@@ -4,7 +4,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from matcher.cli.options import Names, Size, dry_run_option, quiet_option, spell_size
+from matcher.cli.options import (
+    EVIDENCE_HELP,
+    MEMORY_HELP,
+    RANGE_HELP,
+    Names,
+    Size,
+    dry_run_option,
+    quiet_option,
+    spell_size,
+)
 from matcher.cli.output import emit, json_option, xy_order_option
 from matcher.cli.paths import Read, Written
 from matcher.cli.progress import reporting
@@ -45,16 +54,30 @@ if TYPE_CHECKING:
     help="Another method's scores of the candidates, as exported: fuse them (needs --answers of some patches).",
 )
 @click.option("--bands", type=Names(), metavar="A,B,…", help="Names of the bands in order.")
-@click.option("--range", "value_range", type=click.Choice(RANGES), default="auto", show_default=True)
+@click.option(
+    "--range",
+    "value_range",
+    type=click.Choice(RANGES),
+    default="auto",
+    show_default=True,
+    help=RANGE_HELP,
+)
 @click.option(
     "--evidence",
     type=Names(tuple(EVIDENCE), known_evidence),
     metavar="A,B,…",
     default=",".join(Settings.evidence),
     show_default=True,
+    help=EVIDENCE_HELP,
 )
 @click.option("--threads", type=click.IntRange(1), help="Cores to use.  [default: all]")
-@click.option("--memory", type=Size(LEAST_MEMORY), default=spell_size(Settings.memory), show_default=True)
+@click.option(
+    "--memory",
+    type=Size(LEAST_MEMORY),
+    default=spell_size(Settings.memory),
+    show_default=True,
+    help=MEMORY_HELP,
+)
 @json_option
 @dry_run_option
 @quiet_option

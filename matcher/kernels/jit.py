@@ -5,6 +5,8 @@ lie in a folder by the digest of all their sources: an edited kernel never runs 
 """
 
 import contextlib
+import functools
+import logging
 import os
 import typing
 from collections.abc import Callable, Iterator
@@ -14,6 +16,8 @@ import numba
 import platformdirs
 
 from matcher.kernels.sources import digest
+
+log = logging.getLogger("matcher")
 
 # What may be assumed of floats: sums reordered and contracted, never "there is no NaN" (nnan, ninf), since that
 # would make the checks for it vanish.
@@ -51,6 +55,12 @@ def _cache_folder() -> Iterator[None]:
         numba.config.CACHE_DIR = before
 
 
+@functools.cache
+def _tell_compiling() -> None:
+    """Say, once a process, why nothing seems to happen for a while."""
+    log.info("compiling for this processor, which is kept for later runs: a first one takes some 20 s more")
+
+
 class _Forgiving:
     """A kernel's cache on disk that is passed over and begun anew where it cannot be read (numba #9348)."""
 
@@ -61,12 +71,15 @@ class _Forgiving:
         return getattr(self._cache, name)
 
     def load_overload(self, signature: Any, context: Any) -> Any:
+        found = None
         try:
-            return self._cache.load_overload(signature, context)
+            found = self._cache.load_overload(signature, context)
         except Exception:  # a damaged pickle raises nearly anything
             with contextlib.suppress(Exception):
                 self._cache.flush()
-            return None
+        if found is None:
+            _tell_compiling()
+        return found
 
     def save_overload(self, signature: Any, data: Any) -> None:
         with contextlib.suppress(Exception):

@@ -96,6 +96,16 @@ def prepare(
     return Job(targets, queries, roles, replace(settings, bands=names), model)
 
 
+def tell_search(job: Job) -> None:
+    """Say what is about to be searched, in the words of who asked for it."""
+    patches, images = len(job.patches), len(job.targets)
+    every = ", every pixel" if job.settings.search == "exhaustive" else ""
+    log.info(
+        "searching %s patch%s in %s image%s%s",
+        f"{patches:,}", "" if patches == 1 else "es", f"{images:,}", "" if images == 1 else "s", every,
+    )  # fmt: skip
+
+
 def describe(what: str, pictures: Pictures, names: Sequence[str], detected: bool) -> str:
     """A line on some pictures: how many, of what sizes, bands and value range."""
     sizes = sorted({pictures.shape(k)[:2] for k in range(len(pictures))})

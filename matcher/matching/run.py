@@ -12,7 +12,7 @@ from matcher.decision.content import Content, content
 from matcher.decision.reasons import IN_DOUBT, fault_of_little, has_little, reason
 from matcher.decision.settle import UNSETTLED, settle_doubtful
 from matcher.imagery import Pictures
-from matcher.matching.job import Job, prepare
+from matcher.matching.job import Job, prepare, tell_search
 from matcher.result import Result
 from matcher.search.candidates import Candidates
 from matcher.search.pyramid.cascade import index_targets
@@ -76,6 +76,7 @@ def match(
     (0, 10, 20)
     """
     job = prepare(images, patches, settings, **options)
+    tell_search(job)
     return match_rows(job, progress=progress).refuse(job.settings.min_confidence)
 
 

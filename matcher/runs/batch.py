@@ -11,7 +11,7 @@ from typing import Any
 from matcher.aliases import Progress
 from matcher.errors import MatcherError
 from matcher.formats.submission import write_submission
-from matcher.matching.job import Job
+from matcher.matching.job import Job, tell_search
 from matcher.matching.run import match_rows
 from matcher.result import Result
 from matcher.runs.engines import Engine, InProcess, SetAside, Work
@@ -65,6 +65,7 @@ def run_at_once(
     batch = batch or Batch()
     with _memory_errors():
         ready = make_ready(images, patches, settings or Settings(), batch)
+        tell_search(ready.job)
         shards = list(cut(len(ready.job.patches), len(ready.job.patches), batch.part))
         rows = [match_rows(ready.job, range(s.start, s.stop), progress) for s in shards]  # type: ignore[arg-type]
     return _outcome(ready, batch, rows)
@@ -127,6 +128,7 @@ def run(
                 "%s: %d of %d shards are finished; going on", place.path, len(shards) - len(todo), len(shards)
             )
         if todo:
+            tell_search(ready.job)
             _do(Work(ready.job, place, todo, _Tally(ready, shards, todo, progress)), engine, inputs, ready)
         outcome = _outcome(ready, batch, [place.read(shard) for shard in shards])
         publish(place, outcome)

@@ -5,11 +5,13 @@ import subprocess
 import sys
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from matcher.cli import COMMANDS, main
 from matcher.settings import Settings
+from tests.runs_common import pictures
 
 ANSWERS = "Patch ID,Result\n1,7 10 20\n2,7 100 200\n"
 
@@ -46,18 +48,35 @@ def test_config_sets_defaults_and_the_command_line_goes_first(files):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[score]\nseeds = 5\n", "score has no option 'seeds'"),
-        ("seeds = 5\n", "no command has an option 'seeds'"),
-        ("[scores]\nseed = 5\n", "[scores] is no command"),
-        ("seed = \n", "is not TOML"),
-        ("seed = 'many'\n", "many"),
+        ("[score]\nseeds = 5\n", "c.toml, line 2: score has no option 'seeds'"),
+        ("\n# a word\nseeds = 5\n", "c.toml, line 3: no command has an option 'seeds'"),
+        ("seed = 1\n[scores]\nseed = 5\n", "c.toml, line 2: [scores] is no command"),
+        ("seed = \n", "is not TOML: Invalid value (at line 1, column 8)"),
+        (
+            "[match]\nseed = 1\n[score]\n\n  seed = 'many'\n",
+            "c.toml, line 5: seed: 'many' is not a valid integer",
+        ),
+        ("seed = -1\n", "c.toml, line 1: seed: -1 is not in the range"),
+        ('[score]\n"seed" = -3\n', "c.toml, line 2: seed: -3"),
     ],
 )
 def test_config_that_is_wrong(files, text, said):
     result = score(files, text)
-    assert result.exit_code != 0
+    assert result.exit_code == 1
     assert said in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_every_option_has_a_help_text():
+    for name in COMMANDS:
+        command = main.get_command(click.Context(main), name)
+        for param in command.params:
+            if isinstance(param, click.Option):
+                assert param.help, (name, param.opts)
+                assert param.help.rstrip(" ]")[-1] in ".)]…0123456789abcdefghijklmnopqrstuvwxyz", (
+                    name,
+                    param.help,
+                )
 
 
 def test_config_that_is_not_there(files):
@@ -96,6 +115,17 @@ def test_show_versions():
         assert name in result.stdout
 
 
+def test_completion_of_names_with_commas():
+    for typed, offered in (("", {"phase", "ratio"}), ("phase,ra", {"phase,ratio"}), ("phase,x", set())):
+        words = f"matcher match --evidence {typed}"
+        env = {"COMP_WORDS": words, "COMP_CWORD": "3", "_MATCHER_COMPLETE": "bash_complete"}
+        result = CliRunner().invoke(main, [], env=env, prog_name="matcher")
+        said = {line.partition(",")[2] for line in result.stdout.splitlines()}
+        assert offered <= said, result.output
+        assert said or not offered
+    assert "phase,phase" not in said
+
+
 def test_completion():
     words = {"COMP_WORDS": "matcher lo", "COMP_CWORD": "1", "_MATCHER_COMPLETE": "bash_complete"}
     code = "from matcher.cli import main; main(prog_name='matcher')"
@@ -131,3 +161,57 @@ def test_match_options_are_settings():
     command = main.get_command(click.Context(main), "locate")
     names = {param.name for param in command.params}
     assert set(Settings.__dataclass_fields__) <= names
+
+
+class TestTerminal:
+    """What a match says on its way: a user's words; the levels of the search with -v alone."""
+
+    def test_match(self, tmp_path):
+        images, patches = pictures(patches=3)
+        np.savez(tmp_path / "i.npz", images=np.stack(images))
+        np.savez(tmp_path / "p.npz", patches=np.stack(patches))
+        said = {}
+        for flag in ("--xy-order=xy", "-v", "-q"):
+            result = run("match", tmp_path / "i.npz", tmp_path / "p.npz", "-o", tmp_path / "s.csv", flag)
+            assert result.exit_code == 0, result.output
+            said[flag] = result.stderr
+        plain, verbose, quiet = said.values()
+        assert "matcher: searching 3 patches in 3 images\n" in plain
+        assert "level" not in plain
+        assert "level index: 3 targets" in verbose
+        assert "level coarse: 3 patches" in verbose
+        assert quiet == ""
+
+    @pytest.mark.parametrize(
+        ("counts", "search", "words"),
+        [
+            ((1, 1200), "exhaustive", "searching 1 patch in 1,200 images, every pixel"),
+            ((2, 1), "pyramid", "searching 2 patches in 1 image"),
+        ],
+    )
+    def test_words(self, caplog, counts, search, words):
+        from types import SimpleNamespace
+
+        from matcher.matching.job import tell_search
+
+        job = SimpleNamespace(
+            patches=range(counts[0]), targets=range(counts[1]), settings=Settings(search=search)
+        )
+        with caplog.at_level("INFO", "matcher"):
+            tell_search(job)
+        assert caplog.messages == [words]
+
+    def test_compiling_is_told_once(self, caplog):
+        from matcher.kernels import jit
+
+        class Empty:
+            def load_overload(self, _signature, _context):
+                return None
+
+        jit._tell_compiling.cache_clear()
+        with caplog.at_level("INFO", "matcher"):
+            for _ in range(2):
+                assert jit._Forgiving(Empty()).load_overload((), None) is None
+        assert [message for message in caplog.messages if "compiling for this processor" in message] == [
+            "compiling for this processor, which is kept for later runs: a first one takes some 20 s more"
+        ]

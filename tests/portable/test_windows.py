@@ -70,11 +70,13 @@ def test_pretence_bites(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_match_of_deflated_archives(inputs, answers):
     call("match", "images.npz", "patches.npz", "-o", "once.csv", "--details", "d.csv", "-q", cwd=inputs)
     assert (inputs / "once.csv").read_bytes() == answers
 
 
+@pytest.mark.slow
 def test_run_directory_with_workers_and_again(inputs, answers):
     command = (
         "match",
@@ -93,6 +95,7 @@ def test_run_directory_with_workers_and_again(inputs, answers):
         assert (inputs / output).read_bytes() == answers
 
 
+@pytest.mark.slow
 def test_two_processes_in_one_run_directory(inputs):
     holder = (
         "import sys, time; from matcher.runs.folder import RunFolder\n"
@@ -112,6 +115,7 @@ def test_two_processes_in_one_run_directory(inputs):
         process.stdout.close()
 
 
+@pytest.mark.slow
 def test_cut_score_and_report(tmp_path):
     grain = np.random.default_rng(3).integers(300, 3000, (2, 12, 12, 4)).repeat(8, 1).repeat(8, 2)
     np.save(tmp_path / "place.npy", grain.astype(np.uint16))

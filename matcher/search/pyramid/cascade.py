@@ -77,7 +77,7 @@ def _blocks(level: Level, hunt: Hunt) -> Iterator[Block]:
     most = level.together(hunt) if len(rows) else 1
     parts = (rows[start : start + most] for start in range(0, len(rows), most))
     yield from ahead((part, [hunt.task.patches[hunt.which[k]] for k in part.tolist()]) for part in parts)
-    log.info("level %s: %d patches, %.2f s", level.name, len(rows), time.perf_counter() - begin)
+    log.debug("level %s: %d patches, %.2f s", level.name, len(rows), time.perf_counter() - begin)
 
 
 def index_targets(task: Task, side: tuple[int, int]) -> Index:
@@ -87,7 +87,7 @@ def index_targets(task: Task, side: tuple[int, int]) -> Index:
     numbers = fitting(task.targets, side)
     shapes = [task.targets.shape(k)[:2] for k in numbers]
     index = build_index((task.targets[k] for k in numbers), shapes, task.roles, Plan.of(*side))
-    log.info("level index: %d targets, %.2f s", len(numbers), time.perf_counter() - begin)
+    log.debug("level index: %d targets, %.2f s", len(numbers), time.perf_counter() - begin)
     return index
 
 
