@@ -48,6 +48,8 @@ def main():
     pdoc.render.configure(docformat="numpy", show_source=False)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        # Keywords of a call that are those of another and more (TypedDict) are listed where they are written.
+        warnings.filterwarnings("ignore", message=r"Cannot determine where .*Options\.")
         warnings.filterwarnings("ignore", message=".*has already been added")  # packages bring their modules
         pdoc.pdoc(*specs(), output_directory=out)
     for path in sorted((ROOT / "docs").glob("*.md")):

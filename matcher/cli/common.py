@@ -94,7 +94,7 @@ def _read_config(context: click.Context, _param: click.Parameter, value: str | N
 
 
 def _options(path: str, command: str, known: dict[str, Any]) -> dict[str, tuple[Any, int]]:
-    """The file's values for one command, with their lines: those at the top that it has, then those of its own table."""
+    """The file's values for one command, with their lines: those at the top, then those of its own table."""
     from matcher.cli import COMMANDS
 
     text = _read(path)
