@@ -173,25 +173,32 @@ def main():
     parser.add_argument("--data", default=Path(__file__).parents[2] / "shared" / "data", type=Path)
     parser.add_argument("--windows", type=int, default=4, help="a place and pair of dates")
     parser.add_argument("--seed", type=int, default=101)
+    parser.add_argument("--errors-only", action="store_true", help="the second table alone")
     options = parser.parse_args()
     given = options.windows, options.seed
-    print("| windows | method | number | error, median | 90 % | own, median | 90 % | moves |")
-    print("|---|---|---|---|---|---|---|---|")
-    for side, kind in ((64, "Fourier"), (128, "Fourier"), (64, "3"), (64, "4")):
-        named = kind if kind == "Fourier" else f"pixels {kind} times as large"
-        for name, method in (("matcher", ours), ("scikit-image", skimage)):
-            row = measure_moves(options.data, method, kind, side, *given)
-            print(
-                f"| {side} px, {named} | {name} | {row[0]} | "
-                + " | ".join(f"{v:.3f}" for v in row[1:])
-                + " |"
-            )
+    if not options.errors_only:
+        print_moves(options.data, given)
     print("\n| windows | told / found, px, by quarter | | | | all |\n|---|---|---|---|---|---|")
     for title, pairs in (("cities", cities), ("other places", others)):
         for side in (32, 64, 128):
             told = measure_sigma(pairs(options.data), side, 5 * given[0], given[1])
             cells = " | ".join(f"{a:.3f} / {b:.3f}" for a, b in told)
             print(f"| {title}, {side} px | {cells} |", flush=True)
+
+
+def print_moves(data, given):
+    """The first table."""
+    print("| windows | method | number | error, median | 90 % | own, median | 90 % | moves |")
+    print("|---|---|---|---|---|---|---|---|")
+    for side, kind in ((64, "Fourier"), (128, "Fourier"), (64, "3"), (64, "4")):
+        named = kind if kind == "Fourier" else f"pixels {kind} times as large"
+        for name, method in (("matcher", ours), ("scikit-image", skimage)):
+            row = measure_moves(data, method, kind, side, *given)
+            print(
+                f"| {side} px, {named} | {name} | {row[0]} | "
+                + " | ".join(f"{v:.3f}" for v in row[1:])
+                + " |"
+            )
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ log = logging.getLogger("matcher")
 PROBES = 25
 _AGREE = 0.5  # share of the probes found that must agree …
 _FEWEST = 3  # … and their number
+_WIDE = 128  # px of the search, within which probes are sought before they are sought everywhere
 _GLOBAL_SIDE = 96  # px of the search, of a chip that is sought everywhere
 _REACH = 5.0  # px that a chip found everywhere may lie off the turn and scale it is not sought at
 _STRAIGHT = 0.3  # px over a chip's side, below which turn and scale are not told from none
@@ -31,9 +32,9 @@ _STRAIGHT = 0.3  # px over a chip's side, below which turn and scale are not tol
 def prior(frame: Frame, search: Search, settings: Settings) -> Frame:
     """The frame with what a few chips tell of where the reference has the moving scene's ground.
 
-    The probes are sought near the place that the scenes' own grids say. Where too few are found there, or they do not
-    agree, they are sought everywhere in the reference, as `matcher.locate` does, for any shift, small turns and other
-    scales; and then once more near the place that this says.
+    The probes are sought near the place that the scenes' own grids say, and then within 128 px of it. Where too few are
+    found there, or they do not agree, they are sought everywhere in the reference, as `matcher.locate` does, for any
+    shift, small turns and other scales; and then once more near the place that this says.
 
     Raises
     ------
@@ -42,15 +43,17 @@ def prior(frame: Frame, search: Search, settings: Settings) -> Frame:
     """
     places = corners(frame, search.side, PROBES)
     near = find(frame, places, search)
-    if _agreed(near, frame, search) is None:
-        log.info(
-            "%s: %d of %d probes agree near the place stated: looking everywhere in %s",
-            frame.moving.name, int(near.used.sum()), len(places), frame.reference.name,
-        )  # fmt: skip
-        frame = replace(frame, prior=_everywhere(frame, settings, near))
-        near = find(frame, places, search)
     agreed = _agreed(near, frame, search)
-    return frame if agreed is None else replace(frame, prior=_affine(agreed, search.side * frame.shrink))
+    if agreed is None:
+        wide = replace(search, radius=max(_WIDE, search.radius))
+        far = find(frame, places, wide)
+        agreed = _agreed(far, frame, wide)
+        frame = replace(
+            frame,
+            prior=_everywhere(frame, settings, near) if agreed is None else _affine(agreed, frame, search),
+        )
+        agreed = _agreed(find(frame, places, search), frame, search)
+    return frame if agreed is None else replace(frame, prior=_affine(agreed, frame, search))
 
 
 def _agreed(points: TiePoints, frame: Frame, search: Search) -> TiePoints | None:
@@ -67,8 +70,9 @@ def _agreed(points: TiePoints, frame: Frame, search: Search) -> TiePoints | None
     return found.take(good)
 
 
-def _affine(points: TiePoints, side: float) -> Affine:
+def _affine(points: TiePoints, frame: Frame, search: Search) -> Affine:
     """What probes tell, as the prior; without turn and scale where these hardly show over a chip."""
+    side = search.side * frame.shrink
     ones = np.ones(len(points))
     kind = "affine" if len(points) >= 8 else "similarity" if len(points) >= 4 else "shift"
     matrix = linear(kind, points.places, points.shifts, ones)
@@ -80,6 +84,10 @@ def _affine(points: TiePoints, side: float) -> Affine:
 
 def _everywhere(frame: Frame, settings: Settings, near: TiePoints) -> Affine:
     """The prior told by chips that are sought in the whole reference."""
+    log.info(
+        "%s: %d of %d probes found near the place stated, and they do not agree: looking everywhere in %s",
+        frame.moving.name, int(near.used.sum()), len(near), frame.reference.name,
+    )  # fmt: skip
     side = min(_GLOBAL_SIDE, *(int(n / frame.shrink) for n in frame.moving.size))
     places = corners(frame, side, PROBES)
     with tempfile.TemporaryDirectory(prefix="matcher-align-") as folder:

@@ -31,6 +31,8 @@ _BLOCK = 8  # px
 # itself moves from date to date: both fitted by `tools/measure_subpixel.py` on pairs of dates of 13 cities.
 _ALIKE = 2.2
 _LEAST = 0.015  # px
+# What blocks tell is itself uncertain, the more the fewer they are: drawn towards what is usual, in logs (Stein 1956).
+_USUAL, _KEPT = 0.04, 0.75  # px; how much of the distance in logs is kept
 
 
 @dataclass(frozen=True)
@@ -178,4 +180,5 @@ def _covariance(sums: NDArray[np.float64]) -> tuple[float, float, float]:
     if used < 3:
         return np.inf, 0.0, np.inf
     out = inverse @ spread @ inverse * (_ALIKE**2 * used / (used - 2)) + np.eye(2) * _LEAST**2
+    out *= (np.sqrt(np.trace(out) / 2) / _USUAL) ** (2 * _KEPT - 2)
     return float(out[0, 0]), float(out[0, 1]), float(out[1, 1])
