@@ -15,8 +15,8 @@ from matcher.threads import ahead, spread
 
 AROUND = 24  # px searched on every side of a candidate: enough places to rank candidates by …
 WIDE = 48  # … and to know the noise by, from which follows how sure an answer is
-# A score that chance hardly reaches is weighed whatever its lead, since a twin may be near; a lower one only with a lead
-# that is worth a second look.
+# A score that chance hardly reaches is weighed whatever its lead, since a twin may be near; a lower one only with a
+# lead that is worth a second look.
 NOTABLE, HOPELESS = 60.0, 1.15
 MARGIN = 9  # px more that the fields of a tile need round it: the mean of log magnitude reaches 8
 # Codes are one bit a pixel: the exact engine takes what they say by less, and mends most of the surest wrong answers.

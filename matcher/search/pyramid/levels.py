@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.search.candidates import Candidates, best_by_target
-from matcher.search.exhaustive import fitting
+from matcher.search.exhaustive import fitting, search_everywhere
 from matcher.search.pyramid.exact_tiles import CONVINCING, LEAD, in_doubt, judge_exactly
 from matcher.search.pyramid.index import Index, PatchCodes, code_patches
 from matcher.search.pyramid.promise import Promise
@@ -225,6 +225,37 @@ class Sweep(Level):
         return merged(hunt.found.take(rows), judge_exactly(patches, seen, hunt.task))
 
 
+@dataclass(frozen=True)
+class Everywhere(Level):
+    """Every pixel of every target by the exact engine, where patches are small and targets few.
+
+    The sweep adds kinds of evidence before it takes a map's maximum, where the exact engine adds squares of what each
+    kind finds above noise. At 64 px both see the same places; a patch of 32 px has a quarter of the pixels, and the
+    sweep loses a place in a hundred of it.
+    """
+
+    doubt: Doubt
+    largest: int  # px a side of a patch
+    pixels: float  # of all targets together
+    name: str = "everywhere"
+
+    def rows(self, hunt: Hunt) -> NDArray[np.int64]:
+        """Those in doubt, of few pixels, among few targets."""
+        small = max(hunt.index.plan.whole) <= self.largest
+        few = hunt.index.shapes.prod(1).sum() <= self.pixels * hunt.task.effort
+        return self.doubt.rows(hunt.found) if small and few else np.arange(0)
+
+    def together(self, hunt: Hunt) -> int:  # noqa: ARG002
+        """A block."""
+        return DOUBTFUL_BLOCK
+
+    def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:  # noqa: ARG002
+        """The best places anywhere."""
+        task = replace(hunt.task, keep=hunt.found.target.shape[1])
+        which = [hunt.which[k] for k in rows.tolist()]
+        return search_everywhere(task, which, lambda _pairs: None)
+
+
 # Sensor noise makes gradients of up to 20 DN a pixel; the close level sees finer texture than the others, and is wasted
 # on a patch where less than 0.4 of it stands out of that.
 LEVELS: tuple[Level, ...] = (
@@ -233,6 +264,7 @@ LEVELS: tuple[Level, ...] = (
     Pooled("close", AFTER_MIDDLE, CLOSE_DEPTH, between=True, textured=0.4),
     Exact(),
     Sweep(AFTER_EXACT),
+    Everywhere(AFTER_EXACT, largest=48, pixels=8e6),
 )
 _FAINT = 20.0  # DN a pixel
 
