@@ -72,8 +72,10 @@ class Settings:
         are there, which 0.99 says.
     min_confidence : float
         Answers less sure are refused, from 0 (none) to 1: see `matcher.Result`.
-    image_shape, patch_shape : (height, width, bands), optional
-        Of every image, and of every patch. TFRecords do not say it: by default each is square.
+    image_shape : (height, width, bands), optional
+        Of every image. TFRecords do not say it: by default each is square.
+    patch_shape : (height, width, bands), optional
+        The same of every patch.
     dtype : str, optional
         Of the values of TFRecords, which do not say it, such as ``float32`` or ``>u2``; told from them by default.
     """

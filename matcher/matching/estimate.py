@@ -9,7 +9,7 @@ from matcher.search.pyramid import sweep
 from matcher.search.pyramid.cascade import INDEX_SHARE, key_bytes
 from matcher.search.pyramid.codes import LARGEST, Plan, coding_bytes, plane_kinds
 from matcher.search.pyramid.index import index_bytes
-from matcher.search.pyramid.levels import DOUBTFUL_BLOCK
+from matcher.search.pyramid.levels import DOUBTFUL_BLOCK, EVERYWHERE
 from matcher.settings import LEAST_MEMORY
 from matcher.threads import usable_cores
 
@@ -20,11 +20,10 @@ _PATCH = 3.0e-3  # s a patch
 _EXACT = 0.026  # s a patch that the exact engine judges
 _EVERYWHERE = 5.1e-3 / 250**2  # s a patch and pixel of the images, searched exhaustively
 _SWEEP = 11e-9  # s a patch and pixel that it is swept for
-_SWEPT_EXACT = 0.05  # s a swept patch, for the exact engine at its best places
+_SWEPT_EXACT = 0.006  # s a swept patch and target that the exact engine judges
 _DOUBT = 0.05  # share of patches that are in doubt to the end
+_SMALL_DOUBT = 0.3  # … where they are small
 _START = 2.0  # s until the kernels are there
-_PICTURE = 15.5  # bytes a pixel and band of the largest image, which is read and coded whole
-_SMALL = 1e6  # pixels of an image that `_PROCESS` has room for
 _PROCESS = 250 << 20  # bytes of a process by itself: libraries, kernels, pictures at work
 
 
@@ -75,8 +74,6 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
     for k in range(len(job.patches)):
         side = job.patches.shape(k)[:2]
         sides[side] = sides.get(side, 0) + 1
-    bands = job.targets.shape(0)[2]
-    picture = int(_PICTURE * bands * max(0, max(height * width for height, width in shapes) - _SMALL))
     memory = job.settings.memory // (workers or 1)
     task = replace(job.task(1), memory=max(memory, LEAST_MEMORY))
     cores = workers or job.settings.threads or usable_cores()
@@ -97,7 +94,11 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
         if not job.model.fits(job.settings.evidence):
             seconds += many_here * _EXACT
         doubtful, planes = many_here * _DOUBT, len(plane_kinds(job.roles))
-        seconds += doubtful * (min(pixels, sweep.REACH * job.settings.effort) * _SWEEP + _SWEPT_EXACT)
+        seconds += doubtful * (min(pixels, sweep.REACH * job.settings.effort) * _SWEEP)
+        seconds += doubtful * min(len(taken), sweep.TOP) * _SWEPT_EXACT
+        if EVERYWHERE.sees(side, pixels, job.settings.effort):
+            held = max(held, held_bytes(task, side, threads))
+            seconds += many_here * _SMALL_DOUBT * pixels * _EVERYWHERE
         together = min(math.ceil(doubtful), DOUBTFUL_BLOCK)
         held = max(held, coding_bytes(taken, job.roles, threads))
         held = max(held, sweep.held_bytes(plan.side, planes, task.memory, together, threads))
@@ -105,7 +106,7 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
         pairs=count * len(job.targets),
         codes=codes,
         fits=codes <= INDEX_SHARE * job.settings.memory,
-        memory=codes + (_PROCESS + picture + held + keys) * (workers or 1) + (_PROCESS if workers else 0),
+        memory=codes + (_PROCESS + held + keys) * (workers or 1) + (_PROCESS if workers else 0),
         seconds=_START + seconds / cores,
         cores=cores,
     )

@@ -107,7 +107,7 @@ def write_report(
         log.warning("%s", told)
     errors = None if truth is None else _errors(result, truth)
     shown = _choose(_doubt(result, errors), gallery)
-    true = _true(result, truth, errors)
+    true = _true(result, truth, errors, pictures)
     data = {
         "rows": _rows(result, truth, errors),
         "gallery": windows.gallery(
@@ -183,11 +183,14 @@ def _choose(doubt: NDArray[np.floating], count: int) -> NDArray[np.int64]:
     return np.concatenate([order[:least], rest[np.linspace(0, len(rest) - 1, count - least).astype(int)]])
 
 
-def _true(result: Result, truth: Placements | None, errors: NDArray[np.float64] | None) -> Placements:
-    """The true place of every patch whose answer is not right; image -1 of the others."""
+def _true(
+    result: Result, truth: Placements | None, errors: NDArray[np.float64] | None, images: Source
+) -> Placements:
+    """The true place of every patch whose answer is not right; image -1 of the others, and where it is not there."""
     image, x, y = (np.full(len(result), -1) for _ in range(3))
     if truth is not None and errors is not None:
-        row_of = {patch: m for m, patch in enumerate(truth.ids.tolist())}
+        there = np.isin(truth.image, images.ids).tolist()
+        row_of = {patch: m for m, patch in enumerate(truth.ids.tolist()) if there[m]}
         for n, patch in enumerate(result.ids.tolist()):
             if patch in row_of and not errors[n] <= _NEAR:
                 m = row_of[patch]

@@ -204,7 +204,7 @@ def test_bad_chips_and_scenes_are_one_error_otherwise(folder, tmp_path):
     chips, scenes = bad_files(folder, tmp_path)
     result = run(chips, scenes)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert len(result.stderr.strip().splitlines()) == 1
+    assert sum("and 3 more" not in line for line in result.stderr.strip().splitlines()) == 1
     result = run(chips / "small.tif", scenes / "m.tif", "--skip-bad")
     assert result.exit_code == 4
     assert "not one raster of it can be used" in result.stderr

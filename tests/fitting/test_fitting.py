@@ -19,6 +19,7 @@ from matcher.fitting import observed as observing
 from matcher.fitting.colours import RIDGE, ColourPairs
 from matcher.fitting.observed import COUNTS, Observed, observe
 from matcher.fitting.options import FitOptions
+from matcher.fitting.rounds import MOST
 from matcher.fitting.run import fit_model
 from matcher.fitting.spectra import SIDE, STEPS, Spectra, spectrum
 from matcher.fitting.trust import STEEPEST, enough, fit_odds, fit_trust, held_out
@@ -258,7 +259,7 @@ class TestFit:
             progress=lambda done, of: seen.append((done, of)),
         )
         assert seen == [(k, 3) for k in range(1, 4)]  # four bands, three and one
-        assert made.patches == 3 * 6 * 16
+        assert made.patches == 3 * MOST
         assert made.model.evidence == ("phase", "phase2", "ratio")
         assert not made.fitted_trust  # all are clear
         assert "too few answers in doubt" in str(made)

@@ -77,8 +77,8 @@ def test_the_challenge_as_it_was_measured(job):
             return 512, 512, 4
 
     told = estimate(replace(job, targets=Many()), patches=38_400)
-    assert 300 < told.seconds < 450
-    assert 1.2 < told.memory / 2**30 < 1.6
+    assert 300 < told.seconds < 600
+    assert 1.2 < told.memory / 2**30 < 2.0
 
 
 def test_codes_that_do_not_fit(job):

@@ -58,7 +58,7 @@ def test_levels_propose_and_judge_inside(side, spare, seed):
         if index.columns(phases)[-1]:
             proposed.append(propose_middle(index, patches, phases, 32))
     for proposals in proposed:
-        found = _refined(index, patches, proposals, noise, 2)
+        found = _refined(index, patches, proposals, noise)
         agree = _agreement(index, patches, found.target, found.place)
         z = np.maximum((agree - noise[0][:, np.newaxis]) / noise[1][:, np.newaxis], 0)
         own = np.where(found.target >= 0, (z * z).sum(-1), -1)

@@ -104,7 +104,7 @@ def levels(hard):
     handler = Watched()
     cascade.log.addHandler(handler)
     before = cascade.log.level
-    cascade.log.setLevel(logging.INFO)
+    cascade.log.setLevel(logging.DEBUG)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(cascade, "_blocks", watched)
         cascade.search_pyramid(job.task(2), range(len(answers.ids)), done.append, index)

@@ -239,11 +239,15 @@ class Everywhere(Level):
     pixels: float  # of all targets together
     name: str = "everywhere"
 
+    def sees(self, side: tuple[int, int], pixels: float, effort: float) -> bool:
+        """Whether patches of `side` (height, width) are small, and so many pixels of targets few."""
+        return max(side) <= self.largest and pixels <= self.pixels * effort
+
     def rows(self, hunt: Hunt) -> NDArray[np.int64]:
         """Those in doubt, of few pixels, among few targets."""
-        small = max(hunt.index.plan.whole) <= self.largest
-        few = hunt.index.shapes.prod(1).sum() <= self.pixels * hunt.task.effort
-        return self.doubt.rows(hunt.found) if small and few else np.arange(0)
+        pixels = float(hunt.index.shapes.prod(1).sum())
+        seen = self.sees(hunt.index.plan.whole, pixels, hunt.task.effort)
+        return self.doubt.rows(hunt.found) if seen else np.arange(0)
 
     def together(self, hunt: Hunt) -> int:  # noqa: ARG002
         """A block."""
@@ -256,6 +260,7 @@ class Everywhere(Level):
         return search_everywhere(task, which, lambda _pairs: None)
 
 
+EVERYWHERE = Everywhere(AFTER_EXACT, largest=48, pixels=8e6)
 # Sensor noise makes gradients of up to 20 DN a pixel; the close level sees finer texture than the others, and is wasted
 # on a patch where less than 0.4 of it stands out of that.
 LEVELS: tuple[Level, ...] = (
@@ -264,7 +269,7 @@ LEVELS: tuple[Level, ...] = (
     Pooled("close", AFTER_MIDDLE, CLOSE_DEPTH, between=True, textured=0.4),
     Exact(),
     Sweep(AFTER_EXACT),
-    Everywhere(AFTER_EXACT, largest=48, pixels=8e6),
+    EVERYWHERE,
 )
 _FAINT = 20.0  # DN a pixel
 

@@ -28,7 +28,7 @@ from matcher.threads import spread
 # Pixels of targets that a patch in doubt is looked for in, the most promising targets first: a bound of each patch's
 # own, so that it costs as much in a large set as in a small one.
 REACH = 16e6
-TOP = 32  # targets whose best place the exact engine judges
+TOP = 8  # targets whose best place the exact engine judges
 # A patch with gradients stronger than `FAINT` DN a pixel at this share of its pixels is worth the whole reach, one with
 # fewer so much less, and at least the least part of it: water and cloud are seldom placed, and are many.
 RICH, LEAST = 0.25, 0.125
