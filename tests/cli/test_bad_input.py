@@ -190,7 +190,7 @@ def test_one_clear_error_and_no_output(tmp_path, good, name, search):
     assert result.exit_code in (1, 4), result.output
     assert isinstance(result.exception, SystemExit)
     assert result.stdout == ""
-    notes = ("px, bands", "matcher: searching", "values up to")
+    notes = ("px, bands", "matcher: searching", ": values up to")
     errors = [line for line in result.stderr.splitlines() if not any(note in line for note in notes)]
     assert len(errors) == 1
     assert errors[0].startswith("matcher: ")

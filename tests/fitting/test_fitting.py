@@ -105,7 +105,7 @@ def observed(count=20000, seed=0, trust=(-9.0, 1.5, 6.0), **others):
     """Answers right as often as a trust says, of patches that are there and of others; or with other fields."""
     rng = np.random.default_rng(seed)
     score = rng.uniform(30, 300, count)
-    runner_up = score / rng.uniform(1, 3, count)
+    runner_up = score / rng.uniform(1.25, 3, count)  # no twins, which are held to half at most
     pixels = rng.uniform(200, 4000, count)
     logit = confidence_features(score, runner_up, pixels) @ np.array(trust)
     right = rng.random(count) < 1 / (1 + np.exp(-logit))

@@ -135,7 +135,7 @@ def test_documents_have_every_part_and_picture(tool):
             rf"<!-- {part}: written by tools/ladder.py -->\n.+<!-- end of {part} -->", text, re.S
         )
     pictures = re.findall(r"!\[[^\]]+\]\((.+?)\)", text)
-    assert len(pictures) == 4
+    assert len(pictures) == 5
     for name in pictures:
         assert 0 < (DOCUMENT.parent / name).stat().st_size < 60_000
     assert "(docs/accuracy.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
