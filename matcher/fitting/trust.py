@@ -19,7 +19,8 @@ from matcher.verification.curves import curves
 from matcher.verification.logistic import fit_logistic
 
 LEAST = 20  # answers of either kind, right and wrong, that a fit needs
-RIDGE = 1e-3  # so much that a dozen places of one kind make no number steep
+RIDGE = 1e-3  # of trust: so much that a dozen places of one kind make no number steep …
+ODDS_RIDGE = 1e-5  # … and of odds, whose slope has a bound
 STEEPEST = 0.5  # of the odds: a score is twice a log-likelihood ratio at best
 EVEN, NEARLY_ALL = 0.5, 0.999  # priors of the cases of open rounds, and of closed ones
 _FOUND = (0.5, 0.999)  # between which the share of patches that are found is taken to lie
@@ -82,7 +83,7 @@ def fit_odds(observed: Observed, trust: Trust, before: Odds) -> Odds:
         np.concatenate([ahead, -ahead]),
         np.concatenate([observed.right[clear], ~observed.right[clear]]),
         ("ahead",),
-        ridge=RIDGE,
+        ridge=ODDS_RIDGE,
     )
     slope = float(np.clip(round(fitted.weights[0], 3), 0.0, STEEPEST))
     level = _level(observed, open_ & ~flat, slope)
