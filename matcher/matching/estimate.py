@@ -19,8 +19,8 @@ _PAIR = 0.021e-3 / 512**2  # s a patch and pixel of the images, all levels toget
 _PATCH = 3.0e-3  # s a patch
 _EXACT = 0.026  # s a patch that the exact engine judges
 _EVERYWHERE = 5.1e-3 / 250**2  # s a patch and pixel of the images, searched exhaustively
-_SWEEP = 11e-9  # s a patch and pixel that it is swept for
-_SWEPT_EXACT = 0.006  # s a swept patch and target that the exact engine judges
+_SWEEP = 5.5e-9  # s a patch in doubt and pixel of the whole reach, half of which it is worth on the average
+_SWEPT_EXACT = 4e-3  # s a place that the exact engine judges after it
 _DOUBT = 0.05  # share of patches that are in doubt to the end
 _SMALL_DOUBT = 0.3  # … where they are small
 _START = 2.0  # s until the kernels are there
@@ -106,7 +106,8 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
         pairs=count * len(job.targets),
         codes=codes,
         fits=codes <= INDEX_SHARE * job.settings.memory,
-        memory=codes + (_PROCESS + held + keys) * (workers or 1) + (_PROCESS if workers else 0),
+        # Index, coarse levels and sweep follow each other, and none holds what another does.
+        memory=codes + (_PROCESS + max(held, keys)) * (workers or 1) + (_PROCESS if workers else 0),
         seconds=_START + seconds / cores,
         cores=cores,
     )

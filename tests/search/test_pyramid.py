@@ -341,7 +341,7 @@ class TestNothingElseMatters:
         whole = rows_of(matcher.match(images, patches))
         monkeypatch.setattr("matcher.search.pyramid.levels.BLOCK", 3)
         monkeypatch.setattr("matcher.search.pyramid.levels.DOUBTFUL_BLOCK", 1)
-        monkeypatch.setattr("matcher.search.pyramid.index._TOGETHER", 1)
+        monkeypatch.setattr("matcher.search.pyramid.codes.TOGETHER", 1)
         assert rows_of(matcher.match(images, patches)) == whole
 
     def test_not_the_memory(self, monkeypatch):

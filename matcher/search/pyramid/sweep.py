@@ -37,7 +37,7 @@ _LONGEST = 320  # px: targets are cut into pieces, whose transforms stay in the 
 _MOST = 32767.0  # of an int16
 _NOTHING = 1e-6  # energy a number of fields below which they are flat
 _STEP = 32  # px: lengths of transforms are multiples, so that pieces of similar size share patches' spectra
-SPECTRA_SHARE = 0.25  # of the memory, for the spectra of a block of patches
+SPECTRA_SHARE = 0.15  # of the memory, for the spectra of a block of patches
 
 # Of one patch in one target: scores (1, m) and places (1, m, 2).
 Peaks = tuple[NDArray[np.float32], NDArray[np.int64]]
