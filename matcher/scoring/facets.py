@@ -60,8 +60,8 @@ def facets_of(
 ) -> tuple[list[Facet], tuple[str, ...]]:
     """The ways to tell patches apart, and the names of columns that have too many labels.
 
-    Without `columns`, those of `difficulty` that say where a patch is from (`PROVENANCE`) or are the same for all
-    patches are passed over.
+    Without `columns`, those of `difficulty` that say where a patch is from (`PROVENANCE`) or are blank or the same
+    for all patches are passed over.
 
     Raises
     ------
@@ -79,7 +79,8 @@ def facets_of(
     if strange:
         raise MatcherError(f"difficulty: has no column {strange[0]!r}; it has {', '.join(held) or 'none'}")
     for name in held if columns is None else columns:
-        if columns is None and name in PROVENANCE:
+        blank = not any(str(value).strip() for value in held[name].values())
+        if columns is None and (name in PROVENANCE or blank):
             continue
         facet = facet_of(name, ids, held[name])
         if facet is None:

@@ -310,3 +310,9 @@ def test_a_manifest_is_grouped_by_what_is_difficult(tmp_path):
     assert list(result.parts) == ["place", "size"]
     with pytest.raises(MatcherError, match=r"no column 'season'; it has place, group"):
         compare(rows(A, B), answers, difficulty=path, columns=("season",))
+
+
+def test_a_blank_column_is_passed_over():
+    """A manifest of series without groups has a column of them all the same."""
+    blank = {"group": dict.fromkeys(ANSWERS, "")}
+    assert compare(rows(A, B), placements(ANSWERS), difficulty=blank).parts == {}
