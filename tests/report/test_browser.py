@@ -47,6 +47,7 @@ def opened(chromium):
         )
         contexts.append(context)
         page = context.new_page()
+        page.set_default_timeout(300_000)  # of milliseconds: a busy machine starts a browser slowly
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on(
             "request", lambda r: errors.append(r.url) if not r.url.startswith(("file:", "data:")) else None

@@ -355,9 +355,9 @@ def steered(tmp_path, window):
     page.write_text((tmp_path / "r.html").read_text().replace("</body>", STEER + "</body>"))
     command = [
         CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--window-size={window}",
-        f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=8000", "--dump-dom", page.as_uri(),
+        f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=60000", "--dump-dom", page.as_uri(),
     ]  # fmt: skip
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=400, check=True).stdout
     assert "data-failed" not in dom
     found = re.search(r'data-out="([^"]*)"', dom)
     assert found, dom[:500]
