@@ -49,6 +49,6 @@ def test_reference_is_built_without_warnings(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    page = (tmp_path / "matcher" / "locating.html").read_text(encoding="utf-8")
+    page = (tmp_path / "matcher" / "locating" / "run.html").read_text(encoding="utf-8")
     assert "Find where chips lie in scenes" in page
     assert "Reading confidence" in (tmp_path / "guide.html").read_text(encoding="utf-8")
