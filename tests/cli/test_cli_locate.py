@@ -202,9 +202,9 @@ def test_bad_chips_and_scenes_are_skipped(folder, tmp_path):
 
 def test_bad_chips_and_scenes_are_one_error_otherwise(folder, tmp_path):
     chips, scenes = bad_files(folder, tmp_path)
-    result = run(chips, scenes)
+    result = run(chips, scenes, "-q")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert sum("and 3 more" not in line for line in result.stderr.strip().splitlines()) == 1
+    assert len(result.stderr.strip().splitlines()) == 1
     result = run(chips / "small.tif", scenes / "m.tif", "--skip-bad")
     assert result.exit_code == 4
     assert "not one raster of it can be used" in result.stderr

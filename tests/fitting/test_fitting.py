@@ -189,7 +189,7 @@ class TestTrust:
         assert held["open rounds"].count == len(one.right)
         for part in held.values():
             assert part.auc > 0.85
-            assert all(abs(b.excess) < 0.08 for b in part.bins if b.count > 200)
+            assert all(abs(b.excess) < 0.05 for b in part.bins if b.count > 200)
             assert sum(b.count for b in part.bins) == part.count
 
     def test_each_place_by_the_others(self):
