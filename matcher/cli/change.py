@@ -4,11 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from matcher.cli.options import RANGE_HELP, Names, quiet_option, reading_options
+from matcher.cli.options import Names, quiet_option, range_option, reading_options
 from matcher.cli.output import xy_order_option
 from matcher.cli.paths import Filled, Read
 from matcher.cli.progress import reporting
-from matcher.settings import RANGES
 
 if TYPE_CHECKING:
     from matcher.placements import Placements
@@ -44,14 +43,7 @@ if TYPE_CHECKING:
 )
 @xy_order_option
 @reading_options
-@click.option(
-    "--range",
-    "value_range",
-    type=click.Choice(RANGES),
-    default="auto",
-    show_default=True,
-    help=RANGE_HELP,
-)
+@range_option
 @quiet_option
 def command(
     images: str,

@@ -117,21 +117,21 @@ _READING_OPTIONS = (
     ),
 )
 
-RANGE_HELP = "What the numbers are: dn is reflectance x 10,000, signed the challenge's [-1, 1], auto looks."
+range_option = click.option(
+    "--range",
+    "value_range",
+    type=click.Choice(RANGES),
+    default=Settings.value_range,
+    show_default=True,
+    help="What the numbers are: dn is reflectance x 10,000, signed the challenge's [-1, 1], auto looks.",
+)
 EVIDENCE_HELP = f"What is compared, of {', '.join(EVIDENCE)}."
 MEMORY_HELP = "What may be held at once; answers do not depend on it."
 SEED_HELP = "Another number draws other windows."
 
 _MATCH_OPTIONS = (
     *_READING_OPTIONS,
-    click.option(
-        "--range",
-        "value_range",
-        type=click.Choice(RANGES),
-        default=Settings.value_range,
-        show_default=True,
-        help=RANGE_HELP,
-    ),
+    range_option,
     click.option(
         "--evidence",
         type=Names(tuple(EVIDENCE), known_evidence),

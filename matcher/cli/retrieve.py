@@ -7,18 +7,18 @@ import click
 from matcher.cli.options import (
     EVIDENCE_HELP,
     MEMORY_HELP,
-    RANGE_HELP,
     Names,
     Size,
     dry_run_option,
     quiet_option,
+    range_option,
     spell_size,
 )
 from matcher.cli.output import emit, json_option, xy_order_option
 from matcher.cli.paths import Read, Written
 from matcher.cli.progress import reporting
 from matcher.errors import MatcherError, SettingsError
-from matcher.settings import EVIDENCE, LEAST_MEMORY, RANGES, Settings, known_evidence
+from matcher.settings import EVIDENCE, LEAST_MEMORY, Settings, known_evidence
 
 if TYPE_CHECKING:
     from matcher.placements import Placements
@@ -54,14 +54,7 @@ if TYPE_CHECKING:
     help="Another method's scores of the candidates, as exported: fuse them (needs --answers of some patches).",
 )
 @click.option("--bands", type=Names(), metavar="A,B,…", help="Names of the bands in order.")
-@click.option(
-    "--range",
-    "value_range",
-    type=click.Choice(RANGES),
-    default="auto",
-    show_default=True,
-    help=RANGE_HELP,
-)
+@range_option
 @click.option(
     "--evidence",
     type=Names(tuple(EVIDENCE), known_evidence),

@@ -4,11 +4,11 @@ from typing import Any
 
 import click
 
-from matcher.cli.options import RANGE_HELP, quiet_option, reading_options
+from matcher.cli.options import quiet_option, range_option, reading_options
 from matcher.cli.output import emit, json_option
 from matcher.cli.paths import Read, Written
 from matcher.cli.progress import reporting
-from matcher.settings import RANGES, Settings
+from matcher.settings import Settings
 
 
 @click.command("verify")
@@ -34,14 +34,7 @@ from matcher.settings import RANGES, Settings
 )
 @click.option("--picture", type=Written(), help="Draw ROC and precision-recall curves (extra plot).")
 @reading_options
-@click.option(
-    "--range",
-    "value_range",
-    type=click.Choice(RANGES),
-    default="auto",
-    show_default=True,
-    help=RANGE_HELP,
-)
+@range_option
 @click.option("--threads", type=click.IntRange(1), help="Cores to use.  [default: all]")
 @json_option
 @quiet_option
