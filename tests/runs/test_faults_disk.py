@@ -30,13 +30,7 @@ from tests.runs_common import (
     write_inputs,
 )
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_core():
-    """One thread: on a busy machine several wait for each other at every kernel."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("matcher.threads.usable_cores", lambda: 1)
-        yield
+pytestmark = pytest.mark.usefixtures("one_core")
 
 
 @pytest.fixture(scope="module")

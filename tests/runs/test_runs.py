@@ -24,13 +24,7 @@ from matcher.runs.shards import Shard, cut, from_table, to_table
 from matcher.search.pyramid.index_file import load_index, save_index
 from tests.runs_common import SMALL, Answering, expected_outputs, outputs, pictures, shard_files, write_inputs
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_core():
-    """One thread: on a busy machine several wait for each other at every kernel."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("matcher.threads.usable_cores", lambda: 1)
-        yield
+pytestmark = pytest.mark.usefixtures("one_core")
 
 
 @pytest.fixture(scope="module")

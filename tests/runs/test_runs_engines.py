@@ -16,16 +16,10 @@ from matcher.runs.engines import DEATHS
 from matcher.runs.workers import LocalWorkers, _serve
 from tests.runs_common import Trapped, expected_outputs, outputs, pictures, shard_files
 
+pytestmark = pytest.mark.usefixtures("one_core")
+
 BATCH = Batch(shard_size=2)
 COUNT = 14
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_core():
-    """One thread: on a busy machine several wait for each other at every kernel."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("matcher.threads.usable_cores", lambda: 1)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from matcher.search.pyramid.exact_tiles import CONVINCING, LEAD, in_doubt, judge
 from matcher.search.pyramid.index import Index, PatchCodes, code_patches
 from matcher.search.pyramid.promise import Promise
 from matcher.search.pyramid.proposals import Proposals, judge, propose_coarse, propose_middle
-from matcher.search.pyramid.sweep import SPECTRA_SHARE, spectra_bytes, sweep
+from matcher.search.pyramid.sweep import FAINT, SPECTRA_SHARE, spectra_bytes, sweep
 from matcher.search.task import Task
 
 DEPTH = 128  # chunks of coarse places whose best is refined
@@ -271,13 +271,12 @@ LEVELS: tuple[Level, ...] = (
     Sweep(AFTER_EXACT),
     EVERYWHERE,
 )
-_FAINT = 20.0  # DN a pixel
 
 
 def texture(dn: NDArray[np.float32]) -> float:
     """The share of a patch (DN, height x width x bands) whose texture stands out of sensor noise."""
     gy, gx = np.gradient(dn, axis=(0, 1))
-    return float((np.hypot(gy, gx) > _FAINT).mean())
+    return float((np.hypot(gy, gx) > FAINT).mean())
 
 
 def merged(one: Candidates, other: Candidates) -> Candidates:
