@@ -155,7 +155,7 @@ def sweep_cost(scale: Scale) -> Cost:
     doubtful = scale.patches * scale.doubt
     each = sweep.spectra_bytes((scale.side, scale.side), PHASE_PLANES)
     blocks = -(-doubtful // min(levels.DOUBTFUL_BLOCK, int(sweep.SPECTRA_SHARE * (2 << 30)) // each))
-    seen = doubtful * pieces * min(1.0, sweep.REACH / (scale.images * scale.size**2))
+    seen = doubtful * pieces * min(1.0, sweep.REACHES[-1] / (scale.images * scale.size**2))
     transform = 2.5 * pixels * np.log2(pixels)
     return Cost(
         flops=seen * 4 * PHASE_PLANES * pixels,

@@ -20,7 +20,7 @@ MAGNITUDE_HALF = 7  # px; the local mean is over 15
 MAGNITUDE_ENERGY = 0.25  # a pixel and band, of textured ground
 RATIO_SIGMA, RATIO_REACH = 1.0, 4  # px; ratios are noisier than bands
 RATIO_HAZE = 50.0  # DN added to both sides of a ratio, so that noise on dark water makes none
-_LOGS = 1000.0  # of ratios in the units of the kernels, whose gradients below 0.001 are none
+LOGS = 1000.0  # of ratios in the units of the kernels, whose gradients below 0.001 are none
 
 
 def gaussian_weights(
@@ -59,14 +59,18 @@ def ratio_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles
 
     Each visible band over the one before it, and near infrared over the first.
     """
-    logs = np.log(np.maximum(_by_band(dn), 0) + np.float32(RATIO_HAZE)) * np.float32(_LOGS)
-    pairs = list(zip(roles.visible[1:], roles.visible, strict=False))
-    if roles.nir is not None:
-        pairs.append((roles.nir, roles.visible[0]))
+    logs = np.log(np.maximum(_by_band(dn), 0) + np.float32(RATIO_HAZE)) * np.float32(LOGS)
+    pairs = ratio_pairs(roles)
     ratios = np.stack([logs[above] - logs[below] for above, below in pairs])
     out = np.empty((2 * len(pairs), *dn.shape[:2]), np.float32)
     doubled_gradient(ratios, *gaussian_weights(RATIO_SIGMA, RATIO_REACH), out)
     return _masked(out, valid)
+
+
+def ratio_pairs(roles: Roles) -> list[tuple[int, int]]:
+    """Bands whose ratios are looked at, the first over the second: neighbours, and near infrared over the first."""
+    pairs = list(zip(roles.visible[1:], roles.visible, strict=False))
+    return pairs if roles.nir is None else [*pairs, (roles.nir, roles.visible[0])]
 
 
 def phase(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles) -> list[Channel]:

@@ -23,29 +23,25 @@ def lot_bit(lot: int, number: int) -> int:
 
 
 @kernel(nogil=True)
-def plane_fields(
-    dn: NDArray,
-    valid: NDArray,
-    visible: NDArray,
-    nir: int,
-    smooth: NDArray,
-    slope: NDArray,
-    out: NDArray,
-) -> None:
+def plane_fields(dn: NDArray, valid: NDArray, evidence: tuple[Any, ...], out: NDArray) -> None:
     """Fields of every plane: dn (H, W, B) to out (P, H, W), 0 where not valid (H, W).
 
-    Planes: of the visible bands' sum the two of signed phase, the two of sign-blind phase; then the same of band
-    `nir` unless it is -1.
+    Planes, two each: of the visible bands' sum signed phase, then sign-blind phase; then of band `nir` the same, unless
+    it is -1; then sign-blind phase of the sum of ratios, where there are any.
+    evidence: (visible, nir, smooth, slope, ratios, the ratios' smooth and slope, haze, gain); ratios (R, 2) are bands,
+    the first over the second, as logs of DN plus haze, times gain.
     """
+    visible, nir, smooth, slope, ratios, ratio_smooth, ratio_slope, haze, gain = evidence
     height, width, _ = dn.shape
-    reach = len(slope)
+    reach = max(len(slope), len(ratio_slope) if len(ratios) else 0)
+    single = len(visible) + (nir >= 0)
     out[:] = 0
     for start in range(0, height, STRIP):
         stop = min(start + STRIP, height)
         low, high = max(start - reach, 0), min(stop + reach, height)
         band = np.empty((1, high - low, width), np.float32)
         fields = np.empty((4, high - low, width), np.float32)
-        for k in range(len(visible) + (nir >= 0)):
+        for k in range(single):
             first = 0 if k < len(visible) else 4
             b = visible[k] if k < len(visible) else nir
             for y in range(low, high):
@@ -53,17 +49,32 @@ def plane_fields(
                     band[0, y - low, x] = dn[y, x, b]
             unit_gradient(band, fields[:2])
             doubled_gradient(band, smooth, slope, fields[2:])
-            for p in range(4):
-                for y in range(start, stop):
-                    row, total = fields[p, y - low], out[first + p, y]
-                    for x in range(width):
-                        total[x] += row[x]
+            _add_rows(fields, low, start, stop, out[first : first + 4])
+        for k in range(len(ratios)):
+            above, below = ratios[k]
+            for y in range(low, high):
+                for x in range(width):
+                    one = np.log(max(dn[y, x, above], np.float32(0)) + haze) * gain
+                    other = np.log(max(dn[y, x, below], np.float32(0)) + haze) * gain
+                    band[0, y - low, x] = one - other
+            doubled_gradient(band, ratio_smooth, ratio_slope, fields[:2])
+            _add_rows(fields[:2], low, start, stop, out[len(out) - 2 :])
     if not valid.all():
         for p in range(len(out)):
             for y in range(height):
                 for x in range(width):
                     if not valid[y, x]:
                         out[p, y, x] = 0
+
+
+@kernel(nogil=True)
+def _add_rows(fields: NDArray, low: int, start: int, stop: int, out: NDArray) -> None:
+    """Add rows start to stop of fields (P, rows from `low` on, W) to out (P, H, W)."""
+    for p in range(len(out)):
+        for y in range(start, stop):
+            row, total = fields[p, y - low], out[p, y]
+            for x in range(len(total)):
+                total[x] += row[x]
 
 
 @kernel(nogil=True)
@@ -154,16 +165,15 @@ def code_batch(
 
     work (parts, P, H, W), float32, is written over: pages of memory that are new cost as much as the fields that they
     take, so that as many pictures as there are parts are worked on at a time, each part's again and again.
-    evidence (visible, nir, smooth, slope) as `plane_fields` takes them; pooling (cell, stride, factor, cells, phases);
+    evidence as `plane_fields` takes it; pooling (cell, stride, factor, cells, phases);
     middle (n, phases, …) holds the codes of cells that begin at each of `phases`.
     """
-    visible, nir, smooth, slope = evidence
     cell, stride, factor, cells, phases = pooling
     count, height, width = pictures.shape[:3]
     for part in prange(len(work)):
         fields = work[part]
         for n in range(part, count, len(work)):
-            plane_fields(pictures[n], valid[n], visible, nir, smooth, slope, fields)
+            plane_fields(pictures[n], valid[n], evidence, fields)
             pack_signs(fields, lot, fine[n])
             middle[n] = 0
             for k in range(len(phases)):

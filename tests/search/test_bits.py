@@ -296,6 +296,10 @@ def naive_planes(dn, roles):
     for group in groups:
         for fields in (signed, blind):
             planes += [sum(fields[b] for b in group), sum(fields[bands + b] for b in group)]
+    if roles.nir is None and len(roles.visible) > 1:
+        ratios = naive.naive_ratio(dn, roles)
+        half = len(ratios) // 2
+        planes += [ratios[:half].sum(0), ratios[half:].sum(0)]
     return np.stack(planes)
 
 
@@ -313,6 +317,7 @@ class TestCode:
         assert codes.coarse.shape == (2, 8, *plan.places(19, 31))
         near = codes.fine[0, :, 0].copy()
         fields = naive_planes(pictures[0], roles)
+        assert len(fields) == planes
         for p, y, x in np.ndindex(fields.shape):
             if abs(fields[p, y, x]) > 0.02:
                 assert (int(near[p, y]) >> x & 1) == (fields[p, y, x] > 0)

@@ -163,11 +163,38 @@ class TestPromise:
         ground = smooth(100, 100, seed=11)
         images = [(ground * gain).astype(np.uint16) for gain in (2.5, 0.3, 1.0, 0.35)]
         patch = noisy((smooth(100, 100, seed=12) * 0.3).astype(np.uint16)[10:58, 20:68], seed=7)
-        monkeypatch.setattr(sweeping, "REACH", 2 * 100 * 100.0)
+        monkeypatch.setattr(sweeping, "REACHES", (2 * 100 * 100.0,))
+        monkeypatch.setattr(sweeping, "NEAR", 100.0)
         found = swept(images, [patch])
         assert sorted(found.target[0][found.target[0] >= 0].tolist()) == [1, 3]
         twice = swept(images, [patch], task_of(images, effort=2.0))
         assert (twice.target[0] >= 0).sum() == 4
+
+    @pytest.mark.parametrize("there", [False, True])
+    def test_farther_where_nothing_stands_out(self, there, monkeypatch):
+        """The likest image first; the others only where the patch is not plainly in it."""
+        ground = smooth(100, 100, seed=11)
+        images = [(ground * gain).astype(np.uint16) for gain in (2.5, 0.3, 1.0, 0.35)]
+        source = images[1] if there else (smooth(100, 100, seed=12) * 0.3).astype(np.uint16)
+        monkeypatch.setattr(sweeping, "REACHES", (100 * 100.0, 1e9))
+        monkeypatch.setattr(sweeping, "NEAR", 100.0)
+        found = swept(images, [noisy(source[10:58, 20:68], seed=7)])
+        assert (found.target[0] >= 0).sum() == (1 if there else 4)
+        assert (found.score[0, 0] >= sweeping.STANDS_OUT) == there
+
+    def test_what_a_patch_gets_depends_on_no_other(self):
+        images = [smooth(100, 100, seed=k) for k in range(3)]
+        patches = [noisy(image[5:53, 9:57], seed=7) for image in images]
+        together = swept(images, patches)
+        for n, patch in enumerate(patches):
+            for one, other in zip(swept(images, [patch]).arrays(), together.arrays(), strict=True):
+                np.testing.assert_array_equal(one[0], other[n])
+
+    def test_only_places_near_the_best_are_kept(self):
+        target = smooth(120, 130, seed=10)
+        found = swept([target, smooth(120, 130, seed=13)], [noisy(target[20:84, 30:94], seed=6)])
+        assert found.target[0].tolist()[:2] == [0, -1]
+        assert (found.score[0][found.target[0] >= 0] >= found.score[0, 0] - sweeping.NEAR).all()
 
     def test_less_texture_less_reach(self):
         rich = noisy(smooth(64, 64, seed=1), seed=1).astype(np.float32)

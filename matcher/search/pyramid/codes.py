@@ -7,12 +7,20 @@ cosine keeps 0.9 of its correlation), and 512 of them are compared in a few inst
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.evidence.gradient_phase import gaussian_weights
+from matcher.evidence.gradient_phase import (
+    LOGS,
+    RATIO_HAZE,
+    RATIO_REACH,
+    RATIO_SIGMA,
+    gaussian_weights,
+    ratio_pairs,
+)
 from matcher.evidence.pixels import valid_pixels
 from matcher.imagery import Roles
 from matcher.kernels.coding import code_batch, plane_fields
@@ -23,7 +31,7 @@ LARGEST = 128  # px: of a larger patch the middle is coded
 TOGETHER = 8  # pictures coded in one call, so that every core has some …
 MOST_TOGETHER = 1 << 23  # … and their pixels at most, unless one has more
 _RAW, _DN = 2, 4  # bytes of a number as most files hold it, and of DN
-CHANNELS = 3  # of the fine score: signed visible, signed near infrared, sign-blind
+CHANNELS = 3  # of the fine score: signed visible, signed near infrared or ratios, sign-blind
 
 
 @dataclass(frozen=True)
@@ -108,12 +116,30 @@ class Codes:
 
 def plane_channels(roles: Roles) -> NDArray[np.int64]:
     """Which channel of the fine score each plane counts for."""
-    return np.array([0, 0, 2, 2] if roles.nir is None else [0, 0, 2, 2, 1, 1, 2, 2])
+    ratios = [1, 1] if len(_ratios(roles)) else []
+    return np.array([0, 0, 2, 2, *([] if roles.nir is None else [1, 1, 2, 2]), *ratios])
 
 
 def plane_kinds(roles: Roles) -> tuple[str, ...]:
     """Which kind of evidence each plane is of."""
-    return ("phase", "phase", "phase2", "phase2") * (1 if roles.nir is None else 2)
+    of_bands = ("phase", "phase", "phase2", "phase2") * (1 if roles.nir is None else 2)
+    return (*of_bands, *(("ratio", "ratio") if len(_ratios(roles)) else ()))
+
+
+def _ratios(roles: Roles) -> NDArray[np.int64]:
+    """The ratios whose phase has planes: bands (above, below) of each, (n, 2).
+
+    Ratios take the place of near infrared where there is none. Beside it they cost more than they tell: in place of its
+    signed planes, or as two more, they place fewer patches under broken cloud.
+    """
+    return np.array(ratio_pairs(roles) if roles.nir is None else [], np.int64).reshape(-1, 2)
+
+
+def _evidence(roles: Roles) -> tuple[Any, ...]:
+    """What `plane_fields` takes."""
+    bands = (np.array(roles.visible), -1 if roles.nir is None else roles.nir, *gaussian_weights())
+    weights = gaussian_weights(RATIO_SIGMA, RATIO_REACH)
+    return (*bands, _ratios(roles), *weights, np.float32(RATIO_HAZE), np.float32(LOGS))
 
 
 def planes(dn: NDArray[np.float32], seen: NDArray[np.bool_], roles: Roles) -> NDArray[np.float32]:
@@ -130,14 +156,13 @@ def planes(dn: NDArray[np.float32], seen: NDArray[np.bool_], roles: Roles) -> ND
     ndarray (planes, height, width), float32
     """
     out = np.empty((len(plane_kinds(roles)), *dn.shape[:2]), np.float32)
-    nir = -1 if roles.nir is None else roles.nir
-    plane_fields(np.ascontiguousarray(dn), seen, np.array(roles.visible), nir, *gaussian_weights(), out)
+    plane_fields(np.ascontiguousarray(dn), seen, _evidence(roles), out)
     return out
 
 
 def code_shapes(height: int, width: int, roles: Roles, plan: Plan) -> tuple[tuple[int, ...], ...]:
     """Shapes of the fine, middle and coarse codes of one target of height x width pixels."""
-    planes = len(plane_channels(roles))
+    planes = len(plane_kinds(roles))
     reduced = (height // plan.factor, width // plan.factor)
     return (
         (planes, -(-width // 64) + 1, height),
@@ -185,8 +210,6 @@ def code(
     shapes = (fine, (len(begins), *middle[1:]), coarse)
     out = out or Codes(*(np.empty((len(stack), *shape), np.uint64) for shape in shapes))
     work = np.empty((min(numba.get_num_threads(), len(stack)), fine[0], *stack.shape[1:3]), np.float32)
-    smooth, slope = gaussian_weights()
-    evidence = (np.array(roles.visible), -1 if roles.nir is None else roles.nir, smooth, slope)
     pooling = (plan.cell, plan.stride, plan.factor, np.array(plan.cells), begins)
-    code_batch(stack, valid, evidence, pooling, lot, work, out.fine, out.middle, out.coarse)
+    code_batch(stack, valid, _evidence(roles), pooling, lot, work, out.fine, out.middle, out.coarse)
     return out

@@ -8,7 +8,7 @@ picture is read again.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.fft
@@ -25,10 +25,13 @@ from matcher.search.pyramid.promise import Promise
 from matcher.search.task import Task
 from matcher.threads import spread
 
-# Pixels of targets that a patch in doubt is looked for in, the most promising targets first: a bound of each patch's
-# own, so that it costs as much in a large set as in a small one.
-REACH = 16e6
-TOP = 8  # targets whose best place the exact engine judges
+# Pixels of targets that a patch in doubt is looked for in, the most promising targets first; and in how many where
+# nothing in these stands out. Bounds of each patch's own, so that it costs as much in a large set as in a small one.
+REACHES = (16e6, 48e6)
+STANDS_OUT = 7.5  # deviations above a map's mean that hardly any wrong place reaches
+# Targets whose best place the exact engine judges, and deviations that they are at most below the best: of the places
+# that are found at all, 19 in 20 are the best of all or less than one deviation below.
+TOP, NEAR = 8, 1.0
 # A patch with gradients stronger than `FAINT` DN a pixel at this share of its pixels is worth the whole reach, one with
 # fewer so much less, and at least the least part of it: water and cloud are seldom placed, and are many.
 RICH, LEAST = 0.25, 0.125
@@ -89,27 +92,35 @@ class _Query:
     template : ndarray (planes, height, width), float32
     order, area : ndarray (targets,), int64
         Targets in order of promise, and the pixels of all up to each.
-    reach : float
-        Pixels of targets that are looked at.
+    reaches : tuple of float
+        Pixels of targets that are looked at, and those that are where nothing stands out.
     """
 
     template: NDArray[np.float32]
     order: NDArray[np.int64]
     area: NDArray[np.int64]
-    reach: float
+    reaches: tuple[float, ...]
 
     @classmethod
     def of(cls, dn: NDArray[np.float32], task: Task, index: Index, promise: Promise) -> "_Query":
         distances = promise.distances(dn, task.roles)
         order = np.argsort(distances, kind="stable")
         area = np.cumsum(index.shapes[order].prod(1))
-        return cls(template(dn, task, index.plan), order, area, REACH * task.effort * worth(dn, task.roles))
+        share = task.effort * worth(dn, task.roles)
+        reaches = tuple(reach * share for reach in REACHES)
+        return cls(template(dn, task, index.plan), order, area, reaches)
 
-    def wanted(self) -> NDArray[np.int64]:
-        """The targets within reach; the most promising one always, none for a patch without texture."""
+    def wanted(self, step: int) -> NDArray[np.int64]:
+        """The targets within a reach and beyond the one before; the most promising one always, none for a patch
+        without texture.
+        """
         if not self.template.any():
             return self.order[:0]
-        return self.order[: max(int(np.searchsorted(self.area, self.reach, side="right")), 1)]
+        first, last = (
+            max(int(np.searchsorted(self.area, self.reaches[k], side="right")), 1) if k >= 0 else 0
+            for k in (step - 1, step)
+        )
+        return self.order[first:last]
 
 
 def held_bytes(side: tuple[int, int], planes_: int, memory: int, together: int, threads: int) -> int:
@@ -137,7 +148,13 @@ def sweep(task: Task, index: Index, promise: Promise, patches: Sequence[NDArray[
         above the map's mean. What a patch gets depends on nothing but itself and the targets.
     """
     queries = spread(lambda dn: _Query.of(dn, task, index, promise), patches)
-    return _look(index, queries)
+    found = Candidates.empty(len(queries), TOP)
+    for step in range(len(REACHES)):
+        rows = np.flatnonzero(found.score[:, 0] < STANDS_OUT)
+        seen = _look(index, [queries[n] for n in rows], step)
+        found.put(rows, best_by_target(found.take(rows).beside(seen), TOP))
+    near = found.score >= found.score[:, :1] - NEAR
+    return replace(found, target=np.where(near, found.target, -1), score=np.where(near, found.score, -1))
 
 
 def worth(dn: NDArray[np.float32], roles: Roles) -> float:
@@ -167,11 +184,11 @@ def template(dn: NDArray[np.float32], task: Task, plan: Plan) -> NDArray[np.floa
     return fields
 
 
-def _look(index: Index, queries: list[_Query]) -> Candidates:
-    """The best places of every patch in the targets that it wants."""
+def _look(index: Index, queries: list[_Query], step: int) -> Candidates:
+    """The best places of every patch in the targets that it wants in a step."""
     by_target: dict[int, list[int]] = {}
     for n, query in enumerate(queries):
-        for k in query.wanted().tolist():
+        for k in query.wanted(step).tolist():
             by_target.setdefault(k, []).append(n)
     by_shape: dict[tuple[int, int], list[int]] = {}
     for k in sorted(by_target):
