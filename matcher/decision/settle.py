@@ -7,6 +7,10 @@ tell which of several places that fit about alike is right.
 A patch lies at a candidate of the search by the candidate's odds times its density there, and at any other pixel by
 its density: how much likelier it is, by its colour, to lie there than anywhere. An answer earns half for the right
 image and up to half for the place.
+
+Which place is likelier is told by the search's own scores, how sure the answer is by scores that the ground about each
+place has weighed (`matcher.search.pyramid.exact_tiles.weigh`): beside rugged ground the noise is larger, and the true
+place would fall behind one on quiet ground that fits less.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +25,7 @@ from matcher.decision.reasons import BLIND, fault
 from matcher.evidence.colour import block, grid, statistics
 from matcher.model import Odds
 from matcher.placements import OFFICIAL_RADIUS as RADIUS
-from matcher.search.candidates import Candidates, best_by_target
+from matcher.search.candidates import APART, Candidates, best_by_target
 from matcher.search.exhaustive import fitting
 from matcher.search.pyramid.index import Index
 from matcher.search.task import Task
@@ -72,9 +76,9 @@ class Ground:
 
 def settle_doubtful(
     task: Task,
-    bands: Sequence[str],
     which: Sequence[int],
     found: Candidates,
+    weighed: Candidates,
     doubtful: NDArray[np.int64],
     index: Index | None,
 ) -> Candidates:
@@ -85,19 +89,19 @@ def settle_doubtful(
     Parameters
     ----------
     task : Task
-    bands : sequence of str
-        Names of the bands, in order.
     which : sequence of int
         Indices of the patches.
     found : Candidates
-        What the search found for them; changed in place.
+        What the search found for them, with its own scores.
+    weighed : Candidates
+        The same, weighed by the ground about it; changed in place.
     doubtful : ndarray of int64
         Which of them are in doubt: rows of `found`.
     index : Index, optional
         Holds the colour of the targets' windows; without it they are made here.
     """
     if not task.model.fits(task.evidence):
-        return found
+        return weighed
     seen, own, flat = [], [], []
     for n in doubtful.tolist():
         patch = task.patches[which[n]]
@@ -107,14 +111,15 @@ def settle_doubtful(
             flat.append(wrong == "flat")
             own.append(statistics(patch, (patch.shape[0], patch.shape[1]))[0, 0])
     if seen:
-        ground = _ground(task, bands, task.patches.shape(which[0])[:2], index)
+        ground = _ground(task, task.patches.shape(which[0])[:2], index)
         if ground.colours.known:
             rows = np.array(seen)
-            found.put(rows, settle(found.take(rows), np.stack(own), np.array(flat), ground))
-    return found
+            both = found.take(rows), weighed.take(rows)
+            weighed.put(rows, settle(*both, np.stack(own), np.array(flat), ground))
+    return weighed
 
 
-def _ground(task: Task, bands: Sequence[str], side: tuple[int, int], index: Index | None) -> Ground:
+def _ground(task: Task, side: tuple[int, int], index: Index | None) -> Ground:
     """The targets that a patch of `side` fits into, with the colour of their windows."""
     targets = task.targets
     numbers = np.array(fitting(targets, side))
@@ -125,19 +130,25 @@ def _ground(task: Task, bands: Sequence[str], side: tuple[int, int], index: Inde
     else:
         values, starts = index.colour, index.colour_starts
     shapes = np.array([targets.shape(k)[:2] for k in numbers.tolist()])
-    colours = Colours(values, starts.astype(np.int64), bands, task.model.colour)
+    colours = Colours(values, starts.astype(np.int64), task.bands, task.model.colour)
     return Ground(colours, numbers, shapes, side, task.model.odds)
 
 
 def settle(
-    found: Candidates, statistics: NDArray[np.float32], flat: NDArray[np.bool_], ground: Ground
+    found: Candidates,
+    weighed: Candidates,
+    statistics: NDArray[np.float32],
+    flat: NDArray[np.bool_],
+    ground: Ground,
 ) -> Candidates:
     """Candidates of patches in doubt anew, the answer first.
 
     Parameters
     ----------
     found : Candidates
-        Of these patches, best first.
+        Of these patches, best first, with the search's own scores.
+    weighed : Candidates
+        The same, weighed by the ground about them.
     statistics : ndarray (n, 2 bands), float32
         `matcher.decision.colour.statistics` of the patches.
     flat : ndarray (n,), bool
@@ -147,15 +158,15 @@ def settle(
     Returns
     -------
     Candidates
-        The answer first, then the others as they were: the answer may score less than they do, and what colour says
-        makes no answer surer. An answer by colour alone scores 0.
+        The answer first, then the others as they were weighed: the answer may score less than they do, and what colour
+        says makes no answer surer. An answer by colour alone scores 0.
     """
     out = Candidates.empty(*found.target.shape)
     for n, own in enumerate(statistics):
         row = np.array([n])
         level = ground.odds.flat if flat[n] else ground.odds.level
         chances = _Chances(found.take(row), ground.colours.density(own), level, ground)
-        out.put(row, _answered(found.take(row), *chances.best(), ground))
+        out.put(row, _answered(weighed.take(row), *chances.best(), ground))
     return out
 
 
@@ -218,8 +229,13 @@ class _Chances:
 def _answered(
     found: Candidates, k: int, place: NDArray[np.int64], score: float, ground: Ground
 ) -> Candidates:
-    """One patch's candidates with the answer, in target k of the ground, first and other targets' as they were."""
+    """One patch's weighed candidates with the answer, in target k of the ground, first, and others as they were.
+
+    The answer's own score, 0 where colour alone tells it, holds unless the place was weighed.
+    """
     target = int(ground.numbers[k])
+    if score:
+        score = _weighed(found, target, place, score)
     top = np.array([[np.inf]], np.float32)  # it stays the first whatever it scores
     answer = Candidates.alone(np.array([[target]]), place[np.newaxis, np.newaxis], top)
     # What the search found in the same target, and apart, is the answer's rival now.
@@ -228,6 +244,14 @@ def _answered(
     keep = found.target.shape[1]
     others = found.of(found.target[0] != target)
     return own.beside(others).beside(Candidates.empty(1, keep)).first(keep)
+
+
+def _weighed(found: Candidates, target: int, place: NDArray[np.int64], score: float) -> float:
+    """What a place is worth among one patch's weighed candidates: where it is none of them, no more than the second."""
+    second = float(found.runner_up().score[0, 0])
+    all_ = found.beside(found.rivals())
+    here = (all_.target[0] == target) & (np.abs(all_.place[0] - place).max(-1) <= APART)
+    return float(all_.score[0, here].max()) if here.any() else min(score, max(second, 0.0))
 
 
 def _cone(place: NDArray[np.int64], shape: tuple[int, ...], ground: Ground) -> NDArray[np.float64]:

@@ -142,7 +142,8 @@ def _search(planned: Plan, search: Search, hits: dict[int, list[Hit]], report: C
 
 def _candidates(job: Job, report: Callable[[int], None]) -> Candidates:
     """The best pieces of every chip of a job, all of one size."""
-    return job.search(list(range(len(job.patches))), KEEP, report)
+    which = list(range(len(job.patches)))
+    return job.weigh(which, job.search(which, KEEP, report))
 
 
 def _exact_peaks(hit: Hit, count: int) -> list[Hit]:

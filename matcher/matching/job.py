@@ -56,8 +56,12 @@ class Job:
     ) -> Candidates:
         """The `keep` best targets and places of some patches of one size; `index` as `build_indexes` makes it."""
         if self.settings.search == "exhaustive":
-            return weigh(self.task(keep), which, search_everywhere(self.task(keep), which, report))
+            return search_everywhere(self.task(keep), which, report)
         return search_pyramid(self.task(keep), which, report, index)
+
+    def weigh(self, which: Sequence[int], found: Candidates) -> Candidates:
+        """What was found for these patches, judged by the ground about it (`exact_tiles.weigh`); `found` stays."""
+        return weigh(self.task(found.target.shape[1]), which, found.take(np.arange(len(which))))
 
     def task(self, keep: int) -> Task:
         """What a search is given, to keep so many targets a patch."""

@@ -142,9 +142,10 @@ def _search(
         if index is None and job.settings.search == "pyramid":
             index = index_targets(task, side)
         places = job.search(which, _CANDIDATES, report, index)
-        doubtful = np.flatnonzero(_confidence(job, places, [said[k] for k in at.tolist()]) < UNSETTLED)
-        places = settle_doubtful(task, job.settings.bands or (), which, places, doubtful, index)
-        found.put(at, places.first(_KEEP))
+        weighed = job.weigh(which, places)
+        doubtful = np.flatnonzero(_confidence(job, weighed, [said[k] for k in at.tolist()]) < UNSETTLED)
+        settled = settle_doubtful(task, which, places, weighed, doubtful, index)
+        found.put(at, settled.first(_KEEP))
     progress(pairs, pairs)
     return found
 

@@ -193,7 +193,7 @@ class TestSettle:
             np.array([[[10, 20], [33, 5], [60, 60], [0, 0]]]),
             np.array([[score, score - 3, score - 4, -1]], np.float32),
         )
-        settled = settle(found, own, np.array([flat]), ground)
+        settled = settle(found, found, own, np.array([flat]), ground)
         rest = settled.target[0, 1:].tolist()
         assert settled.target[0, 0] not in rest
         assert np.isfinite(settled.score).all()
@@ -233,7 +233,7 @@ class TestSettle:
         place = np.array([[[int(rng.integers(0, n - 31)) for n in shapes[k]] for k in which]])
         score = np.sort(rng.uniform(0, 12, (1, 3)).astype(np.float32))[:, ::-1]
         found = Candidates.alone(which[np.newaxis] * 2, place, score)
-        settled = settle(found, np.zeros((1, 8), np.float32), np.array([False]), ground)
+        settled = settle(found, found, np.zeros((1, 8), np.float32), np.array([False]), ground)
         told = score[0].tolist(), which.tolist(), place[0].tolist()
         level = shipped().odds.level
         image, at, structure = naive_settle(*told, level, [p.tolist() for p in parts], sizes, block(side))
@@ -252,12 +252,44 @@ class TestSettle:
             np.array([[38, 37]], np.float32),
         )
         own = statistics(sea(32, 32, 9), side)[0]
-        settled = settle(found, own, np.array([True]), ground_of(targets, side))
+        settled = settle(found, found, own, np.array([True]), ground_of(targets, side))
         assert settled.target[0].tolist() == [1, 0]
         assert settled.score[0, 1] == 40
         assert settled.runner_up().score[0, 0] == 40
         if tuple(settled.place[0, 0]) != (33, 5):
             assert settled.rival[0, 0] in (39, 37)  # the search's own place, where it lies apart
+
+    @pytest.mark.parametrize(
+        ("weighed", "sure"),
+        [
+            # The true place on rugged ground, whose noise is larger than that of the whole image.
+            (([1, 0], [[33, 5], [12, 19]], [62, 59], [-1, -1]), 59),
+            # The ground about it shows a better place, whose rival it is.
+            (([0, 1], [[60, 70], [33, 5]], [64, 62], [59, -1]), 59),
+            # It is none of those that were weighed.
+            (([1, 0], [[33, 5], [60, 70]], [62, 30], [-1, -1]), 30),
+        ],
+    )
+    def test_the_searchs_scores_choose_and_weighed_ones_tell_how_sure(self, weighed, sure):
+        shapes = np.array([[90, 110], [100, 96]])
+        sizes = [grid(tuple(shape), (32, 32)) for shape in shapes.tolist()]
+        starts = np.cumsum([0, *(rows * columns for rows, columns in sizes)])
+        ground = Ground(Told(np.ones(starts[-1]), starts), np.arange(2), shapes, (32, 32), shipped().odds)
+        found = Candidates.alone(
+            np.array([[0, 1]]), np.array([[[10, 20], [33, 5]]]), np.array([[98, 77]], np.float32)
+        )
+        target, place, score, rival = weighed
+        anew = Candidates(
+            np.array([target]),
+            np.array([place]),
+            np.array([score], np.float32),
+            np.array([[[10, 20], [0, 0]]]),
+            np.array([rival], np.float32),
+        )
+        settled = settle(found, anew, np.zeros((1, 8), np.float32), np.array([False]), ground)
+        assert (settled.target[0, 0], tuple(settled.place[0, 0])) == (0, (10, 20))
+        assert settled.score[0, 0] == sure
+        assert settled.runner_up().score[0, 0] == max(score)
 
     def test_colour_rules_nothing_out(self):
         """Snow, a burn or a flood make any place look like another: a lead of the search outweighs the wrong colour."""
@@ -270,7 +302,7 @@ class TestSettle:
         found = Candidates.alone(
             np.array([[0, 1]]), np.array([[[10, 20], [33, 5]]]), np.array([[90, 10]], np.float32)
         )
-        settled = settle(found, statistics(patch, side)[0], np.array([False]), ground)
+        settled = settle(found, found, statistics(patch, side)[0], np.array([False]), ground)
         assert (settled.target[0, 0], tuple(settled.place[0, 0])) == (0, (10, 20))
 
     def test_water_is_sought_in_water(self):

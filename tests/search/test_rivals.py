@@ -67,7 +67,7 @@ def test_a_twin_in_the_same_image_is_the_rival(search, apart):
     image, patch, (y, x) = twins(np.random.default_rng(1), apart)
     other = texture(200, 200, seed=9).astype(np.uint16)
     job = prepare([other, image], [patch], search=search)
-    found = job.search([0], 2, lambda _pairs: None)
+    found = job.weigh([0], job.search([0], 2, lambda _pairs: None))
     second = found.runner_up()
     assert found.target[0, 0] == second.target[0, 0] == 1
     places = sorted((tuple(found.place[0, 0].tolist()), tuple(second.place[0, 0].tolist())))
@@ -84,7 +84,7 @@ def test_a_place_that_can_slide_knows_it(search):
     image, patch = (part + rng.normal(0, 15, part.shape) for part in (ground, ground[60:124, 90:154]))
     other = texture(200, 200, seed=9)
     job = prepare([other, image.clip(1, 4095)], [patch.clip(1, 4095)], search=search)
-    found = job.search([0], 2, lambda _pairs: None)
+    found = job.weigh([0], job.search([0], 2, lambda _pairs: None))
     second = found.runner_up()
     assert second.target[0, 0] == 1
     assert np.abs(second.place[0, 0] - found.place[0, 0]).max() > APART

@@ -14,7 +14,7 @@ from matcher.kernels.slide import ROW_SHIFT
 from matcher.search.candidates import Candidates
 from matcher.search.exhaustive import fitting
 from matcher.search.pyramid.codes import Plan
-from matcher.search.pyramid.exact_tiles import in_doubt, weigh
+from matcher.search.pyramid.exact_tiles import in_doubt
 from matcher.search.pyramid.index import Index, build_index, index_bytes
 from matcher.search.pyramid.levels import (
     BLOCK,
@@ -67,7 +67,7 @@ def search_pyramid(
             report(int(left[sure].sum()) * len(index))
             left[sure] = False
     report(int(left.sum()) * len(index))
-    return weigh(task, which, hunt.found).first(task.keep)
+    return hunt.found.first(task.keep)
 
 
 def _blocks(level: Level, hunt: Hunt) -> Iterator[Block]:
