@@ -6,7 +6,8 @@ import scipy.fft
 from stages import EXACT_CHANNELS, EXACT_FIELDS, FOUR
 
 from matcher.evidence import channels
-from matcher.kernels.bits import CHUNK, KEY_SHIFT, chunk_minima, least_keys, refine
+from matcher.kernels.bits import CHUNK, KEY_SHIFT, chunk_minima, least_keys
+from matcher.kernels.fine import refine
 from matcher.kernels.slide import ROW_SHIFT, column_minima, unroll_windows
 from matcher.kernels.spectra import combine_peaks, cross_spectra
 from matcher.search.pyramid.codes import CHANNELS, Plan, code
@@ -92,8 +93,8 @@ def test_refine(time_it, benchmark, ground):
     mean, scale = np.full((64, CHANNELS), 2048, np.float32), np.full((64, CHANNELS), 1e-2, np.float32)
     score, place = np.empty((64, 128), np.float32), np.zeros((64, 128, 2), np.int64)
     first = (index.fine, index.fine_starts, index.shapes, codes.fine, codes.masks, index.channel)
-    target, order = np.zeros((64, 128), np.int64), np.arange(64 * 128)
-    time_it(lambda: refine(first, target, corner, order, 2, mean, scale, score, place))
+    windows = (np.zeros((64, 128), np.int64), corner, np.arange(64 * 128))
+    time_it(lambda: refine(first, windows, 2, (mean, scale), (score, place)))
     benchmark.extra_info["windows"] = 64 * 128 * 25
     best = score.argmax(1)
     np.testing.assert_array_equal(place[np.arange(64), best], places)

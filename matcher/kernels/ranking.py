@@ -4,6 +4,8 @@ from numpy.typing import NDArray
 
 from matcher.kernels.jit import kernel
 
+Arrays = tuple[NDArray, NDArray, NDArray, NDArray, NDArray]
+
 
 @kernel(nogil=True)
 def _comes_first(one: float, y: int, x: int, other: float, v: int, u: int) -> bool:
@@ -14,35 +16,25 @@ def _comes_first(one: float, y: int, x: int, other: float, v: int, u: int) -> bo
 
 
 @kernel(nogil=True)
-def _offer(
-    score: float, y: int, x: int, best_y: int, best_x: int, apart: int, rival: NDArray, place: NDArray
-) -> None:
-    """Make a place the rival (1,), place (2,), where it lies apart from the best and goes before the one there."""
-    far = abs(y - best_y) > apart or abs(x - best_x) > apart
-    if score >= 0 and far and _comes_first(score, y, x, rival[0], place[0], place[1]):
-        rival[0], place[0], place[1] = score, y, x
+def _offer(score: float, place: NDArray, best: NDArray, apart: int, rival: NDArray, at: NDArray) -> None:
+    """Make a place (2,) the rival (1,), at (2,), where it lies apart from the best and goes before the one there."""
+    y, x = place[0], place[1]
+    far = abs(y - best[0]) > apart or abs(x - best[1]) > apart
+    if score >= 0 and far and _comes_first(score, y, x, rival[0], at[0], at[1]):
+        rival[0], at[0], at[1] = score, y, x
 
 
 @kernel(nogil=True)
-def best_targets(
-    target: NDArray,
-    place: NDArray,
-    score: NDArray,
-    rival_place: NDArray,
-    rival: NDArray,
-    apart: int,
-    out_target: NDArray,
-    out_place: NDArray,
-    out_score: NDArray,
-    out_rival_place: NDArray,
-    out_rival: NDArray,
-) -> None:
+def best_targets(found: Arrays, apart: int, out: Arrays) -> None:
     """Best place of each of the best targets: (n, m) candidates to (n, keep), best first, each with its rival.
 
-    target, score, rival (n, m), place, rival_place (n, m, 2); a negative target is none. The rival is the best place,
-    or rival, of the same target more than `apart` px off the best in y or x. Ties go to the lower target, y and x. out
-    arrays come filled with what stands for none: -1, or 0 for places.
+    found and out are (target, place, score, rival place, rival): target, score, rival (n, m), place, rival place
+    (n, m, 2); a negative target is none. The rival is the best place, or rival, of the same target more than `apart`
+    px off the best in y or x. Ties go to the lower target, y and x. out comes filled with what stands for none: -1, or
+    0 for places.
     """
+    target, place, score, rival_place, rival = found
+    out_target, out_place, out_score, out_rival_place, out_rival = out
     keep = out_target.shape[1]
     for n in range(len(target)):
         count = 0
@@ -77,16 +69,10 @@ def best_targets(
         for m in range(target.shape[1]):  # and their rivals
             for slot in range(count):
                 if out_target[n, slot] == target[n, m]:
-                    best_y, best_x = out_place[n, slot, 0], out_place[n, slot, 1]
-                    held, at = out_rival[n, slot : slot + 1], out_rival_place[n, slot]
-                    _offer(score[n, m], place[n, m, 0], place[n, m, 1], best_y, best_x, apart, held, at)
-                    _offer(
-                        rival[n, m],
-                        rival_place[n, m, 0],
-                        rival_place[n, m, 1],
-                        best_y,
-                        best_x,
-                        apart,
-                        held,
-                        at,
+                    best, held, at = (
+                        out_place[n, slot],
+                        out_rival[n, slot : slot + 1],
+                        out_rival_place[n, slot],
                     )
+                    _offer(score[n, m], place[n, m], best, apart, held, at)
+                    _offer(rival[n, m], rival_place[n, m], best, apart, held, at)

@@ -4,7 +4,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from matcher.kernels.bits import least_key, popcount
+from matcher.kernels.bits import differing, least_key, popcount
 from matcher.kernels.jit import kernel
 
 ROW_SHIFT = 13  # a key is distance << ROW_SHIFT | row of the place
@@ -34,6 +34,12 @@ def unroll_windows(planes: NDArray, width: int, per_word: int, out: NDArray) -> 
                 out[x, p // per_word, y] |= window << up
 
 
+@kernel()
+def _four(words: NDArray, r: int) -> tuple[np.uint64, ...]:
+    """Four words from the r-th on."""
+    return words[r], words[r + 1], words[r + 2], words[r + 3]
+
+
 @kernel(parallel=True, nogil=True)
 def column_minima(windows: NDArray, patches: NDArray, out: NDArray) -> None:
     """Least Hamming distance of every patch in every column of places: out (n, X) uint32 keys.
@@ -61,67 +67,21 @@ def column_minima(windows: NDArray, patches: NDArray, out: NDArray) -> None:
                     c1 = windows[x, w, r + 1 : r + 1 + places]
                     c2 = windows[x, w, r + 2 : r + 2 + places]
                     c3 = windows[x, w, r + 3 : r + 3 + places]
-                    p00, p01, p02, p03 = (
-                        patches[p + 0, w, r],
-                        patches[p + 0, w, r + 1],
-                        patches[p + 0, w, r + 2],
-                        patches[p + 0, w, r + 3],
-                    )
-                    p10, p11, p12, p13 = (
-                        patches[p + 1, w, r],
-                        patches[p + 1, w, r + 1],
-                        patches[p + 1, w, r + 2],
-                        patches[p + 1, w, r + 3],
-                    )
-                    p20, p21, p22, p23 = (
-                        patches[p + 2, w, r],
-                        patches[p + 2, w, r + 1],
-                        patches[p + 2, w, r + 2],
-                        patches[p + 2, w, r + 3],
-                    )
-                    p30, p31, p32, p33 = (
-                        patches[p + 3, w, r],
-                        patches[p + 3, w, r + 1],
-                        patches[p + 3, w, r + 2],
-                        patches[p + 3, w, r + 3],
-                    )
+                    p0 = _four(patches[p, w], r)
+                    p1 = _four(patches[p + 1, w], r)
+                    p2 = _four(patches[p + 2, w], r)
+                    p3 = _four(patches[p + 3, w], r)
                     for y in range(places):
-                        d0[y] += (
-                            popcount(c0[y] ^ p00)
-                            + popcount(c1[y] ^ p01)
-                            + popcount(c2[y] ^ p02)
-                            + popcount(c3[y] ^ p03)
-                        )
-                        d1[y] += (
-                            popcount(c0[y] ^ p10)
-                            + popcount(c1[y] ^ p11)
-                            + popcount(c2[y] ^ p12)
-                            + popcount(c3[y] ^ p13)
-                        )
-                        d2[y] += (
-                            popcount(c0[y] ^ p20)
-                            + popcount(c1[y] ^ p21)
-                            + popcount(c2[y] ^ p22)
-                            + popcount(c3[y] ^ p23)
-                        )
-                        d3[y] += (
-                            popcount(c0[y] ^ p30)
-                            + popcount(c1[y] ^ p31)
-                            + popcount(c2[y] ^ p32)
-                            + popcount(c3[y] ^ p33)
-                        )
+                        window = (c0[y], c1[y], c2[y], c3[y])
+                        d0[y] += differing(window, p0)
+                        d1[y] += differing(window, p1)
+                        d2[y] += differing(window, p2)
+                        d3[y] += differing(window, p3)
                 for r in range(rows // 4 * 4, rows):  # those left over
                     column = windows[x, w, r : r + places]
-                    p0, p1, p2, p3 = (
-                        patches[p, w, r],
-                        patches[p + 1, w, r],
-                        patches[p + 2, w, r],
-                        patches[p + 3, w, r],
-                    )
-                    for y in range(places):
-                        d0[y] += popcount(column[y] ^ p0)
-                        d1[y] += popcount(column[y] ^ p1)
-                        d2[y] += popcount(column[y] ^ p2)
-                        d3[y] += popcount(column[y] ^ p3)
+                    for q, distance in enumerate((d0, d1, d2, d3)):
+                        row = patches[p + q, w, r]
+                        for y in range(places):
+                            distance[y] += popcount(column[y] ^ row)
             for q, distance in enumerate((d0, d1, d2, d3)):
                 out[p + q, x] = least_key(distance, ROW_SHIFT)

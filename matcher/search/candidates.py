@@ -123,5 +123,5 @@ def best_by_target(found: Candidates, keep: int) -> Candidates:
     as its rivals, as their own rivals do. Ties go to the lower target, y and x.
     """
     out = Candidates.empty(len(found.target), keep)
-    best_targets(*(np.ascontiguousarray(array) for array in found.arrays()), APART, *out.arrays())
+    best_targets(tuple(np.ascontiguousarray(array) for array in found.arrays()), APART, out.arrays())
     return out

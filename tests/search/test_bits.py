@@ -10,11 +10,9 @@ from matcher.kernels.bits import (
     KEY_SHIFT,
     chunk_minima,
     least_keys,
-    refine,
-    sample_agreement,
-    windows_agree,
 )
 from matcher.kernels.coding import NOTHING, block_sums, pack_signs, pooled_codes
+from matcher.kernels.fine import refine, sample_agreement, windows_agree
 from matcher.kernels.slide import ROW_SHIFT, column_minima, unroll_windows
 from matcher.search.pyramid.codes import CHANNELS, Plan, code, plane_channels
 from matcher.search.pyramid.index import build_index, code_patches
@@ -181,7 +179,7 @@ class TestFine:
         corners[targets == 0] = rng.integers(0, (10, 68), (np.sum(targets == 0), 2))
         corners[0, 0] = 9, 67  # the last place
         out = np.empty((3, 4, CHANNELS), np.int32)
-        sample_agreement(arrays, targets, corners, rng.permutation(targets.size), out)
+        sample_agreement(arrays, (targets, corners, rng.permutation(targets.size)), out)
         for n, m in np.ndindex(3, 4):
             k = targets[n, m]
             if k < 0:
@@ -205,7 +203,8 @@ class TestFine:
         scale = rng.uniform(0.1, 0.3, (3, CHANNELS))
         mean, scale = mean.astype(np.float32), scale.astype(np.float32)
         score, place = np.empty((3, 4), np.float32), np.full((3, 4, 2), -5)
-        refine(arrays, targets, corners, rng.permutation(targets.size), radius, mean, scale, score, place)
+        windows = (targets, corners, rng.permutation(targets.size))
+        refine(arrays, windows, radius, (mean, scale), (score, place))
         for n, m in np.ndindex(3, 4):
             k = targets[n, m]
             if k < 0:
@@ -351,7 +350,7 @@ class TestCode:
         corner = np.array([[[y + plan.margin[0], x + plan.margin[1]]]])
         out = np.empty((1, 1, CHANNELS), np.int32)
         arrays = (index.fine, index.fine_starts, index.shapes, patches.fine, patches.masks, index.channel)
-        sample_agreement(arrays, np.zeros((1, 1), np.int64), corner, np.zeros(1, np.int64), out)
+        sample_agreement(arrays, (np.zeros((1, 1), np.int64), corner, np.zeros(1, np.int64)), out)
         area = plan.side[0] * plan.side[1]
         border = 2 * (plan.side[0] + plan.side[1])
         total = area * np.bincount(index.channel, minlength=CHANNELS)

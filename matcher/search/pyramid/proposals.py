@@ -6,7 +6,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.kernels.bits import KEY_SHIFT, FineCodes, chunk_minima, least_keys, refine, sample_agreement
+from matcher.kernels.bits import KEY_SHIFT, chunk_minima, least_keys
+from matcher.kernels.fine import FineCodes, refine, sample_agreement
 from matcher.kernels.rivals import places_apart
 from matcher.kernels.slide import ROW_SHIFT, column_minima
 from matcher.search.candidates import APART, Candidates, best_by_target
@@ -94,17 +95,8 @@ def _refined(index: Index, patches: PatchCodes, proposals: Proposals, noise: Noi
     score = np.empty(proposals.target.shape, np.float32)
     place = np.zeros((*proposals.target.shape, 2), np.int64)
     scale = (1 / deviation).astype(np.float32)
-    refine(
-        _fine(index, patches),
-        proposals.target,
-        proposals.corner,
-        _by_target(proposals.target),
-        proposals.radius,
-        mean,
-        scale,
-        score,
-        place,
-    )
+    windows = (proposals.target, proposals.corner, _by_target(proposals.target))
+    refine(_fine(index, patches), windows, proposals.radius, (mean, scale), (score, place))
     return Candidates.alone(proposals.target, place, score)
 
 
@@ -174,7 +166,7 @@ def _agreement(
     """Agreeing bits at windows of targets, each target so many times running: (n, windows, channels)."""
     out = np.empty((*target.shape, CHANNELS), np.int32)
     together = _by_target(target[:, ::repeats])[:, np.newaxis] * repeats + np.arange(repeats)
-    sample_agreement(_fine(index, patches), target, corner, together.ravel(), out)
+    sample_agreement(_fine(index, patches), (target, corner, together.ravel()), out)
     return out
 
 
