@@ -23,7 +23,7 @@ _HELD = 0.5  # share of a chip, and of the ground under it, that must hold data
 
 
 @dataclass(frozen=True)
-class Search:
+class ChipSearch:
     """How chips are sought.
 
     Attributes
@@ -65,14 +65,14 @@ def corners(frame: Frame, side: int, count: int) -> NDArray[np.int64]:
     return np.stack(np.meshgrid(*lines, indexing="ij"), -1).reshape(-1, 2)
 
 
-def find(frame: Frame, places: NDArray[np.int64], search: Search) -> TiePoints:
+def find(frame: Frame, places: NDArray[np.int64], search: ChipSearch) -> TiePoints:
     """Tie points of chips at some corners; those in doubt have their reason."""
     rows = spread(lambda place: _find(frame, int(place[0]), int(place[1]), search), list(places))
     return tie_points(rows)
 
 
 def _find(
-    frame: Frame, top: int, left: int, search: Search
+    frame: Frame, top: int, left: int, search: ChipSearch
 ) -> tuple[float, float, float, float, float, float, str]:
     """One chip's row of `tie_points`."""
     half = search.side * frame.shrink / 2

@@ -9,7 +9,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from matcher.alignment.chips import Search, corners, find
+from matcher.alignment.chips import ChipSearch, corners, find
 from matcher.alignment.frame import Frame
 from matcher.alignment.outliers import outliers
 from matcher.alignment.ties import TiePoints
@@ -29,7 +29,7 @@ _REACH = 5.0  # px that a chip found everywhere may lie off the turn and scale i
 _STRAIGHT = 0.3  # px over a chip's side, below which turn and scale are not told from none
 
 
-def prior(frame: Frame, search: Search, settings: Settings) -> Frame:
+def prior(frame: Frame, search: ChipSearch, settings: Settings) -> Frame:
     """The frame with what a few chips tell of where the reference has the moving scene's ground.
 
     The probes are sought near the place that the scenes' own grids say, and then within 128 px of it. Where too few are
@@ -56,7 +56,7 @@ def prior(frame: Frame, search: Search, settings: Settings) -> Frame:
     return frame if agreed is None else replace(frame, prior=_affine(agreed, frame, search))
 
 
-def _agreed(points: TiePoints, frame: Frame, search: Search) -> TiePoints | None:
+def _agreed(points: TiePoints, frame: Frame, search: ChipSearch) -> TiePoints | None:
     """The probes that were found and agree, where they are enough."""
     found = points.take(points.used)
     if len(found) < _FEWEST:
@@ -70,7 +70,7 @@ def _agreed(points: TiePoints, frame: Frame, search: Search) -> TiePoints | None
     return found.take(good)
 
 
-def _affine(points: TiePoints, frame: Frame, search: Search) -> Affine:
+def _affine(points: TiePoints, frame: Frame, search: ChipSearch) -> Affine:
     """What probes tell, as the prior; without turn and scale where these hardly show over a chip."""
     side = search.side * frame.shrink
     ones = np.ones(len(points))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from matcher.aliases import Progress
 from matcher.alignment.accuracy import Figure, measure
-from matcher.alignment.chips import Search, corners, find
+from matcher.alignment.chips import ChipSearch, corners, find
 from matcher.alignment.frame import Frame, Side, frame
 from matcher.alignment.outliers import outliers
 from matcher.alignment.probes import prior
@@ -230,7 +230,7 @@ def _sought(laid: Frame, asked: Aligning, settings: Settings, progress: Progress
     """Tie points found, blunders told."""
     model = shipped() if settings.model is None else read_model(settings.model)
     roles = Roles.of(settings.band_names(laid.moving.source.shape(laid.moving.index)[2]))
-    search = Search(asked.side, asked.radius, asked.least, asked.prior, roles, settings.evidence, model)
+    search = ChipSearch(asked.side, asked.radius, asked.least, asked.prior, roles, settings.evidence, model)
     laid = prior(laid, search, settings)
     places = corners(laid, asked.side, asked.count)
     found: TiePoints | None = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from matcher.geo.place import Place, records
 
 if TYPE_CHECKING:
-    from matcher.locating.plan import Plan
+    from matcher.locating.plan import LocatePlan
 
 _HEADER = ("chip", "scene", "row", "col", "lon", "lat", "scale", "confidence", "reason")
 _INDEX_BYTES = 5.0  # a pixel searched: what the coarse-to-fine search keeps of the scenes
@@ -60,7 +60,7 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     ]
 
 
-def dry(planned: "Plan", outputs: Sequence[str]) -> str:
+def dry(planned: "LocatePlan", outputs: Sequence[str]) -> str:
     """What a run would read, search, hold and write."""
     from matcher.threads import usable_cores
 

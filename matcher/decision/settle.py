@@ -35,7 +35,7 @@ _LARGEST = 500.0  # a score beyond says no more: its odds would leave float64
 
 
 @dataclass(frozen=True)
-class Ground:
+class WindowedTargets:
     """Targets as `settle` sees them.
 
     Attributes
@@ -119,7 +119,7 @@ def settle_doubtful(
     return weighed
 
 
-def _ground(task: Task, side: tuple[int, int], index: Index | None) -> Ground:
+def _ground(task: Task, side: tuple[int, int], index: Index | None) -> WindowedTargets:
     """The targets that a patch of `side` fits into, with the colour of their windows."""
     targets = task.targets
     numbers = np.array(fitting(targets, side))
@@ -131,7 +131,7 @@ def _ground(task: Task, side: tuple[int, int], index: Index | None) -> Ground:
         values, starts = index.colour, index.colour_starts
     shapes = np.array([targets.shape(k)[:2] for k in numbers.tolist()])
     colours = Colours(values, starts.astype(np.int64), task.bands, task.model.colour)
-    return Ground(colours, numbers, shapes, side, task.model.odds)
+    return WindowedTargets(colours, numbers, shapes, side, task.model.odds)
 
 
 def settle(
@@ -139,7 +139,7 @@ def settle(
     weighed: Candidates,
     statistics: NDArray[np.float32],
     flat: NDArray[np.bool_],
-    ground: Ground,
+    ground: WindowedTargets,
 ) -> Candidates:
     """Candidates of patches in doubt anew, the answer first.
 
@@ -153,7 +153,7 @@ def settle(
         `matcher.decision.colour.statistics` of the patches.
     flat : ndarray (n,), bool
         Which of them have no texture.
-    ground : Ground
+    ground : WindowedTargets
 
     Returns
     -------
@@ -173,7 +173,9 @@ def settle(
 class _Chances:
     """Where one patch may lie: `found` its candidates, its density at every window, the level of its odds."""
 
-    def __init__(self, found: Candidates, density: NDArray[np.float64], level: float, ground: Ground) -> None:
+    def __init__(
+        self, found: Candidates, density: NDArray[np.float64], level: float, ground: WindowedTargets
+    ) -> None:
         self._found, self._density, self._ground = found, density, ground
         starts, area = ground.colours.starts[:-1], ground.steps[0] * ground.steps[1]
         numbers = [int(np.searchsorted(ground.numbers, t)) for t in found.target[0].tolist() if t >= 0]
@@ -227,7 +229,7 @@ class _Chances:
 
 
 def _answered(
-    found: Candidates, k: int, place: NDArray[np.int64], score: float, ground: Ground
+    found: Candidates, k: int, place: NDArray[np.int64], score: float, ground: WindowedTargets
 ) -> Candidates:
     """One patch's weighed candidates with the answer, in target k of the ground, first, and others as they were.
 
@@ -254,14 +256,14 @@ def _weighed(found: Candidates, target: int, place: NDArray[np.int64], score: fl
     return float(all_.score[0, here].max()) if here.any() else min(score, max(second, 0.0))
 
 
-def _cone(place: NDArray[np.int64], shape: tuple[int, ...], ground: Ground) -> NDArray[np.float64]:
+def _cone(place: NDArray[np.int64], shape: tuple[int, ...], ground: WindowedTargets) -> NDArray[np.float64]:
     """What each window of a grid of `shape` earns if `place` (y, x) is right: 1 there, 0 from the radius on."""
     y, x = (np.arange(n) * step - p for n, step, p in zip(shape, ground.steps, place, strict=True))
     out: NDArray[np.float64] = np.maximum(1 - np.hypot(y[:, np.newaxis], x) / RADIUS, 0)
     return out
 
 
-def _cone_about(reach: list[int], ground: Ground) -> NDArray[np.float64]:
+def _cone_about(reach: list[int], ground: WindowedTargets) -> NDArray[np.float64]:
     """What windows up to `reach` rows and columns away earn if the middle one is right."""
     size = tuple(2 * r + 1 for r in reach)
     return _cone(np.multiply(reach, ground.steps), size, ground)

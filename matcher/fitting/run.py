@@ -13,7 +13,7 @@ from matcher.errors import MatcherError
 from matcher.fitting.colours import ColourPairs
 from matcher.fitting.options import FitOptions
 from matcher.fitting.rounds import Progress, match_rounds
-from matcher.fitting.spectra import LEAST, SIDE, Spectra
+from matcher.fitting.spectra import LEAST, SIDE, MeanSpectra
 from matcher.fitting.trust import Held, enough, held_out
 from matcher.formats.series import Series, SeriesInput, iterate_series
 from matcher.imagery import Roles, read_stack
@@ -117,7 +117,7 @@ def fit_model(
         If a series cannot be read, or there are too few places of two dates to compare.
     """
     options = options or FitOptions()
-    spectra, pairs = Spectra(), ColourPairs()
+    spectra, pairs = MeanSpectra(), ColourPairs()
     names: tuple[str, ...] | None = None
     alike: dict[tuple[str, ...], dict[str, Path | Series]] = {}  # series by their bands, and file
     places = windows = 0
@@ -156,7 +156,7 @@ def fit_model(
 
 
 def _add_spectra(
-    spectra: Spectra, stack: NDArray[np.float32], roles: Roles, group: str, rng: np.random.Generator
+    spectra: MeanSpectra, stack: NDArray[np.float32], roles: Roles, group: str, rng: np.random.Generator
 ) -> int:
     """Windows of a place whose spectra were added."""
     size = [min(SIDE, length) for length in stack.shape[1:3]]

@@ -31,7 +31,7 @@ def spectrum(fields: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.bincount(ring.ravel(), energy.ravel(), FREQUENCIES) / count
 
 
-class Spectra:
+class MeanSpectra:
     """Mean spectra by kind of evidence and group of places, gathered window by window."""
 
     def __init__(self) -> None:

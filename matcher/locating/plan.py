@@ -86,7 +86,7 @@ class LocateOptions(MatchOptions, total=False):
 
 
 @dataclass(frozen=True)
-class Plan:
+class LocatePlan:
     """Opened and checked inputs, the searches they need, and what was left out (`Locating.skip_bad`).
 
     `ranges` are what the numbers of scenes and chips are, told once for all searches.
@@ -106,7 +106,7 @@ class Plan:
         return sum(len(s.tiles) * len(s.variants) for s in self.searches if s.variants[0].first)
 
 
-def plan(chips: Any, scenes: Any, settings: Settings | None = None, **options: Any) -> Plan:
+def plan(chips: Any, scenes: Any, settings: Settings | None = None, **options: Any) -> LocatePlan:
     """Open and check everything that `locate` needs, and say which searches it makes; takes and raises the same."""
     own = {field.name for field in fields(Locating)}
     asked = {key: value for key, value in options.items() if key in own}
@@ -158,7 +158,7 @@ def plan(chips: Any, scenes: Any, settings: Settings | None = None, **options: A
         )
     _warn_of_positions(patches, wanted.near)
     settings = replace(settings, bands=None, image_shape=None, patch_shape=None)
-    return Plan(patches, images, settings, wanted, made, tuple(bad))
+    return LocatePlan(patches, images, settings, wanted, made, tuple(bad))
 
 
 def _searches(

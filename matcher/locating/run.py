@@ -2,13 +2,12 @@
 
 import logging
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from affine import Affine
 
-from matcher.aliases import Progress
+from matcher.aliases import Advance, Progress
 from matcher.decision.reasons import IN_DOUBT, fault, fault_of_little, reason
 from matcher.evidence import channels, templates
 from matcher.formats.bandnames import named
@@ -16,7 +15,7 @@ from matcher.geo.place import Place
 from matcher.geo.resample import shrunk
 from matcher.imagery import Roles, tell_ranges, to_dn
 from matcher.locating.hits import Hit, apart, shares
-from matcher.locating.plan import LocateOptions, Plan, plan
+from matcher.locating.plan import LocateOptions, LocatePlan, plan
 from matcher.locating.tiles import Piece, read_shrunk
 from matcher.locating.variants import Laid, Search, constant
 from matcher.locating.weighing import Weighed, weighed
@@ -75,7 +74,7 @@ def locate(
     return run(planned, progress)
 
 
-def run(planned: Plan, progress: Progress | None = None) -> list[Place]:
+def run(planned: LocatePlan, progress: Progress | None = None) -> list[Place]:
     """Do what was planned; see `locate`."""
     hits: dict[int, list[Hit]] = {k: [] for k in range(len(planned.chips))}
     blank = {k for k in hits if constant(planned.chips[k])}
@@ -111,7 +110,7 @@ class _Progress:
             self._report(self._done, self._total)
 
 
-def _search(planned: Plan, search: Search, hits: dict[int, list[Hit]], report: Callable[[int], None]) -> None:
+def _search(planned: LocatePlan, search: Search, hits: dict[int, list[Hit]], report: Advance) -> None:
     """One search: its hits are added to those of the chips."""
     laid = Laid(planned.chips, search.variants).that_can_be_placed()
     if not len(laid):
@@ -140,7 +139,7 @@ def _search(planned: Plan, search: Search, hits: dict[int, list[Hit]], report: C
         ]
 
 
-def _candidates(job: Job, report: Callable[[int], None]) -> Candidates:
+def _candidates(job: Job, report: Advance) -> Candidates:
     """The best pieces of every chip of a job, all of one size."""
     which = list(range(len(job.patches)))
     return job.weigh(which, job.search(which, KEEP, report))
@@ -159,7 +158,7 @@ def _exact_peaks(hit: Hit, count: int) -> list[Hit]:
     ]
 
 
-def _places(planned: Plan, chip: int, hits: list[Hit]) -> list[Place]:
+def _places(planned: LocatePlan, chip: int, hits: list[Hit]) -> list[Place]:
     """The answer for one chip."""
     best = weighed(planned, hits)
     code = _reason(planned, chip, best)
@@ -177,7 +176,7 @@ def _places(planned: Plan, chip: int, hits: list[Hit]) -> list[Place]:
     ]
 
 
-def _shown(planned: Plan, best: Weighed) -> list[Hit]:
+def _shown(planned: LocatePlan, best: Weighed) -> list[Hit]:
     """A chip's places, best first, none on the ground of another; where several are asked for, further ones."""
     found = apart(planned.scenes, best.hits)
     if planned.asked.candidates == 1:
@@ -189,7 +188,7 @@ def _shown(planned: Plan, best: Weighed) -> list[Hit]:
     return [first, *apart(planned.scenes, [replace(first, score=math.inf), *out])[1:]]
 
 
-def _guess(planned: Plan, found: list[Hit]) -> str:
+def _guess(planned: LocatePlan, found: list[Hit]) -> str:
     """A refused chip's best place, in words."""
     if not found:
         return ""
@@ -198,7 +197,7 @@ def _guess(planned: Plan, found: list[Hit]) -> str:
     return f"; best guess: {planned.scenes.where(found[0].scene)}, row {row}, column {col}"
 
 
-def _reason(planned: Plan, chip: int, best: Weighed) -> str:
+def _reason(planned: LocatePlan, chip: int, best: Weighed) -> str:
     """Why a chip's answer is in doubt, or of what it has little to say; empty where neither is so."""
     if best.said is None:
         array = planned.chips[chip]
@@ -216,7 +215,7 @@ def _reason(planned: Plan, chip: int, best: Weighed) -> str:
     )
 
 
-def _place(planned: Plan, hit: Hit, rank: int, sure: float, reason: str) -> Place:
+def _place(planned: LocatePlan, hit: Hit, rank: int, sure: float, reason: str) -> Place:
     row, col = _refined(planned, hit)
     raster = planned.chips.rasters[hit.variant.chip]
     scene = planned.scenes.rasters[hit.scene]
@@ -239,7 +238,7 @@ def _place(planned: Plan, hit: Hit, rank: int, sure: float, reason: str) -> Plac
     )
 
 
-def _refined(planned: Plan, hit: Hit) -> tuple[float, float]:
+def _refined(planned: LocatePlan, hit: Hit) -> tuple[float, float]:
     """A hit's place to a fraction of a pixel of the search."""
     tiles = hit.search.tiles
     size = shrunk(planned.scenes.shape(hit.scene), tiles.shrink)
@@ -254,7 +253,7 @@ def _refined(planned: Plan, hit: Hit) -> tuple[float, float]:
     return found.row + top, found.col + left
 
 
-def _refused(planned: Plan, chip: int, sure: float, reason: str) -> Place:
+def _refused(planned: LocatePlan, chip: int, sure: float, reason: str) -> Place:
     raster = planned.chips.rasters[chip]
     nowhere = Affine.translation(math.nan, math.nan)
     size = (raster.height, raster.width)

@@ -9,7 +9,7 @@ from matcher.decision.confidence import confidence
 from matcher.decision.content import Content, content
 from matcher.imagery import Pictures
 from matcher.locating.hits import Hit, ordered, rival
-from matcher.locating.plan import Plan
+from matcher.locating.plan import LocatePlan
 from matcher.locating.tiles import TiledSource
 from matcher.search.candidates import Candidates, best_by_target
 from matcher.search.pyramid.exact_tiles import weigh
@@ -31,7 +31,7 @@ class Weighed:
     sure: float
 
 
-def weighed(planned: Plan, hits: list[Hit]) -> Weighed:
+def weighed(planned: LocatePlan, hits: list[Hit]) -> Weighed:
     """Hits of one chip in order, and how sure the first is.
 
     The search judges places within its pieces. What does not stand out is judged again by the ground about it in the
@@ -48,7 +48,7 @@ def weighed(planned: Plan, hits: list[Hit]) -> Weighed:
     return _in_order(planned, ordered([*anew, *rest]))
 
 
-def _in_order(planned: Plan, hits: list[Hit]) -> Weighed:
+def _in_order(planned: LocatePlan, hits: list[Hit]) -> Weighed:
     if not hits:
         return Weighed([], None, None, 0.0)
     best, second = hits[0], rival(planned.scenes, hits)
@@ -75,7 +75,7 @@ def _by_variant(hits: Sequence[Hit]) -> list[list[Hit]]:
     return out
 
 
-def _on_scene(planned: Plan, hits: list[Hit]) -> list[Hit]:
+def _on_scene(planned: LocatePlan, hits: list[Hit]) -> list[Hit]:
     """One or two hits of a variant, judged by the ground about them in their scenes."""
     first = hits[0]
     tiles = first.search.tiles

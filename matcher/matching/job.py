@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from matcher.aliases import Advance
 from matcher.errors import MatcherError
 from matcher.evidence import channels
 from matcher.formats.base import Source
@@ -19,7 +20,7 @@ from matcher.search.exhaustive import fits, search_everywhere
 from matcher.search.pyramid.cascade import search_pyramid
 from matcher.search.pyramid.exact_tiles import weigh
 from matcher.search.pyramid.index import Index
-from matcher.search.task import Report, Task
+from matcher.search.task import Task
 from matcher.settings import MIN_SIDE, MatchOptions, Settings, with_options
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Job:
     model: Model
 
     def search(
-        self, which: Sequence[int], keep: int, report: Report, index: Index | None = None
+        self, which: Sequence[int], keep: int, report: Advance, index: Index | None = None
     ) -> Candidates:
         """The `keep` best targets and places of some patches of one size; `index` as `build_indexes` makes it."""
         if self.settings.search == "exhaustive":

@@ -14,7 +14,7 @@ from matcher.formats.files import atomic_write
 from matcher.formats.npz import open_archive
 from matcher.formats.outputs import check_ending
 from matcher.formats.parquet import read_metadata, read_parquet, write_parquet
-from matcher.ranking.rankings import Grid, Ranking
+from matcher.ranking.rankings import Ranking, WindowGrid
 from matcher.ranking.trec import TREC_SUFFIXES, read_run, write_run
 
 SUFFIXES = (".npz", ".parquet", *TREC_SUFFIXES)
@@ -142,7 +142,7 @@ def _optional(held: Mapping[str, Any]) -> list[str]:
     return [key for pair in (_PLACE, _WINDOW) if all(one in held for one in pair) for key in pair]
 
 
-def _ranking(name: str, ids: NDArray[np.int64], rows: dict[str, NDArray], grid: Grid | None) -> Ranking:
+def _ranking(name: str, ids: NDArray[np.int64], rows: dict[str, NDArray], grid: WindowGrid | None) -> Ranking:
     """A ranking from a row a candidate: patch, image and score, and where known x, y, window_x, window_y."""
     if np.isnan(rows["score"]).any():
         raise FormatError(f"{name}: has a score that is NaN")
@@ -202,7 +202,7 @@ def _whole(name: str, key: str, values: NDArray) -> NDArray[np.int64]:
     return values.astype(np.int64)
 
 
-def _grid_arrays(grid: Grid) -> dict[str, NDArray[np.int64]]:
+def _grid_arrays(grid: WindowGrid) -> dict[str, NDArray[np.int64]]:
     return {
         "stride": np.array(grid.stride),
         "sides": grid.sides,
@@ -211,7 +211,7 @@ def _grid_arrays(grid: Grid) -> dict[str, NDArray[np.int64]]:
     }
 
 
-def _grid_of(name: str, ids: NDArray[np.int64], arrays: Mapping[str, NDArray]) -> Grid | None:
+def _grid_of(name: str, ids: NDArray[np.int64], arrays: Mapping[str, NDArray]) -> WindowGrid | None:
     """The grid of windows, its sides in the order of `ids`; None where it is not said."""
     if not all(key in arrays for key in _GRID):
         return None
@@ -228,7 +228,7 @@ def _grid_of(name: str, ids: NDArray[np.int64], arrays: Mapping[str, NDArray]) -
     except KeyError as error:
         raise FormatError(f"{name}: does not say the size of patch {error}") from None
     pairs = zip(numbers.tolist(), shapes.tolist(), strict=True)
-    return Grid(int(stride), {number: (height, width) for number, (height, width) in pairs}, sides)
+    return WindowGrid(int(stride), {number: (height, width) for number, (height, width) in pairs}, sides)
 
 
 def aligned(other: Ranking, ranking: Ranking, name: str = "the other scores") -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from matcher.placements import Placements
 
 
 @dataclass(frozen=True)
-class Grid:
+class WindowGrid:
     """Windows of the images at every so many pixels, of each patch's own size.
 
     A place (row or column of a corner) belongs to the nearest window, of two as near to the later one.
@@ -72,7 +72,7 @@ class Ranking:
         Higher is better; a log-likelihood ratio, nats, where the matcher made it; -inf where there is no candidate.
     corner : ndarray of int64, (n, m, 2), optional
         Row and column of the window, where windows are ranked.
-    grid : Grid, optional
+    grid : WindowGrid, optional
         All windows, where they are ranked.
     placed : bool
         Whether x and y are known: other methods' rankings may say images alone, and x and y are then -1.
@@ -84,7 +84,7 @@ class Ranking:
     y: NDArray[np.int64]
     score: NDArray[np.floating]
     corner: NDArray[np.int64] | None = None
-    grid: Grid | None = None
+    grid: WindowGrid | None = None
     placed: bool = True
 
     @property

@@ -11,7 +11,7 @@ from matcher.aliases import Progress
 from matcher.errors import SettingsError
 from matcher.evidence import Channel, channels, templates
 from matcher.matching.job import Job, prepare
-from matcher.ranking.rankings import Grid, Ranking
+from matcher.ranking.rankings import Ranking, WindowGrid
 from matcher.search.correlation import score_maps, target_bytes, target_spectra
 from matcher.search.exhaustive import fitting, search_everywhere
 from matcher.search.peaks import combined
@@ -100,7 +100,9 @@ def _windows(
     shapes = {int(k): job.targets.shape(n)[:2] for n, k in enumerate(job.targets.ids)}
     sides = np.array([job.patches.shape(k)[:2] for k in range(len(job.patches))], np.int64)
     x, y = best.place[..., 1], best.place[..., 0]
-    return Ranking(job.patches.ids, best.image, x, y, best.score, best.corner, Grid(stride, shapes, sides))
+    return Ranking(
+        job.patches.ids, best.image, x, y, best.score, best.corner, WindowGrid(stride, shapes, sides)
+    )
 
 
 class _Best:

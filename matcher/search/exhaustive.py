@@ -7,12 +7,13 @@ from itertools import chain, groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.aliases import Advance
 from matcher.evidence import Channel, channels, templates
 from matcher.imagery import Pictures, Roles
 from matcher.kernels.spectra import combine_peaks
 from matcher.search.candidates import APART, Candidates, best_by_target
 from matcher.search.correlation import BATCH, Spectra, score_maps, target_bytes, target_spectra
-from matcher.search.task import Report, Task
+from matcher.search.task import Task
 from matcher.threads import spread
 
 PRIOR_PLACES = 50.0  # the prior noise of a map counts as so many places; only tiny maps feel it
@@ -21,7 +22,7 @@ _TOGETHER = 32  # patches read at a time
 _MAP_BYTES = 20  # a pixel and kind of evidence: spectra of the products, maps, what they are summed to
 
 
-def search_everywhere(task: Task, which: Sequence[int], report: Report) -> Candidates:
+def search_everywhere(task: Task, which: Sequence[int], report: Advance) -> Candidates:
     """The best places of some patches of one shape.
 
     Parameters

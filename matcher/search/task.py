@@ -1,12 +1,9 @@
 """What a search is given: the pictures of both sides, and how to compare them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from matcher.imagery import Pictures, Roles
 from matcher.model import Model
-
-Report = Callable[[int], None]
 
 
 @dataclass(frozen=True)

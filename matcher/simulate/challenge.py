@@ -35,7 +35,7 @@ GROUP_HEADER = (
 TEST, TRAINING = 0, 1  # streams of places
 
 T = TypeVar("T")
-Progress = Callable[[str, int, int], None]
+StageProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def simulate(
     series: bool = False,
     patch_side: int = 64,
     threads: int | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> Simulated:
     """Write a challenge of a synthetic Earth with its answers, in the official form.
 
@@ -224,7 +224,7 @@ def _series_by_number(seed: int, size: int, number: int) -> NDArray[np.float16]:
     return make_series(seed, number, size)
 
 
-def _reported(items: Iterable[T], what: str, total: int, progress: Progress | None) -> Iterator[T]:
+def _reported(items: Iterable[T], what: str, total: int, progress: StageProgress | None) -> Iterator[T]:
     for done, item in enumerate(items, 1):
         yield item
         if progress is not None:

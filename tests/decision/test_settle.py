@@ -8,7 +8,7 @@ from scipy import stats
 
 import matcher
 from matcher.decision.colour import FREEDOM, LEAST, Colours
-from matcher.decision.settle import Ground, settle
+from matcher.decision.settle import WindowedTargets, settle
 from matcher.evidence.colour import BLOCKS, HAZE, NOISE, block, grid, statistics
 from matcher.model import shipped
 from matcher.search.candidates import Candidates
@@ -130,7 +130,7 @@ def ground_of(targets, side):
     starts = np.cumsum([0, *(m.shape[0] * m.shape[1] for m in made)])
     values = np.concatenate([m.reshape(-1, m.shape[-1]) for m in made])
     shapes = np.array([t.shape[:2] for t in targets])
-    return Ground(
+    return WindowedTargets(
         Colours(values, starts, NAMES, shipped().colour),
         np.arange(len(targets)),
         shapes,
@@ -226,7 +226,7 @@ class TestSettle:
             likely[0, spots] = rng.uniform(0.8, 1.2) * (0.8 if k % 2 == 0 else 1.0) / len(spots) * 100
             parts.append(likely.ravel())
         starts = np.cumsum([0, *map(len, parts)])
-        ground = Ground(
+        ground = WindowedTargets(
             Told(np.concatenate(parts), starts), np.arange(count) * 2, shapes, side, shipped().odds
         )
         which = rng.permutation(count)[:3]

@@ -21,7 +21,7 @@ from matcher.fitting.observed import COUNTS, Observed, observe
 from matcher.fitting.options import FitOptions
 from matcher.fitting.rounds import MOST
 from matcher.fitting.run import fit_model
-from matcher.fitting.spectra import SIDE, STEPS, Spectra, spectrum
+from matcher.fitting.spectra import SIDE, STEPS, MeanSpectra, spectrum
 from matcher.fitting.trust import STEEPEST, enough, fit_odds, fit_trust, held_out
 from matcher.imagery import Roles
 from matcher.model import FREQUENCIES, VERSION, Model, Odds, Trust, read_model, shipped
@@ -63,17 +63,17 @@ class TestSpectra:
         one, other = texture(60, 70, seed=1), texture(60, 70, seed=2) // 9 + 500
         alone = []
         for dn in (one, other):
-            spectra = Spectra()
+            spectra = MeanSpectra()
             spectra.add(dn, FOUR, "")
             alone.append(np.array(spectra.responses()["phase2"]))
-        both = Spectra()
+        both = MeanSpectra()
         for dn, group in ((one, "a"), (one, "a"), (one, "a"), (other, "b")):
             both.add(dn, FOUR, group)
         mean = np.sqrt(alone[0] * alone[1])
         assert both.responses()["phase2"] == pytest.approx(mean / mean.max(), abs=0.015)
 
     def test_one_band_has_no_ratio(self):
-        spectra = Spectra()
+        spectra = MeanSpectra()
         spectra.add(texture(60, 70, 1), Roles.of(("gray",)), "")
         assert sorted(spectra.responses()) == ["phase", "phase2"]
 

@@ -15,7 +15,7 @@ from matcher.formats.submission import read_submission, write_submission
 from matcher.matching.run import match
 from matcher.placements import Placements
 from matcher.ranking.files import read_ranking, write_ranking
-from matcher.ranking.rankings import Grid, Ranking, standing
+from matcher.ranking.rankings import Ranking, WindowGrid, standing
 from matcher.ranking.run import cells, retrieve
 
 
@@ -181,7 +181,7 @@ def test_errors_are_one_line(challenge, tmp_path):
 def test_cells_are_the_best_places_near_each_window():
     total = np.random.default_rng(2).random((23, 17))
     score, place, corner = cells(total, 6, 5)
-    grid = Grid(6, {5: (23 + 11, 17 + 11)}, np.array([[12, 12]]))
+    grid = WindowGrid(6, {5: (23 + 11, 17 + 11)}, np.array([[12, 12]]))
     assert grid.counts(0, 5) == (4, 3)
     assert len(score) == 12
     best = {}
@@ -195,7 +195,7 @@ def test_cells_are_the_best_places_near_each_window():
 
 
 def windows_of(score, corners, image):
-    grid = Grid(4, {3: (20, 20), 4: (20, 20)}, np.array([[8, 8]] * len(score)))
+    grid = WindowGrid(4, {3: (20, 20), 4: (20, 20)}, np.array([[8, 8]] * len(score)))
     corner = np.array(corners)
     return Ranking(
         np.arange(len(score)),

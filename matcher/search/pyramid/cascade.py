@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.aliases import Advance
 from matcher.errors import MatcherError
 from matcher.kernels.bits import CHUNK
 from matcher.kernels.slide import ROW_SHIFT
@@ -26,7 +27,7 @@ from matcher.search.pyramid.levels import (
     Hunt,
     Level,
 )
-from matcher.search.task import Report, Task
+from matcher.search.task import Task
 from matcher.threads import ahead
 
 Block = tuple[NDArray[np.int64], list[NDArray[np.float32]]]  # which patches, and their pixels
@@ -35,7 +36,7 @@ INDEX_SHARE = 0.7  # of the memory, for the codes of the targets
 
 
 def search_pyramid(
-    task: Task, which: Sequence[int], report: Report, index: Index | None = None
+    task: Task, which: Sequence[int], report: Advance, index: Index | None = None
 ) -> Candidates:
     """The best places of some patches of one shape, coarse to fine.
 
