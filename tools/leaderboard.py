@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from protocol import file_checksum
 
 import matcher
+from matcher.formats.outputs import file_checksum
 from matcher.scoring.comparison import Comparison
 from matcher.scoring.table import interval_cell
 

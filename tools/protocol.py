@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
+from matcher.formats.outputs import file_checksum
 from matcher.settings import DEFAULT_EVIDENCE, plugin_names
 
 VERSION = 1
@@ -118,15 +119,6 @@ def checksums(folder: Path) -> dict[str, str]:
             array_checksum(path) if path.suffix == ".npz" else file_checksum(path)
         )
     return out
-
-
-def file_checksum(path: Path) -> str:
-    """SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        for piece in iter(lambda: file.read(1 << 20), b""):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def array_checksum(path: Path) -> str:

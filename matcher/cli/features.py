@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from matcher.cli.options import Names, quiet_option, series_options
+from matcher.cli.options import bands_option, quiet_option, series_options
 from matcher.cli.output import emit, json_option
 from matcher.cli.paths import Read, Written
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--split", type=Read(), help="Use this split and not the series' own: one date will do.")
 @click.option("--save-split", type=Written(), help="Write the split (of one series) to .npz.")
 @click.option("--picture", type=Written(), help="Draw the split (of one series) to a file (extra plot).")
-@click.option("--bands", type=Names(), metavar="A,B,…", help="Names of the bands in order.")
+@bands_option
 @series_options
 @json_option
 @quiet_option

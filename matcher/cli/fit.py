@@ -4,11 +4,17 @@ from typing import Any
 
 import click
 
-from matcher.cli.options import MEMORY_HELP, SEED_HELP, Names, Size, quiet_option, series_options, spell_size
+from matcher.cli.options import (
+    SEED_HELP,
+    bands_option,
+    memory_option,
+    quiet_option,
+    series_options,
+    threads_option,
+)
 from matcher.cli.output import emit, json_option
 from matcher.cli.paths import Read, Written
 from matcher.cli.progress import reporting
-from matcher.settings import LEAST_MEMORY, Settings
 
 
 @click.command("fit")
@@ -30,17 +36,11 @@ from matcher.settings import LEAST_MEMORY, Settings
     show_default=True,
     help="How often patches are cut and sought, a side and choice of bands; 0 keeps the trust in scores that ships.",
 )
-@click.option("--bands", type=Names(), metavar="A,B,…", help="Names of the bands in order.")
+@bands_option
 @series_options
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help=SEED_HELP)
-@click.option("--threads", type=click.IntRange(1), help="Cores to use.  [default: all]")
-@click.option(
-    "--memory",
-    type=Size(LEAST_MEMORY),
-    default=spell_size(Settings.memory),
-    show_default=True,
-    help=MEMORY_HELP,
-)
+@threads_option
+@memory_option
 @json_option
 @quiet_option
 def command(series: tuple[str, ...], output: str, json_to: str | None, quiet: bool, **options: Any) -> None:

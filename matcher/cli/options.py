@@ -125,21 +125,32 @@ range_option = click.option(
     show_default=True,
     help="What the numbers are: dn is reflectance x 10,000, signed the challenge's [-1, 1], auto looks.",
 )
-EVIDENCE_HELP = f"What is compared, of {', '.join(EVIDENCE)}."
-MEMORY_HELP = "What may be held at once; answers do not depend on it."
+bands_option = click.option("--bands", type=Names(), metavar="A,B,…", help="Names of the bands in order.")
+evidence_option = click.option(
+    "--evidence",
+    type=Names(tuple(EVIDENCE), known_evidence),
+    metavar="A,B,…",
+    default=",".join(Settings.evidence),
+    show_default=True,
+    help=f"What is compared, of {', '.join(EVIDENCE)}.",
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), help="Cores to use.  [default: all that the process may use]"
+)
+memory_option = click.option(
+    "--memory",
+    type=Size(LEAST_MEMORY),
+    metavar="SIZE",
+    default=spell_size(Settings.memory),
+    show_default=True,
+    help="What may be held at once; answers do not depend on it.",
+)
 SEED_HELP = "Another number draws other windows."
 
 _MATCH_OPTIONS = (
     *_READING_OPTIONS,
     range_option,
-    click.option(
-        "--evidence",
-        type=Names(tuple(EVIDENCE), known_evidence),
-        metavar="A,B,…",
-        default=",".join(Settings.evidence),
-        show_default=True,
-        help=EVIDENCE_HELP,
-    ),
+    evidence_option,
     click.option(
         "--search",
         type=click.Choice(SEARCHES),
@@ -155,17 +166,8 @@ _MATCH_OPTIONS = (
         help="How much the pyramid searches: more finds more, slower.",
     ),
     click.option("--model", type=Read(), help="Fitted numbers of `matcher fit`.  [default: those that ship]"),
-    click.option(
-        "--threads", type=click.IntRange(1), help="Cores to use.  [default: all that the process may use]"
-    ),
-    click.option(
-        "--memory",
-        type=Size(LEAST_MEMORY),
-        metavar="SIZE",
-        default=spell_size(Settings.memory),
-        show_default=True,
-        help=MEMORY_HELP,
-    ),
+    threads_option,
+    memory_option,
 )
 
 

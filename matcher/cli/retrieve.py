@@ -5,20 +5,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from matcher.cli.options import (
-    EVIDENCE_HELP,
-    MEMORY_HELP,
-    Names,
-    Size,
+    bands_option,
     dry_run_option,
+    evidence_option,
+    memory_option,
     quiet_option,
     range_option,
-    spell_size,
+    threads_option,
 )
 from matcher.cli.output import emit, json_option, xy_order_option
 from matcher.cli.paths import Read, Written
 from matcher.cli.progress import reporting
 from matcher.errors import MatcherError, SettingsError
-from matcher.settings import EVIDENCE, LEAST_MEMORY, Settings, known_evidence
+from matcher.settings import Settings
 
 if TYPE_CHECKING:
     from matcher.placements import Placements
@@ -53,24 +52,11 @@ if TYPE_CHECKING:
     type=Read(),
     help="Another method's scores of the candidates, as exported: fuse them (needs --answers of some patches).",
 )
-@click.option("--bands", type=Names(), metavar="A,B,…", help="Names of the bands in order.")
+@bands_option
 @range_option
-@click.option(
-    "--evidence",
-    type=Names(tuple(EVIDENCE), known_evidence),
-    metavar="A,B,…",
-    default=",".join(Settings.evidence),
-    show_default=True,
-    help=EVIDENCE_HELP,
-)
-@click.option("--threads", type=click.IntRange(1), help="Cores to use.  [default: all]")
-@click.option(
-    "--memory",
-    type=Size(LEAST_MEMORY),
-    default=spell_size(Settings.memory),
-    show_default=True,
-    help=MEMORY_HELP,
-)
+@evidence_option
+@threads_option
+@memory_option
 @json_option
 @dry_run_option
 @quiet_option

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from matcher.cli.options import quiet_option, range_option, reading_options
+from matcher.cli.options import quiet_option, range_option, reading_options, threads_option
 from matcher.cli.output import emit, json_option
 from matcher.cli.paths import Read, Written
 from matcher.cli.progress import reporting
@@ -35,7 +35,7 @@ from matcher.settings import Settings
 @click.option("--picture", type=Written(), help="Draw ROC and precision-recall curves (extra plot).")
 @reading_options
 @range_option
-@click.option("--threads", type=click.IntRange(1), help="Cores to use.  [default: all]")
+@threads_option
 @json_option
 @quiet_option
 def command(

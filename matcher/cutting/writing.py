@@ -1,7 +1,6 @@
 """A challenge on the disk: images, patches, answers, and where every patch came from."""
 
 import csv
-import hashlib
 import json
 import tempfile
 import zipfile
@@ -17,6 +16,7 @@ from matcher.cutting.options import CutOptions
 from matcher.cutting.windows import cut_place
 from matcher.errors import MatcherError
 from matcher.formats.official import write_images, write_patches
+from matcher.formats.outputs import file_checksum
 from matcher.formats.series import Series
 from matcher.formats.submission import write_submission
 from matcher.imagery import to_official
@@ -112,7 +112,7 @@ class ChallengeWriter:
         stack.flush()
 
     def _write_manifest(self, count: int) -> None:
-        files = {path.name: _checksum(path) for path in sorted(self.folder.iterdir()) if path.is_file()}
+        files = {path.name: file_checksum(path) for path in sorted(self.folder.iterdir()) if path.is_file()}
         data = {
             "matcher": VERSION,
             "options": asdict(self.options),
@@ -132,11 +132,3 @@ def _read_back(
     for k in order:
         scratch.seek(int(starts[k]))
         yield np.frombuffer(scratch.read(sizes[k]), np.uint16).reshape(shapes[k])
-
-
-def _checksum(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        for piece in iter(lambda: file.read(1 << 20), b""):
-            digest.update(piece)
-    return digest.hexdigest()

@@ -194,7 +194,7 @@ class OutputFolder:
             key = _key(os.fspath(path))
             if key is not None and key in keys:
                 raise MatcherError(f"{path}: is {keys[key]}, which would be lost; name another folder")
-            if path.is_symlink() or not path.is_file() or _digest(path) not in own.get(name, ()):
+            if path.is_symlink() or not path.is_file() or file_checksum(path) not in own.get(name, ()):
                 raise MatcherError(
                     f"{path}: is there already, and not as this command wrote it: move it, or name another folder"
                 )
@@ -216,7 +216,7 @@ class OutputFolder:
 
     def wrote(self, name: str, content: AnyPath | None = None) -> None:
         """Put a file on the list: to be called before it is moved in from `content`, or when it is written."""
-        digest = _digest(Path(self.path / name if content is None else content))
+        digest = file_checksum(Path(self.path / name if content is None else content))
         try:
             with open(self._list, "a", encoding="utf-8") as file:
                 file.write(f"{digest}  {name}\n")
@@ -236,7 +236,14 @@ class OutputFolder:
         return out
 
 
-def _digest(path: Path) -> str:
+def file_checksum(path: Path) -> str:
+    """SHA-256 of a file's contents.
+
+    Raises
+    ------
+    MatcherError
+        If it cannot be read.
+    """
     digest = hashlib.sha256()
     try:
         with open(path, "rb") as file:

@@ -11,12 +11,13 @@ from matcher.cli import main
 from matcher.demo.sample import read_sample
 from matcher.formats.registry import added
 from tests.cli.forms import EIGHT_BIT, FORMS, OFFICIAL, save
-from tests.formats.test_readers import install_example
+from tests.plugin_packages import install_example
 
 pytest.importorskip("rasterio")
 pytest.importorskip("xarray")
 pytest.importorskip("zarr")
 
+EXAMPLE = Path(__file__).parents[2] / "docs" / "flatfiles"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reference.md"
 QUICK = ("GeoTIFF", "Zarr, an axis of bands", "a reader that a package adds")
 TOP, LEFT = 40, 70
@@ -146,7 +147,7 @@ def table():
 def packages(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("packages")
     added.cache_clear()
-    install_example(folder)
+    install_example(folder, EXAMPLE, "flat_files", "matcher.readers")
     monkeypatch.syspath_prepend(folder)
     yield
     added.cache_clear()

@@ -2,8 +2,6 @@
 
 import json
 import os
-import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,17 +14,11 @@ from matcher.evidence import Channel, channels, gradient_phase, kind
 from matcher.evidence.plugins import load_plugin
 from matcher.imagery import Roles
 from matcher.settings import Settings, plugin_names
+from tests.plugin_packages import install, install_example
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "histograms"
+GROUP = "matcher.evidence"
 ROLES = Roles.of(("red", "green", "blue", "nir"))
-
-
-def install(folder, name, value):
-    """What pip leaves of a package with one entry point."""
-    info = folder / f"{name}-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[matcher.evidence]\n{value}\n")
 
 
 @pytest.fixture
@@ -48,7 +40,7 @@ def test_a_package_adds_evidence(packages):
         "def red(dn, valid, roles):\n"
         "    return [Channel('red', (dn[..., roles.red][None],), centred=True, weight=1.0)]\n"
     )
-    install(packages, "mine", "a-red = mine:red")
+    install(packages, "mine", GROUP, "a-red = mine:red")
     assert plugin_names() == ("a-red",)
     assert Settings(evidence="a-red,phase").evidence == ("phase", "a-red")
     dn = np.random.default_rng(0).uniform(100, 900, (20, 30, 4)).astype(np.float32)
@@ -66,7 +58,7 @@ def test_a_package_whitens_its_templates_and_knows_a_full_window(packages):
         "    fields = (dn[..., :2] > 500).transpose(2, 0, 1)\n"
         "    return [Channel('edges', (fields,), False, 1.0, response=(0.5, 1.0), energy=2.0)]\n"
     )
-    install(packages, "ours", "edges = ours:edges")
+    install(packages, "ours", GROUP, "edges = ours:edges")
     dn = np.random.default_rng(0).uniform(100, 900, (20, 30, 4)).astype(np.float32)
     (found,) = channels(dn, ROLES, ("edges",))
     assert found.stacks[0].dtype == np.float32
@@ -89,7 +81,7 @@ def test_a_package_whitens_its_templates_and_knows_a_full_window(packages):
 def test_evidence_that_does_not_work(packages, code, said):
     name = f"bad{abs(hash(code))}"
     (packages / f"{name}.py").write_text(code)
-    install(packages, name, f"f = {name}:f")
+    install(packages, name, GROUP, f"f = {name}:f")
     with pytest.raises(SettingsError, match=said):
         channels(np.ones((20, 20, 4), np.float32), ROLES, ("f",))
 
@@ -99,19 +91,15 @@ def test_evidence_that_is_missing_or_doubled(packages):
         Settings(evidence="nothing")
     with pytest.raises(SettingsError, match="there are: none"):
         load_plugin("nothing")
-    install(packages, "one", "f = one:f")
-    install(packages, "two", "f = two:f")
+    install(packages, "one", GROUP, "f = one:f")
+    install(packages, "two", GROUP, "f = two:f")
     with pytest.raises(SettingsError, match="one package"):
         load_plugin("f")
 
 
 def test_the_worked_example(tmp_path):
     """As docs/protocol.md has it: installed, matched alone, compared, and fused with the matcher's own ranking."""
-    shutil.copy(EXAMPLE / "local_histograms.py", tmp_path)
-    entry = re.search(
-        r'\[project\.entry-points\."matcher\.evidence"\]\n(.*)', (EXAMPLE / "pyproject.toml").read_text()
-    )
-    install(tmp_path, "matcher_histograms", entry[1].replace('"', ""))
+    install_example(tmp_path, EXAMPLE, "local_histograms", GROUP)
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]),

@@ -2,8 +2,6 @@
 
 import json
 import os
-import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,17 +13,11 @@ from matcher.demo.sample import read_sample
 from matcher.errors import FormatError
 from matcher.formats.opening import open_images
 from matcher.formats.registry import added, files_of, readable
+from tests.plugin_packages import install, install_example
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "flatfiles"
+GROUP = "matcher.readers"
 NAMES = ["red", "green", "blue", "nir"]
-
-
-def install(folder, name, value):
-    """What pip leaves of a package with one entry point."""
-    info = folder / f"{name}-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[matcher.readers]\n{value}\n")
 
 
 @pytest.fixture
@@ -34,14 +26,6 @@ def packages(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     yield tmp_path
     added.cache_clear()
-
-
-def install_example(folder):
-    shutil.copy(EXAMPLE / "flat_files.py", folder)
-    entry = re.search(
-        r'\[project\.entry-points\."matcher\.readers"\]\n(.*)', (EXAMPLE / "pyproject.toml").read_text()
-    )
-    install(folder, "matcher_flatfiles", entry[1].replace('"', ""))
 
 
 def write_flat(path, array, corner=None):
@@ -59,7 +43,7 @@ def write_flat(path, array, corner=None):
 
 
 def test_a_package_adds_a_form(packages):
-    install_example(packages)
+    install_example(packages, EXAMPLE, "flat_files", GROUP)
     (packages / "data").mkdir()
     array = np.random.default_rng(0).integers(1, 4000, (30, 40, 4)).astype(np.uint16)
     path = write_flat(packages / "data" / "7.flat", array, (600000, 5700000))
@@ -90,7 +74,7 @@ def test_a_package_adds_a_form(packages):
 def test_readers_that_do_not_work(packages, code, said):
     name = f"bad{abs(hash(code))}"
     (packages / f"{name}.py").write_text(code)
-    install(packages, name, f"r = {name}:R")
+    install(packages, name, GROUP, f"r = {name}:R")
     np.save(packages / "a.npy", np.ones((1, 4, 4, 1), np.uint8))
     assert len(open_images(packages / "a.npy")) == 1  # what ships needs no other
     with pytest.raises(FormatError, match=f"reader 'r': .*{said}"):
@@ -99,7 +83,7 @@ def test_readers_that_do_not_work(packages, code, said):
 
 def test_commands_read_it(tmp_path):
     """Match, what changed, and places on Earth, in processes of their own."""
-    install_example(tmp_path)
+    install_example(tmp_path, EXAMPLE, "flat_files", GROUP)
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]),

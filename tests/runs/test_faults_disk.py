@@ -33,21 +33,6 @@ from tests.runs_common import (
 pytestmark = pytest.mark.usefixtures("one_core")
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return write_inputs(tmp_path_factory.mktemp("world"))
-
-
-@pytest.fixture(scope="module")
-def whole(world, tmp_path_factory):
-    return expected_outputs(tmp_path_factory.mktemp("whole"), *world)
-
-
-@pytest.fixture(scope="module")
-def answers(world):
-    return matcher.match(*world)
-
-
 def put_out(monkeypatch, layer):
     monkeypatch.setattr(files, "layer", layer)
     return layer

@@ -27,22 +27,6 @@ from tests.runs_common import SMALL, Answering, expected_outputs, outputs, pictu
 pytestmark = pytest.mark.usefixtures("one_core")
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("world")
-    return write_inputs(folder)
-
-
-@pytest.fixture(scope="module")
-def whole(world, tmp_path_factory):
-    return expected_outputs(tmp_path_factory.mktemp("whole"), *world)
-
-
-@pytest.fixture(scope="module")
-def answers(world):
-    return matcher.match(*world)
-
-
 def cli(*arguments):
     return CliRunner().invoke(main, [str(a) for a in arguments])
 
