@@ -117,10 +117,8 @@ def state(*more: Path) -> str:
     `more` are files that they also come from.
     """
     digest = hashlib.sha256()
-    files = [*PACKAGE.glob("*.py"), *more]
-    for part in ("data", "evidence", "kernels", "pyramid"):
-        files += [path for path in (PACKAGE / part).rglob("*") if path.suffix in (".py", ".npz", ".json")]
-    for path in sorted(files):
+    files = [path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".npz", ".json")]
+    for path in sorted([*files, *more]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
