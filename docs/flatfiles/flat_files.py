@@ -6,6 +6,7 @@ and transform (a, b, c, d, e, f). Pixels lie row by row, the bands of a pixel be
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ class FlatReader(RasterForm):
 
     def entries(self, paths: Sequence[str]) -> list[Entry]:
         """A raster a file, opened when it is its turn."""
-        return [Entry(path, lambda bands, path=path: raster(path, bands)) for path in paths]
+        return [Entry(path, partial(raster, path)) for path in paths]
 
 
 def raster(path: str, wanted: Sequence[str] | None) -> Raster:

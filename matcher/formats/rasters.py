@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from matcher.errors import FormatError
@@ -34,10 +35,7 @@ class RasterReader(RasterForm):
 
     def entries(self, paths: Sequence[str]) -> list[Entry]:
         """Files, products, and files of a band each that are one raster."""
-        return [
-            Entry(name, lambda bands, name=name, files=files: _open_group(name, files, bands))  # type: ignore[misc]
-            for name, files in _grouped(list(paths))
-        ]
+        return [Entry(name, partial(_open_group, name, files)) for name, files in _grouped(list(paths))]
 
     def files(self, path: str) -> list[str]:
         """All files of a product; of a raster also what GDAL reads beside it: masks, world files, a VRT's parts."""

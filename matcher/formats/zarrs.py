@@ -11,6 +11,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -61,10 +62,7 @@ def _entries(path: str) -> list[Entry]:
 
         return [Entry(path, fail)]
     names = [path] if len(dates) == 1 else [f"{path}, {date}" for date in dates]
-    return [
-        Entry(name, lambda bands, k=k, name=name: _raster(path, k, name, bands))  # type: ignore[misc]
-        for k, name in enumerate(names)
-    ]
+    return [Entry(name, partial(_raster, path, k, name)) for k, name in enumerate(names)]
 
 
 def _raster(path: str, date: int, name: str, bands: Sequence[str] | None) -> Raster:
