@@ -93,6 +93,16 @@ log = logging.getLogger("matcher")
     type=Filled(file_okay=False),
     help="Write chips as GeoTIFFs in place to DIR.",
 )
+@click.option(
+    "--report",
+    "page",
+    type=Written(),
+    metavar="FILE",
+    help="Write one page, .html: each chip in its surroundings, its rivals, and a map.",
+)
+@click.option(
+    "--false-colour", is_flag=True, help="On the page, near infrared, red, green as red, green, blue."
+)
 @skip_bad_option
 @dry_run_option
 @match_options
@@ -102,8 +112,11 @@ def command(
     outputs: tuple[str, ...],
     json_to: str | None,
     folder: str | None,
+    page: str | None,
+    false_colour: bool,
     dry_run: bool,
     rotations: str | None,
+    candidates: int,
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -117,7 +130,7 @@ def command(
     """
     from matcher.cli.locate_text import dry, table
     from matcher.formats.files import atomic_write
-    from matcher.formats.outputs import OutputFolder
+    from matcher.formats.outputs import OutputFolder, check_ending
     from matcher.formats.placefiles import (
         GEOREFERENCED,
         check_suffix,
@@ -126,14 +139,20 @@ def command(
         write_places,
     )
     from matcher.geo.place import records
-    from matcher.locating.run import plan, run
+    from matcher.locating.run import plan, ranged, run
 
     chips, scenes = split(files)
     for output in outputs:
         check_suffix(output)
+    wanted = candidates
+    if page is not None:
+        from matcher.report.located_cards import RIVALS
+
+        check_ending(page, "pages", (".html",))
+        wanted = max(candidates, RIVALS)
     with reporting(quiet) as progress:
         try:
-            planned = plan(chips, scenes, rotations=_angles(rotations), **options)
+            planned = plan(chips, scenes, rotations=_angles(rotations), candidates=wanted, **options)
         except MatcherError as error:
             raise type(error)(f"{error}{_taken(chips, scenes, files)}") from None
         if _differ(planned.chips):
@@ -144,22 +163,37 @@ def command(
             names = georeferenced_names([raster.name for raster in planned.chips.rasters])
             OutputFolder(folder, GEOREFERENCED).check(names.values(), files)
         if not dry_run:
-            places = run(planned, progress)
+            planned = ranged(planned)
+            every = run(planned, progress)
     for one in planned.skipped:
         click.echo(f"matcher: skipped: {one}", err=True)
     if dry_run:
-        click.echo(dry(planned, [*outputs, *([folder] if folder else [])]))
+        click.echo(dry(planned, [*outputs, *([folder] if folder else []), *([page] if page else [])]))
         return
+    places = [place for place in every if place.rank <= candidates]
     for output in outputs:
         write_places(output, places)
     written = write_georeferenced(folder, places, planned.chips, files) if folder else []
+    if page is not None:
+        from matcher.report.located import write_located
+
+        write_located(
+            page,
+            every,
+            planned.chips,
+            planned.scenes,
+            settings=planned.settings,
+            ranges=planned.ranges,
+            false_colour=false_colour,
+        )
     text = json.dumps(records(places), indent=2, allow_nan=False)
     if json_to not in (None, "-"):
         with atomic_write(str(json_to), "w") as file:
             file.write(text + "\n")
     click.echo(text if json_to == "-" else table(places))
     if not quiet:
-        for path in [*outputs, *([f"{folder}: {len(written)} GeoTIFFs"] if folder else [])]:
+        made = [f"{folder}: {len(written)} GeoTIFFs"] if folder else []
+        for path in [*outputs, *made, *([page] if page else [])]:
             click.echo(f"matcher: {path}", err=True)
     found = any(place.rank for place in places)
     if not found:

@@ -79,8 +79,7 @@ def run(planned: LocatePlan, progress: Progress | None = None) -> list[Place]:
     hits: dict[int, list[Hit]] = {k: [] for k in range(len(planned.chips))}
     blank = {k for k in hits if constant(planned.chips[k])}
     sure: set[int] = set()
-    if planned.settings.value_range == "auto":
-        planned = replace(planned, ranges=tell_ranges(planned.searches[0].tiles, planned.chips))
+    planned = ranged(planned)
     tell = _Progress(progress, planned.pairs)
     with limited(planned.settings.threads):
         for search in planned.searches:
@@ -95,6 +94,13 @@ def run(planned: LocatePlan, progress: Progress | None = None) -> list[Place]:
         if sure:
             log.info("rotations: %d of %d chips are sure and are not turned further", len(sure), len(hits))
         return [place for k in range(len(planned.chips)) for place in _places(planned, k, hits[k])]
+
+
+def ranged(planned: LocatePlan) -> LocatePlan:
+    """What was planned, with what the numbers of scenes and chips are told where nobody said."""
+    if planned.settings.value_range != "auto" or planned.ranges is not None:
+        return planned
+    return replace(planned, ranges=tell_ranges(planned.searches[0].tiles, planned.chips))
 
 
 class _Progress:
@@ -170,8 +176,9 @@ def _places(planned: LocatePlan, chip: int, hits: list[Hit]) -> list[Place]:
         return [_refused(planned, chip, best.sure, code)]
     shown = _shown(planned, best)[: planned.asked.candidates]
     parts = shares(best.sure, [hit.score for hit in shown])
+    first = best.hits[0].score  # the same however many places are asked for
     return [
-        _place(planned, hit, n + 1, part, "" if n else code)
+        _place(planned, replace(hit, score=min(hit.score, first)), n + 1, part, "" if n else code)
         for n, (hit, part) in enumerate(zip(shown, parts, strict=True))
     ]
 

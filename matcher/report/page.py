@@ -106,7 +106,7 @@ def write_report(
     if told is not None:
         log.warning("%s", told)
     errors = None if truth is None else _errors(result, truth)
-    shown = _choose(_doubt(result, errors), gallery)
+    shown = choose(_doubt(result, errors), gallery)
     true = _true(result, truth, errors, pictures)
     data = {
         "rows": _rows(result, truth, errors),
@@ -173,7 +173,7 @@ def _doubt(result: Result, errors: NDArray[np.float64] | None) -> NDArray[np.flo
     return np.zeros(len(result)) if errors is None else -np.nan_to_num(errors, nan=-1.0, posinf=1e9)
 
 
-def _choose(doubt: NDArray[np.floating], count: int) -> NDArray[np.int64]:
+def choose(doubt: NDArray[np.floating], count: int) -> NDArray[np.int64]:
     """Which matches have pictures: three in four the most in doubt, the others spread over the rest."""
     order = np.argsort(doubt, kind="stable")
     if len(order) <= count:

@@ -20,7 +20,7 @@ def colours(picture: NDArray, false_colour: bool) -> NDArray[np.uint8]:
 
     With `false_colour`, near infrared, red and green of four bands are shown as red, green and blue: plants are red.
     """
-    return stretch(_chosen(picture, false_colour))
+    return stretch(chosen(picture, false_colour))
 
 
 def alike(pictures: Sequence[NDArray], false_colour: bool) -> list[NDArray[np.uint8]]:
@@ -29,13 +29,19 @@ def alike(pictures: Sequence[NDArray], false_colour: bool) -> list[NDArray[np.ui
     The darkest picture says what is white, so that cloud in one leaves the ground of another to be seen, but no less
     than a sixth of what the brightest says.
     """
-    shown = [_chosen(picture, false_colour) for picture in pictures]
-    lows, highs = zip(*map(own_limits, shown), strict=True)
-    limits = min(lows), max(min(highs), max(highs) / 6)
+    shown = [chosen(picture, false_colour) for picture in pictures]
+    limits = joint_limits(shown)
     return [stretch(picture, limits) for picture in shown]
 
 
-def _chosen(picture: NDArray, false_colour: bool) -> NDArray:
+def joint_limits(pictures: Sequence[NDArray]) -> tuple[float, float]:
+    """What is black and what is white in all of some pictures; see `alike`."""
+    lows, highs = zip(*map(own_limits, pictures), strict=True)
+    return min(lows), max(min(highs), max(highs) / 6)
+
+
+def chosen(picture: NDArray, false_colour: bool) -> NDArray:
+    """The bands that are shown as red, green and blue."""
     return picture[..., [3, 0, 1]] if false_colour and picture.shape[2] >= 4 else picture
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from matcher.report.page import write_report
+from tests.report import test_located_page as located
 from tests.report.test_report_page import CHROMIUM, made
 
 pytestmark = [
@@ -70,6 +71,16 @@ def violations(page):
     )
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
     return [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found]
+
+
+@pytest.fixture(scope="module")
+def page_of_chips(tmp_path_factory):
+    """Of chips found in scenes."""
+    pytest.importorskip("rasterio")
+    folder = tmp_path_factory.mktemp("located")
+    located.files(folder)
+    located.made(folder)
+    return folder / "page.html"
 
 
 @pytest.fixture(scope="module")
@@ -155,3 +166,41 @@ def test_a_lone_chart_does_not_fill_the_page(pages, opened):
     page = opened(pages / "plain.html")
     assert page.locator(".chart").count() == 1
     assert page.locator(".chart").bounding_box()["width"] < DESKTOP[0] / 2
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_chips_in_scenes(page_of_chips, opened, size, scheme):
+    page = opened(page_of_chips, size, scheme)
+    assert violations(page) == []
+    wide = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    assert wide[0] <= wide[1]
+    words = page.evaluate(OVER.replace("#plots svg", ".ground-map svg"))[0]
+    for one, other in combinations(words, 2):
+        assert one[3] <= other[1] or other[3] <= one[1] or one[4] <= other[2] or other[4] <= one[2], (
+            one,
+            other,
+        )
+    drawn = page.evaluate(
+        "[...document.querySelectorAll('.card img')].map((i) => i.decode().then(() => i.naturalWidth))"
+    )
+    assert len(drawn) == 7
+    page.locator("#which").select_option("none")
+    assert page.locator(".card:visible").count() == 1
+    assert page.locator("#count").inner_text() == "1 of 3 shown"
+    page.locator("#which").select_option("all")
+    page.locator("#sort").select_option("sure")
+    assert page.locator(".card h3").all_inner_texts() == ["none.tif", "b.tif", "a.tif"]
+
+
+def test_the_map_and_the_skip_link_lead_to_chips(page_of_chips, opened):
+    page = opened(page_of_chips)
+    page.keyboard.press("Tab")
+    assert page.evaluate(FOCUS) == "Skip to the chips"
+    page.keyboard.press("Enter")
+    assert page.evaluate(FOCUS) == "gallery"
+    page.locator("#which").select_option("none")
+    page.locator(".ground-map a").nth(1).focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.activeElement.id === 'chip-1'")
+    assert page.locator("#chip-1").is_visible()  # though it was not among those shown

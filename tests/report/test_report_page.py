@@ -18,7 +18,7 @@ from matcher.cli import main
 from matcher.errors import MatcherError
 from matcher.formats.submission import write_submission
 from matcher.placements import Placements
-from matcher.report.page import _choose, write_report
+from matcher.report.page import choose, write_report
 from matcher.report.thumbs import alike, colours, pack, webp
 from matcher.result import Result, read_details
 
@@ -211,7 +211,7 @@ def test_a_thousand_patches_fit_5_mb(tmp_path):
 
 
 def test_more_patches_than_pictures():
-    chosen = _choose(np.linspace(0, 1, 100)[::-1], 20)
+    chosen = choose(np.linspace(0, 1, 100)[::-1], 20)
     assert len(set(chosen.tolist())) == 20
     assert chosen[:15].tolist() == list(range(99, 84, -1))
     assert 0 in chosen
