@@ -160,7 +160,7 @@ def draw(path, dn, truth, said):
     """The test date, the labels and the segmentation side by side."""
     from PIL import Image
 
-    from matcher.report.gallery import stretch
+    from matcher.formats.thumbs import stretch
 
     colours = np.array([(50, 110, 220), (220, 60, 50), (235, 210, 110), (30, 120, 50), (0, 0, 0)], np.uint8)
     Image.fromarray(np.hstack([stretch(dn), colours[truth], colours[said]])).save(path, quality=80)

@@ -2,13 +2,20 @@
 
 import os
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import MatcherError
+from matcher.formats.base import Source
+from matcher.formats.details import Names
+from matcher.formats.notebook import ROWS, pictures, table, window
+from matcher.formats.raster import file_names
 from matcher.placements import Placements
 from matcher.settings import check_confidence
+
+_SURE = 0.9
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,9 @@ class Result(Placements):
     reason: tuple[str, ...]
     refused: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
 
+    _files: ClassVar[Names | None] = None  # of each result, set by `naming`
+    _pictures: ClassVar[tuple[Source, Source] | None] = None  # of each result, set by `showing`
+
     def __post_init__(self) -> None:
         if len(self.refused) != len(self.ids):
             object.__setattr__(self, "refused", np.zeros(len(self.ids), bool))
@@ -50,7 +60,60 @@ class Result(Placements):
     def refuse(self, min_confidence: float) -> "Result":
         """The same answers, those less sure than `min_confidence` (0 to 1) refused."""
         check_confidence(min_confidence)
-        return replace(self, refused=self.confidence < np.float32(min_confidence))
+        out = replace(self, refused=self.confidence < np.float32(min_confidence))
+        for name in ("_files", "_pictures"):
+            object.__setattr__(out, name, getattr(self, name))
+        return out
+
+    def showing(self, images: Source, patches: Source) -> "Result":
+        """The same answers with what was matched: notebooks show the pictures, and details name their files."""
+        out = self.naming((file_names(patches), file_names(images)))
+        object.__setattr__(out, "_pictures", (images, patches))
+        return out
+
+    def naming(self, files: Names) -> "Result":
+        """The same answers with what the files of patches and images are called, which details then say."""
+        out = replace(self)
+        object.__setattr__(out, "_files", files)
+        return out
+
+    def _repr_html_(self) -> str:
+        """The least sure answers as a table, with the pictures where they are at hand (`showing`)."""
+        least = np.argsort(self.confidence, kind="stable")[:ROWS].tolist()
+        heads = ["patch", "image", "x", "y", "confidence", "reason"]
+        rows: list[list[object]] = [[*self._told(n)] for n in least]
+        if self._pictures is not None:
+            heads = ["", "found", *heads]
+            rows = [[*self._drawn(n), *row] for n, row in zip(least, rows, strict=True)]
+        sure = int((self.confidence >= _SURE).sum())
+        which = f"; the {len(least)} least sure" if len(least) < len(self) else ""
+        return table(heads, rows, f"{len(self)} answers, {sure} with confidence {_SURE} and above{which}")
+
+    def _told(self, n: int) -> list[object]:
+        patches, images = self._files or ({}, {})
+        patch, image = int(self.ids[n]), int(self.image[n])
+        out: list[object] = [f"{patch} {patches.get(patch, '')}", f"{image} {images.get(image, '')}"]
+        if self.refused[n]:
+            out[1] = "none of these"
+        where: list[object] = ["", ""] if self.refused[n] else [int(self.x[n]), int(self.y[n])]
+        return [*out, *where, f"{self.confidence[n]:.3f}", self.reason[n]]
+
+    def _drawn(self, n: int) -> list[object]:
+        """The patch and the window found, as images; empty cells where there is none."""
+        assert self._pictures is not None
+        images, patches = self._pictures
+        at = np.flatnonzero(patches.ids == self.ids[n])
+        if not len(at):
+            return ["", ""]
+        own = patches[int(at[0])]
+        shown, names = [own], [f"patch {self.ids[n]}"]
+        there = np.flatnonzero(images.ids == self.image[n])
+        if len(there) and not self.refused[n]:
+            found = window(images, int(there[0]), (int(self.y[n]), int(self.x[n])), own.shape[:2])
+            if found is not None:
+                shown, names = [own, found], [*names, f"found for patch {self.ids[n]}"]
+        drawn: list[object] = [*pictures(shown, names)]
+        return [*drawn, ""][:2]
 
     def to_submission(self, path: str | os.PathLike[str], *, xy_order: str = "xy") -> None:
         """Write the answers in the official form; see `matcher.formats.submission.write_submission`."""
@@ -65,10 +128,10 @@ class Result(Placements):
         write_submission(path, self, xy_order=xy_order)
 
     def to_details(self, path: str | os.PathLike[str]) -> None:
-        """Write every column as CSV; see `matcher.formats.details.write_columns`."""
+        """Write every column as CSV, with files' names if there are; see `matcher.formats.details.write_columns`."""
         from matcher.formats.details import write_columns
 
-        write_columns(path, vars(self))
+        write_columns(path, vars(self), self._files)
 
 
 def read_details(path: str | os.PathLike[str]) -> Result:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matcher.changing.detect import PRIOR, Change, find_change
+from matcher.changing.detect import CLASSES, PRIOR, Change, find_change
 from matcher.errors import MatcherError
+from matcher.formats.notebook import pictures, table
 from matcher.formats.opening import open_pair
 from matcher.formats.raster import RasterSource
 from matcher.formats.submission import read_submission
@@ -43,6 +44,14 @@ class Found:
     y: int
     change: Change
     georef: Grid | None
+
+    def _repr_html_(self) -> str:
+        """The patch and the window it lies on, and the shares of what changed, as notebooks show them."""
+        patch, window = pictures([self.change.patch, self.change.window], ["patch", "window"])
+        shares = self.change.shares()
+        cells = [patch, window, *(f"{shares[name]:.3f}" for name in CLASSES[1:])]
+        note = f"patch {self.patch} in image {self.image}, x {self.x}, y {self.y}"
+        return table(["patch", "window", *CLASSES[1:]], [cells], note)
 
 
 def change(

@@ -1,5 +1,7 @@
 """``matcher change``: what changed between patches and the windows found for them."""
 
+import csv
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -65,7 +67,9 @@ def command(
     """
     from matcher.changing.detect import CLASSES
     from matcher.changing.run import change
-    from matcher.formats.opening import open_patches
+    from matcher.formats.details import FILES
+    from matcher.formats.opening import open_pair, open_patches
+    from matcher.formats.raster import file_names
     from matcher.formats.submission import read_submission
     from matcher.matching.run import match
     from matcher.report.change import ChangeFolder
@@ -82,12 +86,17 @@ def command(
             folder = ChangeFolder(output, ids, forms, read)
         if found is None:
             found = _only(match(images, patches, settings, progress=progress), wanted)
-        click.echo("Patch ID,Result,dy,dx," + ",".join(CLASSES[1:]))
+        pair = open_pair(images, patches, settings)
+        names = [file_names(source) for source in reversed(pair[:2])]
+        heads = ["Patch ID", "Result", "dy", "dx", *CLASSES[1:], *(FILES if any(names) else ())]
+        table = csv.writer(sys.stdout, lineterminator="\n")
+        table.writerow(heads)
         for one in change(images, patches, found, settings, threshold=threshold, prior=prior):
             shares = one.change.shares()
             dy, dx = one.change.shift
-            row = ",".join(f"{shares[name]:.4f}" for name in CLASSES[1:])
-            click.echo(f"{one.patch},{one.image} {one.x} {one.y},{dy:.2f},{dx:.2f},{row}")
+            row = [f"{one.patch}", f"{one.image} {one.x} {one.y}", f"{dy:.2f}", f"{dx:.2f}"]
+            files = [names[0].get(one.patch, ""), names[1].get(one.image, "")] if any(names) else []
+            table.writerow([*row, *(f"{shares[name]:.4f}" for name in CLASSES[1:]), *files])
             if folder is not None:
                 folder.write(one)
 

@@ -78,4 +78,4 @@ def command(
         data = {method: {part: c.to_dict() for part, c in parts.items()} for method, parts in judged.items()}
         emit(account_text(judged), data, json_to, [])
     if output is not None or given.same is None:
-        write_verdicts(output, verdicts)
+        write_verdicts(output, verdicts, given)

@@ -18,10 +18,15 @@ DETAILS = (
 )  # fmt: skip
 
 
+FILES = ("patch_file", "image_file")  # columns of details whose pictures are files of their own
 _NONE = "none"  # the image of an answer that was refused
 
 
-def write_columns(path: AnyPath, columns: Mapping[str, Any]) -> None:
+Names = tuple[Mapping[int, str], Mapping[int, str]]
+"""By id what files are called: those of patches, and those of images."""
+
+
+def write_columns(path: AnyPath, columns: Mapping[str, Any], files: Names | None = None) -> None:
     """Write a result with every column as CSV; missing scores and runners-up are empty cells.
 
     The image of a refused answer is ``none``, its x and y are empty.
@@ -31,6 +36,8 @@ def write_columns(path: AnyPath, columns: Mapping[str, Any]) -> None:
     path : path
     columns : mapping of str to array
         By their names in `matcher.result.Result`, (n,) each.
+    files : (mapping, mapping), optional
+        What the files of patches and images are called, which makes the columns `FILES`.
 
     Raises
     ------
@@ -60,8 +67,13 @@ def write_columns(path: AnyPath, columns: Mapping[str, Any]) -> None:
     )
     with atomic_write(path, "w") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(DETAILS)
-        writer.writerows(rows)
+        if files is None or not any(files):
+            writer.writerow(DETAILS)
+            writer.writerows(rows)
+            return
+        writer.writerow((*DETAILS, *FILES))
+        for row in rows:
+            writer.writerow((*row, files[0].get(row[0], ""), files[1].get(row[1], "")))
 
 
 def read_columns(path: AnyPath) -> dict[str, Any]:
@@ -76,7 +88,7 @@ def read_columns(path: AnyPath) -> dict[str, Any]:
     """
     rows = read_rows(path)
     line, header = next(rows, (1, []))
-    if tuple(header) != DETAILS:
+    if tuple(header) not in (DETAILS, (*DETAILS, *FILES)):
         raise FormatError(f"{os.fspath(path)}, line {line}: expected the header {','.join(DETAILS)!r}")
     whole: list[tuple[int, ...]] = []
     real: list[tuple[float, ...]] = []
@@ -85,7 +97,9 @@ def read_columns(path: AnyPath) -> dict[str, Any]:
     lines: dict[int, int] = {}
     for line, cells in rows:
         try:
-            ids, image, x, y, score, second, second_score, confidence, reason = cells
+            if len(cells) != len(header):
+                raise ValueError(f"has {len(cells)} cells, and the header {len(header)}")
+            ids, image, x, y, score, second, second_score, confidence, reason = cells[: len(DETAILS)]
             refused.append(image == _NONE)
             if refused[-1] and not x and not y:
                 image = x = y = "-1"

@@ -133,7 +133,8 @@ def _pyarrow(path: str | os.PathLike[str]) -> Any:
 def _write_parquet(path: str | os.PathLike[str], places: Sequence[Place]) -> None:
     pyarrow = _pyarrow(path)
     rows = records(places)
-    kinds = {"rank": pyarrow.int64()} | dict.fromkeys(("chip", "scene", "crs", "reason"), pyarrow.string())
+    kinds = dict.fromkeys(("rank", "chip_id", "scene_id"), pyarrow.int64())
+    kinds |= dict.fromkeys(("chip", "scene", "crs", "reason"), pyarrow.string())
     columns = {
         name: pyarrow.array([row[name] for row in rows], kinds.get(name, pyarrow.float64()))
         for name in COLUMNS

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from matcher.errors import FormatError
 from matcher.formats.bandnames import ORDER
+from matcher.formats.base import Source
 from matcher.formats.georef import UPRIGHT, Turned
 from matcher.formats.handles import HANDLES, Handle, Opener, Window
 from matcher.geo.grid import Grid
@@ -215,6 +216,14 @@ class RasterSource:
             return raster.opener.read(indices, window)
         with HANDLES.lock:
             return HANDLES.get(path, raster.opener).read(indices, window)
+
+
+def file_names(source: Source) -> dict[int, str]:
+    """By id what the files of pictures are called, without their folders; empty where pictures are no files."""
+    if not isinstance(source, RasterSource) or not all(raster.bands[0].path for raster in source.rasters):
+        return {}
+    names = [os.path.basename(raster.name.rstrip("/")) for raster in source.rasters]
+    return dict(zip(source.ids.tolist(), names, strict=True))
 
 
 def _select(raster: Raster, names: Sequence[str]) -> Raster:

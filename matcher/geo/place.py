@@ -11,7 +11,7 @@ from matcher.geo.grid import Grid, degrees
 
 COLUMNS = (
     "chip", "rank", "scene", "row", "col", "map_x", "map_y", "lon", "lat", "crs",
-    "scale", "rotation", "score", "confidence", "reason",
+    "scale", "rotation", "score", "confidence", "reason", "chip_id", "scene_id",
 )  # fmt: skip
 
 
@@ -45,6 +45,8 @@ class Place:
         From 0 to 1: how probable it is that this is the place.
     reason : str
         Why it is in doubt or refused, one of `matcher.decision.reasons.CODES`; empty where it is neither.
+    chip_id, scene_id : int, optional
+        Their numbers, as submissions and details have them; None where nothing numbers them, or refused.
     """
 
     chip: str
@@ -60,6 +62,8 @@ class Place:
     score: float
     confidence: float
     reason: str
+    chip_id: int | None = None
+    scene_id: int | None = None
 
     @property
     def transform(self) -> Affine | None:
@@ -99,6 +103,7 @@ def records(places: Sequence[Place]) -> list[dict[str, Any]]:
             "lon": _round(lon, 7), "lat": _round(lat, 7), "crs": place.georef.crs if place.georef else None,
             "scale": None if refused else round(place.scale, 6), "rotation": None if refused else place.rotation,
             "score": _round(place.score, 3), "confidence": _round(place.confidence, 4), "reason": place.reason,
+            "chip_id": place.chip_id, "scene_id": place.scene_id,
         }  # fmt: skip
         out.append(row)
     return out

@@ -14,6 +14,7 @@ from matcher.formats.bandnames import named
 from matcher.geo.place import Place
 from matcher.geo.resample import shrunk
 from matcher.imagery import Roles, tell_ranges, to_dn
+from matcher.locating.found import Places
 from matcher.locating.hits import Hit, apart, shares
 from matcher.locating.plan import LocateOptions, LocatePlan, plan
 from matcher.locating.tiles import Piece, read_shrunk
@@ -41,7 +42,7 @@ def locate(
     *,
     progress: Progress | None = None,
     **options: "Unpack[LocateOptions]",
-) -> list[Place]:
+) -> Places:
     """Find where chips lie in scenes.
 
     Parameters
@@ -58,9 +59,9 @@ def locate(
 
     Returns
     -------
-    list of Place
-        For each chip in turn its places, best first; one of rank 0 where it was refused. Chips that were skipped have
-        none; the log ``matcher`` warns of them.
+    Places
+        A list of `matcher.geo.place.Place`: for each chip in turn its places, best first; one of rank 0 where it was
+        refused. Chips that were skipped have none; the log ``matcher`` warns of them. Notebooks show it with pictures.
 
     Raises
     ------
@@ -74,7 +75,7 @@ def locate(
     return run(planned, progress)
 
 
-def run(planned: LocatePlan, progress: Progress | None = None) -> list[Place]:
+def run(planned: LocatePlan, progress: Progress | None = None) -> Places:
     """Do what was planned; see `locate`."""
     hits: dict[int, list[Hit]] = {k: [] for k in range(len(planned.chips))}
     blank = {k for k in hits if constant(planned.chips[k])}
@@ -93,7 +94,8 @@ def run(planned: LocatePlan, progress: Progress | None = None) -> list[Place]:
             search.tiles.check_seen()
         if sure:
             log.info("rotations: %d of %d chips are sure and are not turned further", len(sure), len(hits))
-        return [place for k in range(len(planned.chips)) for place in _places(planned, k, hits[k])]
+        places = [place for k in range(len(planned.chips)) for place in _places(planned, k, hits[k])]
+        return Places(places, planned.chips, planned.scenes)
 
 
 def ranged(planned: LocatePlan) -> LocatePlan:
@@ -242,6 +244,8 @@ def _place(planned: LocatePlan, hit: Hit, rank: int, sure: float, reason: str) -
         score=hit.score / 2,
         confidence=sure,
         reason=reason,
+        chip_id=int(planned.chips.ids[hit.variant.chip]),
+        scene_id=int(planned.scenes.ids[hit.scene]),
     )
 
 
@@ -265,5 +269,6 @@ def _refused(planned: LocatePlan, chip: int, sure: float, reason: str) -> Place:
     nowhere = Affine.translation(math.nan, math.nan)
     size = (raster.height, raster.width)
     return Place(
-        raster.name, 0, "", math.nan, math.nan, nowhere, size, None, 1.0, 0.0, math.nan, sure, reason
-    )
+        raster.name, 0, "", math.nan, math.nan, nowhere, size, None, 1.0, 0.0, math.nan, sure, reason,
+        chip_id=int(planned.chips.ids[chip]),
+    )  # fmt: skip

@@ -66,6 +66,8 @@ def _place(job: Job, result: Result, n: int, patch: int, image: int) -> Place:
         score=float(result.score[n]),
         confidence=float(result.confidence[n]),
         reason=result.reason[n],
+        chip_id=int(result.ids[n]),
+        scene_id=int(result.image[n]),
     )
 
 
@@ -74,8 +76,9 @@ def _refused(job: Job, result: Result, n: int, patch: int | None) -> Place:
     height, width, _ = (0, 0, 0) if patch is None else job.patches.shape(patch)
     sure, reason = float(result.confidence[n]), result.reason[n]
     return Place(
-        name, 0, "", math.nan, math.nan, _NOWHERE, (height, width), None, 1.0, 0.0, math.nan, sure, reason
-    )
+        name, 0, "", math.nan, math.nan, _NOWHERE, (height, width), None, 1.0, 0.0, math.nan, sure, reason,
+        chip_id=int(result.ids[n]),
+    )  # fmt: skip
 
 
 def _refined(job: Job, patch: int, image: int, answer: tuple[int, int]) -> tuple[float, float]:

@@ -77,7 +77,8 @@ def match(
     """
     job = prepare(images, patches, settings, **options)
     tell_search(job)
-    return match_rows(job, progress=progress).refuse(job.settings.min_confidence)
+    found = match_rows(job, progress=progress).refuse(job.settings.min_confidence)
+    return found.showing(job.targets.source, job.patches.source)
 
 
 def build_indexes(job: Job) -> Indexes:

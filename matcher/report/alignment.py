@@ -14,7 +14,7 @@ from matcher.alignment.accuracy import Figure
 from matcher.alignment.pictures import View
 from matcher.alignment.run import Alignment
 from matcher.formats.files import atomic_write
-from matcher.report.thumbs import colours, webp
+from matcher.formats.thumbs import colours, webp
 from matcher.version import VERSION
 
 _SIDE = 480  # px of a picture

@@ -27,7 +27,7 @@ def read_answers(path: str | os.PathLike[str]) -> Answers:
     if is_ranking(path):
         return read_ranking(path)
     _, header = next(read_rows(path), (1, []))
-    return read_details(path) if len(header) == len(DETAILS) else read_submission(path)
+    return read_details(path) if len(header) >= len(DETAILS) else read_submission(path)
 
 
 def as_result(answers: Answers) -> Result:

@@ -14,7 +14,7 @@ from matcher.changing.run import Found
 from matcher.formats.files import atomic_write
 from matcher.formats.geotiff import import_rasterio, write_geotiff
 from matcher.formats.outputs import OutputFolder
-from matcher.report.gallery import stretch
+from matcher.formats.thumbs import stretch
 
 FORMS = ("npz", "tif", "png")
 _ENLARGED = 192  # px a side, at least, of a picture's panels

@@ -4,11 +4,11 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from matcher.formats.files import atomic_write
+from matcher.formats.thumbs import stretch
 
 ZOOM = 168  # px a side of a picture as shown
 _GAP = 10
@@ -68,30 +68,6 @@ def draw_gallery(
         top += -(-len(cards) // columns) * (_CARD_HEIGHT + _PAD)
     with atomic_write(path) as file:
         sheet.save(file, "PNG", optimize=True)
-
-
-def stretch(picture: NDArray, limits: tuple[float, float] | None = None) -> NDArray[np.uint8]:
-    """A picture (height, width, bands) as 8-bit red, green, blue: `limits`, or its own, made 0 to 255.
-
-    One stretch for all three bands, so that colours stay; a lone band is gray, of two the second is shown as both
-    green and blue. A flat picture is mid-gray.
-    """
-    shown = _first_three(picture)
-    low, high = own_limits(picture) if limits is None else limits
-    if high <= low:
-        return np.full(shown.shape, 128, np.uint8)
-    return (np.clip((shown - low) / (high - low), 0, 1) * 255).round().astype(np.uint8)
-
-
-def own_limits(picture: NDArray) -> tuple[float, float]:
-    """The 2nd and the 98th percentile of the bands that `stretch` shows."""
-    low, high = np.percentile(_first_three(picture), (2, 98))
-    return float(low), float(high)
-
-
-def _first_three(picture: NDArray) -> NDArray[np.float64]:
-    bands = picture.shape[2]
-    return picture[..., [min(k, bands - 1) for k in range(3)]].astype(np.float64)
 
 
 def _draw_card(sheet: Image.Image, draw: ImageDraw.ImageDraw, card: Card, left: int, top: int) -> None:

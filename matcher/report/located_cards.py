@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from matcher.decision.reasons import IN_DOUBT
 from matcher.formats.gather import common_bands
 from matcher.formats.raster import RasterSource
+from matcher.formats.thumbs import colours, pack
 from matcher.geo.place import Place, records
 from matcher.imagery import open_pictures
 from matcher.report.surroundings import (
@@ -22,7 +23,6 @@ from matcher.report.surroundings import (
     read_small,
     seen_as_chip,
 )
-from matcher.report.thumbs import colours, pack
 from matcher.settings import Settings
 
 RIVALS = 3  # places of a chip that the page shows, the best among them

@@ -5,8 +5,9 @@ const $ = (id) => document.getElementById(id);
 const [ID, IMAGE, X, Y, SCORE, SURE, REASON, SECOND, ERROR, TRUE] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
 const judged = D.rows.filter((r) => r[ERROR] !== null);
 const isRefused = (r) => r[IMAGE] < 0;
-const files = new Map(D.images.filter((image) => image.name).map((image) => [image.id, image.name]));
-const nameOf = (id) => `image ${id}` + (files.has(id) ? ` (${files.get(id)})` : "");
+const named = (noun, id) => `${noun} ${id}` + (D.files[noun][id] ? ` (${D.files[noun][id]})` : "");
+const nameOf = (id) => named("image", id);
+const patchOf = (r) => named("patch", r[ID]);
 const where = (r) => (isRefused(r) ? "in none of the images" : `${nameOf(r[IMAGE])}, x ${r[X]}, y ${r[Y]}`);
 const told = D.rows.some((r) => r[SURE] !== null);
 const isRight = (r) => r[ERROR] >= 0 && r[ERROR] <= D.near;
@@ -179,9 +180,9 @@ function more() {
   for (const entry of order.slice(shown, shown + PAGE)) {
     const r = D.rows[entry[0]];
     const card = make("div", {class: "card " + verdict(r), role: "listitem", tabindex: "0",
-      "aria-label": `patch ${r[ID]}: ${where(r)}, confidence ${fixed(r[SURE], 2)} ${said(r)}`});
+      "aria-label": `${patchOf(r)}: ${where(r)}, confidence ${fixed(r[SURE], 2)} ${said(r)}`});
     card.append(trio(entry),
-      make("div", {class: "line"}, make("b", {}, `patch ${r[ID]}`), make("span", {}, fixed(r[SURE], 3))),
+      make("div", {class: "line"}, make("b", {}, patchOf(r)), make("span", {}, fixed(r[SURE], 3))),
       make("div", {class: "line soft"}, make("span", {}, where(r)),
         make("span", {}, said(r) || r[REASON])));
     card.entry = entry;
@@ -199,13 +200,13 @@ function open(entry) {
   opened = order.indexOf(entry);
   const r = D.rows[entry[0]];
   const facts = [["place", where(r)], ["score", fixed(r[SCORE], 1)],
-    ["confidence", fixed(r[SURE], 4)], ["runner-up", r[SECOND] < 0 ? "none" : "image " + r[SECOND]]];
+    ["confidence", fixed(r[SURE], 4)], ["runner-up", r[SECOND] < 0 ? "none" : nameOf(r[SECOND])]];
   if (r[REASON]) facts.push(["reason", r[REASON]]);
   if (r[TRUE]) facts.push(["true place", `${nameOf(r[TRUE][0])}, x ${r[TRUE][1]}, y ${r[TRUE][2]}`]);
   if (r[ERROR] !== null) facts.push(["error", said(r)]);
   const list = make("dl", {});
   for (const [name, value] of facts) list.append(make("dt", {}, name), make("dd", {}, String(value)));
-  $("one").replaceChildren(make("h2", {}, `Patch ${r[ID]}`), trio(entry), list);
+  $("one").replaceChildren(make("h2", {}, named("patch", r[ID]).replace("patch", "Patch")), trio(entry), list);
   // Not disabled in earnest: a button that has the focus would lose it, and the keys with it.
   $("before").setAttribute("aria-disabled", opened <= 0);
   $("after").setAttribute("aria-disabled", opened >= order.length - 1);
@@ -259,7 +260,7 @@ function maps() {
       for (const r of rows) {
         const box = draw("rect", {x: r[X], y: r[Y], width: image.side[1], height: image.side[0], fill: "none",
           stroke: level(r[SURE]), "stroke-width": Math.max(wide / 170, 1)});
-        box.append(draw("title", {}, `patch ${r[ID]}, ${fixed(r[SURE], 2)}`));
+        box.append(draw("title", {}, `${patchOf(r)}, ${fixed(r[SURE], 2)}`));
         svg.append(box);
       }
       $("maps").append(make("div", {class: "map"}, svg, make("div", {class: "line"},

@@ -16,6 +16,7 @@ from matcher.errors import MatcherError
 from matcher.formats.base import Source
 from matcher.formats.files import atomic_write
 from matcher.formats.opening import open_pair
+from matcher.formats.raster import file_names
 from matcher.formats.submission import images_that_are_not_there, read_submission
 from matcher.imagery import open_pictures
 from matcher.placements import Placements
@@ -116,6 +117,7 @@ def write_report(
         "images": windows.maps(
             pictures, result.image[result.image >= 0], chips.shape(int(at_patch[0]))[:2], false_colour
         ),
+        "files": {"image": file_names(pictures), "patch": file_names(chips)},
         "near": _NEAR,
         "score": None if truth is None else _score(given, result, truth),
         "about": [

@@ -9,11 +9,10 @@ from affine import Affine
 from numpy.typing import NDArray
 from PIL import Image
 
+from matcher.formats.thumbs import chosen, joint_limits, stretch
 from matcher.geo.place import Place
 from matcher.geo.resample import shrink
 from matcher.imagery import Pictures
-from matcher.report.gallery import stretch
-from matcher.report.thumbs import chosen, joint_limits
 
 CHIP_SIDE = 144  # px of a chip as it is shown
 WIDE_SIDE = 280  # px of the scene about it

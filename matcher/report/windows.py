@@ -1,6 +1,5 @@
 """The pictures of a page: of every match shown the patch, the window found and the true one; and the images."""
 
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,10 +8,9 @@ from numpy.typing import NDArray
 
 from matcher.errors import MatcherError
 from matcher.formats.base import Source
-from matcher.formats.raster import RasterSource
+from matcher.formats.thumbs import alike, colours, pack
 from matcher.imagery import Pictures
 from matcher.placements import Placements
-from matcher.report.thumbs import alike, colours, pack
 
 MAPS = 120  # images shown with their hits
 _BUDGET = 3_300_000  # bytes of the gallery's pictures
@@ -102,11 +100,6 @@ def _windows(
             yield n, images.crop(number, (y, x), (height, width))
 
 
-def _file_name(images: Source, number: int) -> str | None:
-    """What the file of a picture is called, where each has its own."""
-    return os.path.basename(images.rasters[number].name) if isinstance(images, RasterSource) else None
-
-
 def maps(
     images: Source, hits: NDArray[np.int64], side: tuple[int, int], false_colour: bool
 ) -> list[dict[str, Any]]:
@@ -122,7 +115,6 @@ def maps(
         out.append(
             {
                 "id": int(images.ids[number]),
-                "name": _file_name(images, number),
                 "size": [height, width],
                 "side": list(side),
                 "count": count,

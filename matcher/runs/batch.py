@@ -10,6 +10,7 @@ from typing import Any
 
 from matcher.aliases import Progress
 from matcher.errors import MatcherError
+from matcher.formats.raster import file_names
 from matcher.formats.submission import write_submission
 from matcher.matching.job import Job, tell_search
 from matcher.matching.run import match_rows
@@ -195,6 +196,11 @@ def _identity(inputs: Inputs, settings: Settings, batch: Batch) -> dict[str, Any
     }
 
 
+def _files(ready: Ready) -> tuple[dict[int, str], dict[int, str]]:
+    """By id what the files of patches and images are called."""
+    return file_names(ready.job.patches.source), file_names(ready.job.targets.source)
+
+
 def _facts(ready: Ready) -> dict[str, Any]:
     job = ready.job
     return {
@@ -202,6 +208,7 @@ def _facts(ready: Ready) -> dict[str, Any]:
             **settings_identity(job.settings),
             "value_range": {"images": job.targets.value_range, "patches": job.patches.value_range},
         },
+        "files": [[*names.items()] for names in _files(ready)],
         "images": len(job.targets),
         "patches": len(job.patches),
         "placeholders": list(ready.placeholders),
@@ -215,7 +222,7 @@ def _outcome(ready: Ready, batch: Batch, rows: list[Result]) -> Outcome:
         rows = [*rows, ready.placeholder_rows()]
     if not rows:
         rows = [replace(ready, placeholders=()).placeholder_rows()]
-    result = join(rows).refuse(ready.job.settings.min_confidence)
+    result = join(rows).refuse(ready.job.settings.min_confidence).naming(_files(ready))
     return Outcome(result, tuple(one.to_dict() for one in ready.bad), ready.job)
 
 

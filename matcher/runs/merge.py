@@ -56,7 +56,9 @@ def merge(folders: Sequence[str | os.PathLike[str]], min_confidence: float = 0.0
             ) from None
     facts = runs[0]
     rows.append(placeholder_rows(facts["placeholders"], facts["placeholder_image"]))
-    return Outcome(join(rows).refuse(min_confidence), tuple(facts["skipped"]))
+    patches, images = (dict(map(tuple, names)) for names in facts.get("files", ([], [])))
+    result = join(rows).refuse(min_confidence).naming((patches, images))
+    return Outcome(result, tuple(facts["skipped"]))
 
 
 def _in_order(places: list[RunFolder], runs: list[dict[str, Any]]) -> list[tuple[Shard, RunFolder]]:

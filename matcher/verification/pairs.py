@@ -13,6 +13,7 @@ from matcher.errors import FormatError, MatcherError, SettingsError
 from matcher.formats.files import atomic_write
 from matcher.formats.npz import open_archive
 from matcher.formats.opening import open_pair
+from matcher.formats.raster import file_names
 from matcher.settings import Settings
 
 KINDS = ("same", "near", "alike", "other")
@@ -39,6 +40,8 @@ class Pairs:
         Where they come from, for messages.
     bands : tuple of str, optional
         Names of the bands, where files say them.
+    files : (tuple of str, tuple of str), optional
+        What the files of the first and the second patches are called, where each is a file of its own.
     """
 
     first: NDArray
@@ -49,6 +52,7 @@ class Pairs:
     group: NDArray[np.str_] | None = None
     name: str = "pairs"
     bands: tuple[str, ...] | None = None
+    files: tuple[tuple[str, ...], tuple[str, ...]] | None = None
 
     def __post_init__(self) -> None:
         for what in (self.first, self.second):
@@ -126,7 +130,9 @@ def pairs_of(first: Any, second: Any, settings: Settings | None = None) -> Pairs
                     f"{source.where(k)}: is of {source.shape(k)}; {shape} was expected, as the first is"
                 )
     stacks = [np.stack([source[k] for k in range(len(source))]) for source in sources]
-    return Pairs(stacks[0], stacks[1], name=f"{left.name} and {right.name}", bands=read.bands)
+    names = [tuple(file_names(source).values()) for source in sources]
+    files = (names[0], names[1]) if all(names) else None
+    return Pairs(stacks[0], stacks[1], name=f"{left.name} and {right.name}", bands=read.bands, files=files)
 
 
 def write_pairs(path: AnyPath, pairs: Pairs) -> None:

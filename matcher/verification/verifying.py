@@ -1,5 +1,7 @@
 """The verification of pairs of patches, and its account against the usual scores."""
 
+import csv
+import io
 import os
 import sys
 from dataclasses import dataclass, replace
@@ -185,16 +187,24 @@ def account_text(methods: dict[str, dict[str, Curves]]) -> str:
     return "\n".join(lines).rstrip()
 
 
-def write_verdicts(path: str | os.PathLike[str] | None, verdicts: Verdicts) -> None:
-    """Write ``Pair,Probability,dy,dx``, a row a pair; to standard output where `path` is None."""
+def write_verdicts(path: str | os.PathLike[str] | None, verdicts: Verdicts, pairs: Pairs) -> None:
+    """Write ``Pair,Probability,dy,dx``, a row a pair; to standard output where `path` is None.
+
+    Where each patch is a file of its own, ``first_file,second_file`` follow.
+    """
     rows = zip(verdicts.probability.tolist(), verdicts.shift.tolist(), strict=True)
-    lines = ["Pair,Probability,dy,dx", *(f"{k},{p:.6g},{dy},{dx}" for k, (p, (dy, dx)) in enumerate(rows))]
-    text = "\n".join(lines) + "\n"
+    cells = [[str(k), f"{p:.6g}", str(dy), str(dx)] for k, (p, (dy, dx)) in enumerate(rows)]
+    heads = ["Pair", "Probability", "dy", "dx"]
+    if pairs.files is not None:
+        heads += ["first_file", "second_file"]
+        cells = [[*row, *names] for row, names in zip(cells, zip(*pairs.files, strict=True), strict=True)]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([heads, *cells])
     if path is None:
-        sys.stdout.write(text)
+        sys.stdout.write(text.getvalue())
         return
     with atomic_write(path, "w") as file:
-        file.write(text)
+        file.write(text.getvalue())
 
 
 def _opened(pairs: Pairs, settings: Settings) -> tuple[Pictures, Pictures, Roles]:

@@ -274,7 +274,9 @@ class TestSettle:
         shapes = np.array([[90, 110], [100, 96]])
         sizes = [grid(tuple(shape), (32, 32)) for shape in shapes.tolist()]
         starts = np.cumsum([0, *(rows * columns for rows, columns in sizes)])
-        ground = WindowedTargets(Told(np.ones(starts[-1]), starts), np.arange(2), shapes, (32, 32), shipped().odds)
+        ground = WindowedTargets(
+            Told(np.ones(starts[-1]), starts), np.arange(2), shapes, (32, 32), shipped().odds
+        )
         found = Candidates.alone(
             np.array([[0, 1]]), np.array([[[10, 20], [33, 5]]]), np.array([[98, 77]], np.float32)
         )

@@ -17,9 +17,9 @@ import matcher
 from matcher.cli import main
 from matcher.errors import MatcherError
 from matcher.formats.submission import write_submission
+from matcher.formats.thumbs import alike, colours, pack, webp
 from matcher.placements import Placements
 from matcher.report.page import choose, write_report
-from matcher.report.thumbs import alike, colours, pack, webp
 from matcher.result import Result, read_details
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -141,6 +141,7 @@ def test_a_page_of_places(tmp_path, name):
     write_report(tmp_path / "r.html", tmp_path / "scene.tif", tmp_path / "chips", path)
     data = data_of(tmp_path / "r.html")
     assert len(data["rows"]) == 2
+    assert data["files"] == {"image": {"0": "scene.tif"}, "patch": {"0": "a.tif", "1": "b.tif"}}
     by_image = {row[1]: row for row in data["rows"]}
     assert by_image[-1][2:4] == [-1, -1]
     found = next(row for row in data["rows"] if row[1] >= 0)

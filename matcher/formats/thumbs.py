@@ -1,4 +1,4 @@
-"""Small pictures for the page: stretched, and packed as WebP of a size that keeps the page small."""
+"""Small pictures to look at: stretched, and packed as WebP of a size that keeps a page small."""
 
 import base64
 import io
@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-
-from matcher.report.gallery import own_limits, stretch
 
 # Sides and qualities tried in turn until all pictures fit the budget.
 _STEPS = ((72, 70), (64, 55), (56, 45), (48, 40), (40, 35), (32, 30), (24, 25))
@@ -43,6 +41,30 @@ def joint_limits(pictures: Sequence[NDArray]) -> tuple[float, float]:
 def chosen(picture: NDArray, false_colour: bool) -> NDArray:
     """The bands that are shown as red, green and blue."""
     return picture[..., [3, 0, 1]] if false_colour and picture.shape[2] >= 4 else picture
+
+
+def stretch(picture: NDArray, limits: tuple[float, float] | None = None) -> NDArray[np.uint8]:
+    """A picture (height, width, bands) as 8-bit red, green, blue: `limits`, or its own, made 0 to 255.
+
+    One stretch for all three bands, so that colours stay; a lone band is gray, of two the second is shown as both
+    green and blue. A flat picture is mid-gray.
+    """
+    shown = _first_three(picture)
+    low, high = own_limits(picture) if limits is None else limits
+    if high <= low:
+        return np.full(shown.shape, 128, np.uint8)
+    return (np.clip((shown - low) / (high - low), 0, 1) * 255).round().astype(np.uint8)
+
+
+def own_limits(picture: NDArray) -> tuple[float, float]:
+    """The 2nd and the 98th percentile of the bands that `stretch` shows."""
+    low, high = np.percentile(_first_three(picture), (2, 98))
+    return float(low), float(high)
+
+
+def _first_three(picture: NDArray) -> NDArray[np.float64]:
+    bands = picture.shape[2]
+    return picture[..., [min(k, bands - 1) for k in range(3)]].astype(np.float64)
 
 
 def webp(rgb: NDArray[np.uint8], side: int, quality: int) -> str:

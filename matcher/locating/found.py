@@ -1,0 +1,78 @@
+"""The places of chips as one list, which notebooks show as a table with pictures."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.formats.notebook import ROWS, pictures, table, window
+from matcher.formats.raster import RasterSource
+from matcher.geo.place import Place, records
+
+_HEADS = ("", "found", "chip", "scene", "row", "col", "lon", "lat", "scale", "confidence", "reason")
+_SHOWN = ("red", "green", "blue")
+_LARGEST = 1024  # pixels a side of the ground that is read to be shown
+
+
+class Places(list[Place]):
+    """What `matcher.locate` hands back: for each chip in turn its places, best first.
+
+    Parameters
+    ----------
+    places : iterable of Place
+    chips, scenes : RasterSource
+        What was located, and where.
+    """
+
+    def __init__(self, places: Iterable[Place], chips: RasterSource, scenes: RasterSource) -> None:
+        super().__init__(places)
+        self._chips, self._scenes = chips, scenes
+
+    def _repr_html_(self) -> str:
+        """The least sure best places as a table: the chip, the ground found for it, and where that is."""
+        best = [place for place in self if place.rank < 2]
+        least = sorted(best, key=lambda place: place.confidence)[:ROWS]
+        rows = []
+        for place, row in zip(least, records(least), strict=True):
+            names = [value.rstrip("/").rsplit("/", 1)[-1] for value in (place.chip, place.scene)]
+            told = ["" if row[key] is None else row[key] for key in ("row", "col", "lon", "lat", "scale")]
+            where = names[1] or "in none of these scenes"
+            rows.append(
+                [*self._drawn(place), names[0], where, *told, f"{place.confidence:.3f}", place.reason]
+            )
+        found = sum(place.rank > 0 for place in best)
+        which = f"; the {len(least)} least sure" if len(least) < len(best) else ""
+        return table(_HEADS, rows, f"{found} of {len(best)} chips found{which}")
+
+    def _drawn(self, place: Place) -> list[object]:
+        chip = next(k for k, raster in enumerate(self._chips.rasters) if raster.name == place.chip)
+        shown, names = [_colours(self._chips, chip)[chip]], ["chip"]
+        if place.rank:
+            scene = next(k for k, raster in enumerate(self._scenes.rasters) if raster.name == place.scene)
+            ground = self._ground(scene, place)
+            if ground is not None:
+                shown, names = [*shown, ground], ["chip", "found"]
+        drawn: list[object] = [*pictures(shown, names)]
+        return [*drawn, ""][:2]
+
+    def _ground(self, scene: int, place: Place) -> NDArray | None:
+        """The scene's own pixels under a chip; None where they are too many to be read for a look."""
+        high, wide, _ = self._scenes.shape(scene)
+        height, width = place.size
+        ring = [place.affine @ point for point in ((0, 0), (0, height), (width, height), (width, 0))]
+        (left, top), (right, bottom) = np.rint(np.min(ring, 0)), np.rint(np.max(ring, 0))
+        y, x = int(max(top, 0)), int(max(left, 0))
+        size = int(min(bottom, high)) - y, int(min(right, wide)) - x
+        if not 0 < min(size) <= max(size) <= _LARGEST:
+            return None
+        return window(_colours(self._scenes, scene), scene, (y, x), size)
+
+
+def _colours(source: RasterSource, index: int) -> RasterSource:
+    """The source with red, green and blue alone, where that picture has them."""
+    names: Sequence[str | None] = source.rasters[index].names
+    if not all(name in names for name in _SHOWN):
+        return source
+    rasters = list(source.rasters)
+    rasters[index] = source.subset([index]).select(_SHOWN).rasters[0]
+    return RasterSource(rasters, source.name, source.ids)
