@@ -1,4 +1,4 @@
-"""The documents: built without warnings, their links and commands hold, the walk-through runs."""
+"""The documents: what the site is made of is whole, their commands hold, the walk-through runs."""
 
 import importlib.util
 import re
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import matcher
 from matcher.cli import COMMANDS, main
 
 ROOT = Path(__file__).parents[2]
@@ -42,13 +43,46 @@ def test_walkthrough(tmp_path):
     assert {"places.geojson", "places.csv", "places.png", "found"} <= made
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("pdoc") is None, reason="needs the extra docs")
-def test_reference_is_built_without_warnings(tmp_path):
-    command = [sys.executable, str(ROOT / "tools" / "build_docs.py"), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=ROOT, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    page = (tmp_path / "matcher" / "locating" / "run.html").read_text(encoding="utf-8")
-    assert "Find where chips lie in scenes" in page
-    assert "Reading confidence" in (tmp_path / "guide.html").read_text(encoding="utf-8")
+def pages():
+    """The hook that makes pages of the site, loaded as mkdocs loads it."""
+    spec = importlib.util.spec_from_file_location("site_pages", ROOT / "tools" / "site_pages.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_reference_has_every_command_and_option():
+    text = pages().commands()
+    for name in COMMANDS:
+        part = text.split(f"## matcher {name}\n", 1)[1].split("\n## ", 1)[0]
+        helped = CliRunner().invoke(main, [name, "--help"]).output
+        for option in re.findall(r"^  (?:-\w, )?(--[a-z-]+)", helped, re.M):
+            assert option in part, (name, option)
+
+
+def test_the_reference_has_every_public_name():
+    text = pages().python()
+    for name in matcher.__all__:
+        assert re.search(rf"^::: matcher\..*\.{name}$", text, re.M), name
+    for path in re.findall(r"^::: (\S+)", text, re.M):
+        module, _, name = path.rpartition(".")
+        assert importlib.util.find_spec(module), path
+        held = importlib.import_module(module)
+        assert hasattr(held, name) or importlib.util.find_spec(path), path
+
+
+def test_what_a_page_would_fetch_is_found():
+    page = (
+        '<a href="https://a.org">a</a><img src="b.png"><script src="https://c.org/x.js"></script>'
+        '<link rel="stylesheet" href="//d.org/x.css"><link rel="canonical" href="https://e.org/">'
+    )
+    assert [re.search(r"\w\.org", tag).group() if "org" in tag else tag for tag in pages().fetched(page)] == [
+        "<script src=\"https://", "<link rel=\"stylesheet\" href=\"//",
+    ]  # fmt: skip
+
+
+def test_every_document_has_its_place_on_the_site():
+    given = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    made = {"commands.md", "python.md", "changes.md"}
+    named = set(re.findall(r"[\w/]+\.md$", given, re.M)) - made
+    assert named == {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
