@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,15 @@ from matcher.settings import check_confidence
 _SURE = 0.9
 
 
+class _Beside:
+    """What a result may know beside its columns: files' names (`Result.naming`), and pictures (`Result.showing`)."""
+
+    _files: Names | None = None
+    _pictures: tuple[Source, Source] | None = None
+
+
 @dataclass(frozen=True)
-class Result(Placements):
+class Result(Placements, _Beside):
     """One row a patch, in the order of the patches; `image`, `x` and `y` are the answer.
 
     Attributes
@@ -49,9 +55,6 @@ class Result(Placements):
     confidence: NDArray[np.float32]
     reason: tuple[str, ...]
     refused: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
-
-    _files: ClassVar[Names | None] = None  # of each result, set by `naming`
-    _pictures: ClassVar[tuple[Source, Source] | None] = None  # of each result, set by `showing`
 
     def __post_init__(self) -> None:
         if len(self.refused) != len(self.ids):

@@ -39,7 +39,8 @@ log = logging.getLogger("matcher")
     "outputs",
     multiple=True,
     type=Written(),
-    help="Write the places: .csv, .geojson or .parquet (extra geoparquet). May be given several times.",
+    help="Write the places: .csv, .geojson, .gpkg (extra geopackage), .parquet (extra geoparquet). May be given "
+    "several times.",
 )
 @click.option(
     "--json",

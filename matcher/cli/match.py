@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--places",
     type=Written(),
-    help="Places to a tenth of a pixel, on Earth where images are georeferenced: .csv, .geojson or .parquet.",
+    help="Places to a tenth of a pixel, on Earth where images are georeferenced: .csv, .geojson, .gpkg or .parquet.",
 )
 @click.option(
     "--xy-order",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from matcher.errors import FormatError
 from matcher.formats.files import atomic_write
 from matcher.formats.handles import Window
+from matcher.formats.remote import OPTIONS, is_remote
 from matcher.version import install_command
 
 _CACHE_MB = 192  # of decoded blocks, all datasets together
@@ -59,7 +60,7 @@ def open_dataset(path: str) -> Any:
         If rasterio is missing, or the file is missing, damaged or of no form that it reads.
     """
     rasterio = import_rasterio(path)
-    if not os.path.exists(path) and not path.startswith("/vsizip/"):
+    if not is_remote(path) and not os.path.exists(path):
         raise FormatError(f"{path}: there is no such file")
     with (
         gdal_errors(path, "cannot be opened as GeoTIFF, JPEG2000 or another raster"),
@@ -109,7 +110,7 @@ def gdal_errors(path: str, what: str) -> Iterator[None]:
     from rasterio.errors import RasterioError
 
     try:
-        with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB):
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB, **(OPTIONS if is_remote(path) else {})):
             yield
     except (RasterioError, CPLE_BaseError) as error:
         raise FormatError(f"{path}: {what}: {_one_line(error, path)}; is the file whole?") from None

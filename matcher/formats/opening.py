@@ -22,6 +22,7 @@ from matcher.formats.plain import as_rasters, names_of, with_bands
 from matcher.formats.raster import RasterSource
 from matcher.formats.reader import Asked
 from matcher.formats.registry import open_paths, readable
+from matcher.formats.xarrays import is_xarray, open_xarrays
 from matcher.settings import Settings
 
 log = logging.getLogger("matcher")
@@ -43,7 +44,8 @@ def open_images(
     ----------
     what : path, sequence of paths, ndarray, sequence of ndarrays, or Source
         What a reader opens (`matcher.formats.registry`): files of the challenge (``.tfrecords``), ``.npy``, ``.npz``,
-        rasters (GeoTIFF, JPEG2000, PNG, JPEG, a ``.SAFE`` folder), Zarr stores, a folder of them, a glob, a text list;
+        rasters (GeoTIFF, JPEG2000, PNG, JPEG, a ``.SAFE`` folder, what GDAL reads as ``/vsicurl/…``), Zarr stores, STAC
+        items and collections, a folder of them, a glob, a text list; DataArrays or Datasets of xarray;
         a stack (n, height, width, bands) or (n, height, width); one array an image; or what was opened before, which
         is handed back.
     shape : (height, width, bands), optional
@@ -262,6 +264,8 @@ def _sources(what: Any, asked: Asked, ids: ArrayLike | None) -> Source:
         source = open_paths([what] if isinstance(what, str | os.PathLike) else what, asked)
     elif isinstance(what, Source):
         source = what
+    elif is_xarray(what):
+        source = open_xarrays(what, asked)
     elif hasattr(what, "__array__") or isinstance(what, Sequence):
         source = ArraySource(np.asarray(what) if hasattr(what, "__array__") else what, ids, name=asked.name)
     else:

@@ -1,10 +1,11 @@
-"""Places as files: CSV, GeoJSON, GeoParquet, and chips as GeoTIFFs with the transform found."""
+"""Places as files: CSV, GeoJSON, GeoPackage, GeoParquet, and chips as GeoTIFFs with the transform found."""
 
 import csv
 import json
 import os
 import struct
 from collections.abc import Callable, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.files import atomic_write
+from matcher.formats.geopackage import import_pyogrio, write_geopackage
 from matcher.formats.georef import Turned
 from matcher.formats.geotiff import Dataset, gdal_errors, import_rasterio, write_geotiff
 from matcher.formats.handles import HANDLES
@@ -38,13 +40,13 @@ def write_places(path: str | os.PathLike[str], places: Sequence[Place]) -> None:
     path : path
         ``.csv``: a row a place, `matcher.geo.place.COLUMNS`. ``.geojson`` or ``.json``: a feature a place, its outline
         in longitude and latitude, refused chips without geometry. ``.parquet``: the same as GeoParquet 1.1 (extra
-        ``geoparquet``).
+        ``geoparquet``). ``.gpkg``: the same as GeoPackage (extra ``geopackage``), with a style for QGIS beside it.
     places : sequence of Place
 
     Raises
     ------
     MatcherError
-        If the suffix is none of these, the file cannot be written, or pyarrow is missing.
+        If the suffix is none of these, the file cannot be written, or pyarrow or pyogrio is missing.
     """
     check_suffix(path)
     _WRITERS[Path(path).suffix.lower()](path, places)
@@ -52,8 +54,11 @@ def write_places(path: str | os.PathLike[str], places: Sequence[Place]) -> None:
 
 def check_suffix(path: str | os.PathLike[str]) -> None:
     """Raise where `write_places` has no form for a path's suffix, or what it needs is not installed."""
-    if check_ending(path, "places", _WRITERS) == ".parquet":
+    ending = check_ending(path, "places", _WRITERS)
+    if ending == ".parquet":
         _pyarrow(path)
+    elif ending == ".gpkg":
+        import_pyogrio(path)
 
 
 def _write_csv(path: str | os.PathLike[str], places: Sequence[Place]) -> None:
@@ -153,18 +158,42 @@ def _write_parquet(path: str | os.PathLike[str], places: Sequence[Place]) -> Non
         pyarrow.parquet.write_table(table, file)
 
 
+def _write_gpkg(path: str | os.PathLike[str], places: Sequence[Place]) -> None:
+    rows = records(places)
+    kinds: dict[str, type] = dict.fromkeys(("rank", "chip_id", "scene_id"), int)
+    kinds |= dict.fromkeys(("chip", "scene", "crs", "reason"), str)
+    columns = {name: (kinds.get(name, float), [row[name] for row in rows]) for name in COLUMNS}
+    outlines = [outline(place) for place in places]
+    shapes = [_multi_polygon(rings) if rings else None for rings in outlines]
+    write_geopackage(path, "places", shapes, columns, kind="MultiPolygon", crs="EPSG:4326")
+    _write_style(Path(path).with_suffix(".qml"))
+
+
+def _write_style(path: Path) -> None:
+    """The style that QGIS finds beside a layer of its name; one that is there, somebody's own, stays."""
+    if not path.exists():
+        with atomic_write(path, "w") as file:
+            file.write(resources.files("matcher").joinpath("data", "places.qml").read_text(encoding="utf-8"))
+
+
 def _wkb(rings: Sequence[Ring]) -> bytes:
     """A polygon of one ring, or several polygons, as little-endian well-known binary."""
-    parts = []
-    for ring in rings:
-        points = b"".join(struct.pack("<2d", *point) for point in ring)
-        parts.append(struct.pack("<BIII", 1, 3, 1, len(ring)) + points)
-    return parts[0] if len(parts) == 1 else struct.pack("<BII", 1, 6, len(parts)) + b"".join(parts)
+    return _polygon(rings[0]) if len(rings) == 1 else _multi_polygon(rings)
+
+
+def _polygon(ring: Ring) -> bytes:
+    points = b"".join(struct.pack("<2d", *point) for point in ring)
+    return struct.pack("<BIII", 1, 3, 1, len(ring)) + points
+
+
+def _multi_polygon(rings: Sequence[Ring]) -> bytes:
+    return struct.pack("<BII", 1, 6, len(rings)) + b"".join(map(_polygon, rings))
 
 
 _WRITERS: dict[str, Callable[[str | os.PathLike[str], Sequence[Place]], None]] = {
     ".csv": _write_csv,
     ".geojson": _write_geojson,
+    ".gpkg": _write_gpkg,
     ".json": _write_geojson,
     ".parquet": _write_parquet,
 }

@@ -18,6 +18,7 @@ from matcher.formats.bandnames import ORDER
 from matcher.formats.base import Source
 from matcher.formats.georef import UPRIGHT, Turned
 from matcher.formats.handles import HANDLES, Handle, Opener, Window
+from matcher.formats.remote import is_remote
 from matcher.geo.grid import Grid
 
 _STRIP = 512  # rows read at once where a raster is read through
@@ -233,7 +234,7 @@ def _select(raster: Raster, names: Sequence[str]) -> Raster:
 
 def _absolute(raster: Raster) -> Raster:
     def moved(band: Band) -> Band:
-        fixed = not band.path or band.path.startswith("/vsi")  # inside an archive, whose own path is absolute
+        fixed = not band.path or is_remote(band.path)
         return band if fixed else replace(band, path=os.path.abspath(band.path))
 
     alpha = None if raster.alpha is None else moved(raster.alpha)

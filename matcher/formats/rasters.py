@@ -17,8 +17,10 @@ from matcher.formats.pictures import SUFFIXES as PICTURES
 from matcher.formats.pictures import Picture, is_picture
 from matcher.formats.raster import Band, Raster
 from matcher.formats.reader import Asked, Series
+from matcher.formats.remote import VIRTUAL, ending, is_remote
 
 SUFFIXES = (".tif", ".tiff", ".jp2", ".vrt", *PICTURES)
+_OTHERS = (".json", ".geojson", ".zarr")  # of virtual file systems, what another reader may claim
 
 
 class RasterReader(RasterForm):
@@ -31,6 +33,8 @@ class RasterReader(RasterForm):
 
     def claims(self, path: str) -> bool:
         """Whether a path names a raster or a Sentinel-2 product."""
+        if is_remote(path):
+            return ending(path) in SUFFIXES or (path.startswith(VIRTUAL) and ending(path) not in _OTHERS)
         return path.lower().endswith(SUFFIXES) or safe.is_safe(path)
 
     def entries(self, paths: Sequence[str]) -> list[Entry]:
@@ -39,6 +43,8 @@ class RasterReader(RasterForm):
 
     def files(self, path: str) -> list[str]:
         """All files of a product; of a raster also what GDAL reads beside it: masks, world files, a VRT's parts."""
+        if is_remote(path):
+            return [path]
         if safe.is_safe(path) and not safe.is_zipped(path):
             return super().files(safe.folder_of(path))
         try:
@@ -80,19 +86,19 @@ def _band(path: str) -> str | None:
 
 
 def _open_group(name: str, files: list[str], bands: Sequence[str] | None) -> Raster:
-    if safe.is_safe(name):
+    if not is_remote(name) and safe.is_safe(name):
         by_name = safe.band_files(name)
-        raster = _joined(name, list(by_name.values()), list(by_name), bands)
+        raster = open_bands(name, list(by_name.values()), list(by_name), bands)
         own = os.path.abspath(name) if safe.is_zipped(name) else safe.folder_of(os.path.abspath(name))
         return replace(raster, offset=safe.offset(name), label=os.path.splitext(os.path.basename(own))[0])
     if len(files) == 1:
-        return _open_file(name, bands)
-    return _joined(name, files, [_band(path) for path in files], bands)
+        return open_file(name, bands)
+    return open_bands(name, files, [_band(path) for path in files], bands)
 
 
 def _single(path: str, band: str | None) -> Raster:
     """A file of one band whose name is told by the file's."""
-    raster = _open_file(path, None)
+    raster = open_file(path, None)
     if len(raster.bands) != 1:
         raise FormatError(
             f"{path}: its name says that it is band {band}, and it has {len(raster.bands)} bands"
@@ -100,7 +106,7 @@ def _single(path: str, band: str | None) -> Raster:
     return replace(raster, bands=(replace(raster.bands[0], name=band),))
 
 
-def _joined(
+def open_bands(
     name: str, files: Sequence[str], known: Sequence[str | None], bands: Sequence[str] | None
 ) -> Raster:
     """Those of some files of a band each that are wanted, as one raster; an error where their grids differ."""
@@ -126,7 +132,8 @@ def _joined(
     return replace(first, name=name, bands=chosen)
 
 
-def _open_file(path: str, bands: Sequence[str] | None) -> Raster:
+def open_file(path: str, bands: Sequence[str] | None) -> Raster:
+    """One file as a raster, with its bands or those asked for."""
     with HANDLES.lock:
         handle = HANDLES.get(path, open_handle)
         if isinstance(handle, Picture):
@@ -137,7 +144,7 @@ def _open_file(path: str, bands: Sequence[str] | None) -> Raster:
 
 def open_handle(path: str) -> Picture | Dataset:
     """A raster file, opened by what reads it."""
-    return Picture(path) if is_picture(path) else Dataset(path)
+    return Picture(path) if is_picture(path) and not is_remote(path) else Dataset(path)
 
 
 def _from_picture(path: str, shape: tuple[int, ...], dtype: str, bands: Sequence[str] | None) -> Raster:

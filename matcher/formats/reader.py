@@ -86,6 +86,8 @@ class Reader(ABC):
 
     name: str = ""
     """The form in words, as messages name it: ``"Zarr stores (.zarr)"``."""
+    aside: bool = False
+    """Whether such a file in a folder tells of the pictures beside it, and is read only where there are none."""
 
     @abstractmethod
     def claims(self, path: str) -> bool:

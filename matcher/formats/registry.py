@@ -21,12 +21,14 @@ from matcher.formats.numpyfiles import ArrayReader
 from matcher.formats.official import TFRecordReader
 from matcher.formats.rasters import RasterReader
 from matcher.formats.reader import Asked, Reader, Series
+from matcher.formats.remote import is_remote, to_gdal
+from matcher.formats.stac import StacReader
 from matcher.formats.zarrs import ZarrReader
 
 log = logging.getLogger("matcher")
 GROUP = "matcher.readers"
 LISTS = (".txt", ".lst")
-SHIPPED: tuple[Reader, ...] = (RasterReader(), ZarrReader(), TFRecordReader(), ArrayReader())
+SHIPPED: tuple[Reader, ...] = (RasterReader(), ZarrReader(), StacReader(), TFRecordReader(), ArrayReader())
 _HEAD = 12  # bytes of a file that tell its form
 
 Leaf = tuple[str, Reader]
@@ -69,6 +71,8 @@ def expand(path: str) -> list[Leaf]:
     FormatError
         If it is not there, or nothing in it is read.
     """
+    if is_remote(path):
+        return [_remote(path)]
     if any(c in path for c in "*?[") and not os.path.exists(path):
         return _known(path, sorted(glob.glob(path, recursive=True)), "matches nothing that is read")
     if path.lower().endswith(LISTS) and not os.path.isdir(path):
@@ -82,6 +86,16 @@ def expand(path: str) -> list[Leaf]:
         inside = sorted(os.path.join(path, name) for name in os.listdir(path))
         return _of_one_kind(path, _known(path, inside, "is a folder without pictures"))
     return [(path, _by_content(path))]
+
+
+def _remote(path: str) -> Leaf:
+    """What GDAL reads under its own name for it, or another reader at its address."""
+    reader = _by_name(path)
+    if reader is None:
+        raise FormatError(
+            f"{path}: nothing reads what lies elsewhere under such a name; what is read: {readable()}"
+        )
+    return (to_gdal(path) if isinstance(reader, RasterReader) else path), reader
 
 
 def open_paths(given: Sequence[AnyPath], asked: Asked) -> Source:
@@ -152,6 +166,7 @@ def _known(path: str, paths: Sequence[str], without: str) -> list[Leaf]:
 
 def _of_one_kind(path: str, leaves: list[Leaf]) -> list[Leaf]:
     """What lies in a folder: rasters where there are any, for other files often lie beside them; else one form."""
+    leaves = [leaf for leaf in leaves if not leaf[1].aside] or leaves
     rasters = [leaf for leaf in leaves if isinstance(leaf[1], RasterForm)]
     if rasters:
         if len(rasters) < len(leaves):
@@ -200,8 +215,8 @@ def _listed(path: str) -> list[str]:
     for number, line in enumerate(lines, 1):
         entry = line.strip()
         if entry and not entry.startswith("#"):
-            full = os.path.join(os.path.dirname(path), entry)
-            if not os.path.exists(full):
+            full = entry if is_remote(entry) else os.path.join(os.path.dirname(path), entry)
+            if not is_remote(full) and not os.path.exists(full):
                 raise FormatError(f"{path}, line {number}: there is no file {full}")
             if full.lower().endswith(LISTS):
                 raise FormatError(f"{path}, line {number}: {full} is a list itself; name its files here")

@@ -5,18 +5,15 @@ import json
 import math
 import os
 import struct
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.files import atomic_write, problem
+from matcher.formats.geopackage import import_pyogrio, write_geopackage
 from matcher.formats.outputs import check_ending
 from matcher.geo.grid import Grid
-from matcher.version import install_command
 
 COLUMNS = (
     "id", "row", "col", "down", "right", "sigma", "left_down", "left_right", "confidence", "used", "reason",
@@ -32,7 +29,7 @@ Rows = list[tuple[float, float, float, float, float, float, str]]
 def check_suffix(path: str | os.PathLike[str]) -> None:
     """Raise where `write_ties` has no form for a path's suffix, or what it needs is not installed."""
     if check_ending(path, "tie points", _WRITERS) == ".gpkg":
-        _pyogrio(path)
+        import_pyogrio(path)
 
 
 def write_ties(path: str | os.PathLike[str], records: Sequence[Record], grid: Grid | None) -> None:
@@ -219,35 +216,12 @@ def _write_gcps(path: str | os.PathLike[str], records: Sequence[Record], grid: G
 
 
 def _write_gpkg(path: str | os.PathLike[str], records: Sequence[Record], grid: Grid | None) -> None:
-    pyogrio, grid = _pyogrio(path), _placed(path, grid)
-    points = np.array(
-        [struct.pack("<BI2d", 1, 1, row["map_x"], row["map_y"]) for row in records], dtype=object
-    )
-    columns = []
-    for name in COLUMNS:
-        values = [row[name] for row in records]
-        whole = name in ("id", "used")
-        kind: Any = object if name == "reason" else np.int32 if whole else np.float64
-        columns.append(np.array([math.nan if v is None else v for v in values], kind))
-    with tempfile.TemporaryDirectory(prefix="matcher-ties-") as folder:
-        file = Path(folder) / "ties.gpkg"
-        pyogrio.raw.write(
-            str(file), points, columns, list(COLUMNS), layer="tie points", driver="GPKG",
-            geometry_type="Point", crs=grid.crs,
-        )  # fmt: skip
-        with atomic_write(path) as out:
-            out.write(file.read_bytes())
-
-
-def _pyogrio(path: str | os.PathLike[str]) -> Any:
-    try:
-        import pyogrio
-        import pyogrio.raw
-    except ImportError:
-        raise MatcherError(
-            f"{os.fspath(path)}: writing GeoPackage needs pyogrio: {install_command('geopackage')}"
-        ) from None
-    return pyogrio
+    import_pyogrio(path)
+    grid = _placed(path, grid)
+    points = [struct.pack("<BI2d", 1, 1, row["map_x"], row["map_y"]) for row in records]
+    kinds = {"reason": str, "id": int, "used": int}
+    columns = {name: (kinds.get(name, float), [row[name] for row in records]) for name in COLUMNS}
+    write_geopackage(path, "tie points", points, columns, kind="Point", crs=grid.crs)
 
 
 _WRITERS: dict[str, Callable[[str | os.PathLike[str], Sequence[Record], Grid | None], None]] = {

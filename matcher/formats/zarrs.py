@@ -68,7 +68,11 @@ def _entries(path: str) -> list[Entry]:
 def _raster(path: str, date: int, name: str, bands: Sequence[str] | None) -> Raster:
     """One date of a store."""
     with HANDLES.lock:
-        store: Store = HANDLES.get(path, Store)
+        return raster_of(HANDLES.get(path, Store), path, date, name, bands)
+
+
+def raster_of(store: "Store", path: str, date: int, name: str, bands: Sequence[str] | None) -> Raster:
+    """One date of an open store as a raster whose bands are in the file `path`."""
     choice = choose(name, store.names, [False] * len(store.names), bands, in_order=store.in_order)
     first = date * len(store.names)
     return Raster(
@@ -105,9 +109,9 @@ class Store:
     georef : Georef
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, data: Any = None) -> None:
         self._path = path
-        self._data = _open(path)
+        self._data = _open(path) if data is None else data
         self._y, self._x = _axes(path, self._data)
         arrays = _arrays(path, self._data, self._y, self._x)
         times = sorted({d for a in arrays for d in map(str, a.dims) if d.lower() in _TIME})

@@ -235,6 +235,11 @@ def _columns(points: ArrayLike) -> tuple[Points, Points]:
     return x, y
 
 
+def crs_as_wkt(crs: str) -> str:
+    """A CRS as well-known text."""
+    return str(_pyproj().CRS.from_user_input(crs).to_wkt())
+
+
 @functools.lru_cache(64)
 def to_geographic(crs: str) -> Any:
     """The pyproj transformer from a CRS to longitude and latitude, in this order.

@@ -5,9 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from affine import Affine
+from numpy.typing import NDArray
 
-from matcher.geo.grid import Grid, degrees
+from matcher.errors import MatcherError
+from matcher.geo.grid import Grid, crs_as_wkt, degrees
+from matcher.version import install_command
 
 COLUMNS = (
     "chip", "rank", "scene", "row", "col", "map_x", "map_y", "lon", "lat", "crs",
@@ -78,6 +82,40 @@ class Place:
         height, width = self.size
         return [transform @ point for point in ((0, 0), (0, height), (width, height), (width, 0))]
 
+    def to_xarray(self, values: NDArray) -> Any:
+        """The chip's pixels as a DataArray in their place on the map, as rioxarray reads them.
+
+        Parameters
+        ----------
+        values : ndarray (height, width, bands) or (height, width)
+
+        Raises
+        ------
+        MatcherError
+            If the scene has no CRS, the values are of another size than the chip, or xarray is missing.
+        """
+        transform = self.transform
+        if transform is None or self.georef is None:
+            raise MatcherError(f"{self.chip}: was found in no scene with a CRS, so it has no place on a map")
+        if values.shape[:2] != self.size:
+            raise MatcherError(
+                f"{self.chip}: is of {self.size} px, and values of {values.shape[:2]} were given"
+            )
+        xarray, crs = _xarray(), crs_as_wkt(self.georef.crs)
+        stack = np.moveaxis(values.reshape(*self.size, -1), -1, 0)
+        t = transform
+        said = " ".join(repr(float(v)) for v in (t.c, t.a, t.b, t.f, t.d, t.e))
+        coords: dict[str, Any] = {
+            "band": np.arange(1, len(stack) + 1),
+            "spatial_ref": ((), 0, {"crs_wkt": crs, "spatial_ref": crs, "GeoTransform": said}),
+        }
+        if t.b == 0 == t.d:
+            coords["x"] = t.c + t.a * (np.arange(self.size[1]) + 0.5)
+            coords["y"] = t.f + t.e * (np.arange(self.size[0]) + 0.5)
+        name = self.chip.rstrip("/").rsplit("/", 1)[-1]
+        told = {"grid_mapping": "spatial_ref", "scene": self.scene, "confidence": self.confidence}
+        return xarray.DataArray(stack, coords, ("band", "y", "x"), name, told)
+
     def centre(self) -> tuple[float, float]:
         """Map coordinates of the chip's middle; nan without CRS."""
         transform = self.transform
@@ -85,6 +123,14 @@ class Place:
             return math.nan, math.nan
         x, y = transform @ (self.size[1] / 2, self.size[0] / 2)
         return x, y
+
+
+def _xarray() -> Any:
+    try:
+        import xarray
+    except ImportError:
+        raise MatcherError(f"DataArrays need xarray: {install_command('zarr')}") from None
+    return xarray
 
 
 def records(places: Sequence[Place]) -> list[dict[str, Any]]:

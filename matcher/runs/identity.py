@@ -13,8 +13,10 @@ from matcher.errors import FormatError, ResumeError
 from matcher.formats.base import Source
 from matcher.formats.files import CHUNK, problem
 from matcher.formats.gather import RasterForm
+from matcher.formats.geotiff import gdal_errors, open_dataset
 from matcher.formats.opening import is_paths
 from matcher.formats.registry import expand, files_of
+from matcher.formats.remote import ending, is_remote
 from matcher.kernels.sources import digest
 from matcher.model import read_model
 from matcher.settings import Settings
@@ -22,6 +24,8 @@ from matcher.version import VERSION
 
 PACKAGES = ("numpy", "scipy", "numba")
 FREE = ("threads", "memory", "min_confidence")  # settings that nothing in a shard depends on
+
+_CORNER = 256  # px of a file that lies elsewhere
 
 Stamp = tuple[int, int, int]
 
@@ -76,6 +80,9 @@ class Inputs:
         return {"bytes": size, "sha256": digest.hexdigest()}
 
     def _pieces(self, path: str) -> Iterator[bytes]:
+        if is_remote(path):
+            yield from _looked_at(path)
+            return
         self._stamps[path] = _stamp(path)
         try:
             with open(path, "rb") as file:
@@ -83,6 +90,22 @@ class Inputs:
                     yield piece
         except OSError as error:
             raise FormatError(f"{path}: cannot be read: {problem(error)}") from None
+
+
+def _looked_at(path: str) -> Iterator[bytes]:
+    """What tells a file that lies elsewhere, which is not read through for it: its name, its form, its first pixels."""
+    yield os.fsencode(path)
+    if ending(path) in (".json", ".geojson"):
+        return
+    with open_dataset(path) as dataset, gdal_errors(path, "cannot be read"):
+        height, width = min(dataset.height, _CORNER), min(dataset.width, _CORNER)
+        yield repr((dataset.shape, dataset.dtypes, dataset.transform, dataset.nodatavals)).encode()
+        yield (
+            np.ascontiguousarray(dataset.read(window=((0, height), (0, width))))
+            .reshape(-1)
+            .view(np.uint8)
+            .tobytes()
+        )
 
 
 def _arrays(what: Any) -> Iterator[np.ndarray]:

@@ -313,3 +313,24 @@ def test_chips_and_scenes_are_told_apart():
     for files in (["a"], ["in", "b"], ["a", "in"], ["a", "in", "b", "in", "c"]):
         with pytest.raises(SettingsError):
             split(files)
+
+
+def test_a_geopackage_with_a_style_beside_it(folder, tmp_path):
+    pyogrio = pytest.importorskip("pyogrio")
+    arguments = [folder / "chips", folder / "scene.tif", "-q", "--min-confidence", 0.9, "--evidence", "phase"]
+    result = run(*arguments, "-o", tmp_path / "p.gpkg", "-o", tmp_path / "p.csv")
+    assert result.exit_code == 0, result.output
+    info = pyogrio.read_info(tmp_path / "p.gpkg")
+    assert (info["layer_name"], info["crs"], info["geometry_type"]) == ("places", "EPSG:4326", "MultiPolygon")
+    _, _, shapes, fields = pyogrio.raw.read(tmp_path / "p.gpkg")
+    held = dict(zip(info["fields"], fields, strict=True))
+    with open(tmp_path / "p.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert held["chip"].tolist() == [row["chip"] for row in rows]
+    assert held["confidence"].tolist() == [float(row["confidence"]) for row in rows]
+    assert [shape is None for shape in shapes] == [row["scene"] == "" for row in rows] == [False, True]
+    style = (tmp_path / "p.qml").read_text()
+    assert "RuleRenderer" in style
+    (tmp_path / "p.qml").write_text("mine")
+    assert run(*arguments, "-o", tmp_path / "p.gpkg").exit_code == 0
+    assert (tmp_path / "p.qml").read_text() == "mine"
