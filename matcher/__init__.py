@@ -15,6 +15,9 @@ _HOMES = {
     "Result": "matcher.result",
     "match": "matcher.matching.run",
     "locate": "matcher.locating.run",
+    "make_index": "matcher.indexing.making",
+    "open_index": "matcher.indexing.opened",
+    "ImageIndex": "matcher.indexing.opened",
     "align": "matcher.alignment.run",
     "verify": "matcher.verification.verifying",
     "retrieve": "matcher.ranking.run",
@@ -53,6 +56,9 @@ if TYPE_CHECKING:
     from matcher.formats.submission import read_submission as read_submission
     from matcher.formats.submission import write_submission as write_submission
     from matcher.geo.place import Place as Place
+    from matcher.indexing.making import make_index as make_index
+    from matcher.indexing.opened import ImageIndex as ImageIndex
+    from matcher.indexing.opened import open_index as open_index
     from matcher.locating.run import locate as locate
     from matcher.matching.run import match as match
     from matcher.placements import Placements as Placements

@@ -3,7 +3,8 @@
 import logging
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,11 +142,11 @@ def tell_range(source: Source) -> str:
     MatcherError
         If they are no reflectance that can be told: signed bytes, mostly negative (decibels), or beyond 16 bits.
     """
-    return _tell(source, _look(source))
+    return _tell(source, look(source))
 
 
 @dataclass(frozen=True)
-class _Looked:
+class Looked:
     """What a few pictures of a source hold: where nearly all values lie, and some shares of them."""
 
     dtype: np.dtype
@@ -155,8 +156,18 @@ class _Looked:
     negative: float
     above: float
 
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return asdict(self) | {"dtype": self.dtype.str}
 
-def _look(source: Source) -> _Looked:
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> "Looked":
+        """What `to_dict` gave."""
+        return cls(**{**content, "dtype": np.dtype(content["dtype"])})
+
+
+def look(source: Source) -> Looked:
+    """What some pictures of a source hold: enough to tell their range by."""
     count = len(source)
     parts = []
     for k in sorted({round(j * (count - 1) / max(_SAMPLE - 1, 1)) for j in range(_SAMPLE)}):
@@ -168,13 +179,13 @@ def _look(source: Source) -> _Looked:
             parts.append(some[np.isfinite(some)] if some.dtype.kind == "f" else some)
     values = np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
     if not values.size:
-        return _Looked(source[0].dtype, 0.0, 0.0, 0.0, 0.0, 0.0)
+        return Looked(source[0].dtype, 0.0, 0.0, 0.0, 0.0, 0.0)
     low, high = np.quantile(values, (_FEW, 1 - _FEW)).tolist()
     above = float((values > _TWELVE_BITS).mean())
-    return _Looked(source[0].dtype, low, high, float(values.max()), float((values < 0).mean()), above)
+    return Looked(source[0].dtype, low, high, float(values.max()), float((values < 0).mean()), above)
 
 
-def _tell(source: Source, looked: _Looked) -> str:
+def _tell(source: Source, looked: Looked) -> str:
     dtype, low, high = looked.dtype, looked.low, looked.high
     if dtype == np.int8:
         raise MatcherError(
@@ -209,18 +220,20 @@ def _tell(source: Source, looked: _Looked) -> str:
     return "dn"
 
 
-def tell_ranges(images: Source, patches: Source) -> tuple[str, str]:
+def tell_ranges(images: Source, patches: Source, looked_at: Looked | None = None) -> tuple[str, str]:
     """What the numbers of both sides mean, told together.
 
     A few patches show less of the range than the images do: all bright, they look like reflectance where they are
     signed; all dark, like DN where they are 16 bit. Where both can mean the same, they do.
+
+    `looked_at` is what the images hold where that is known.
 
     Raises
     ------
     MatcherError
         As `tell_range`.
     """
-    looked = [_look(images), _look(patches)]
+    looked = [looked_at or look(images), look(patches)]
     told = [_tell(source, one) for source, one in zip((images, patches), looked, strict=True)]
     if set(told) == {"signed", "reflectance"} and all(
         one.low >= -1.01 and one.high <= 1.01 for one in looked

@@ -21,7 +21,7 @@ from matcher.formats.opening import open_rasters
 from matcher.formats.raster import RasterSource
 from matcher.geo.grid import Grid
 from matcher.imagery import Roles, open_pictures
-from matcher.locating.tiles import TiledSource
+from matcher.indexing.tiles import TiledSource
 from matcher.model import read_model, shipped
 from matcher.settings import MIN_SIDE, Settings, check_confidence, check_prior, with_options
 from matcher.threads import limited

@@ -13,6 +13,7 @@ from matcher.version import VERSION
 
 COMMANDS = {
     "match": "Find the image and the pixel of every patch.",
+    "index": "Make an index of images, to be searched in their place.",
     "merge": "Join the run directories of a match.",
     "locate": "Find where chips lie in scenes.",
     "align": "Bring scenes onto another of the same ground.",
@@ -50,6 +51,10 @@ class LazyGroup(click.Group):
         from matcher.cli.common import with_common
 
         command: click.Command = importlib.import_module(f"matcher.cli.{name}").command
+        if isinstance(command, click.Group):
+            for inside in command.commands.values():
+                with_common(inside)
+            return command
         return with_common(command)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -82,7 +82,7 @@ def _read_config(context: click.Context, _param: click.Parameter, value: str | N
             if long.startswith("--") and param.name not in ("config", "verbose")
         }
         context.meta["matcher.config"] = [value]
-        given = _options(value, context.info_name or "", known)
+        given = _options(value, context.command_path.split()[-1 if context.parent is None else 1], known)
         context.default_map = {}
         for key, (found, line) in given.items():
             option, text = known[key], _as_text(known[key], found)
@@ -139,8 +139,11 @@ def _is_option(name: str) -> bool:
 
     from matcher.cli import COMMANDS
 
-    commands = (importlib.import_module(f"matcher.cli.{key}").command for key in COMMANDS)
-    return any(f"--{name}" in param.opts for command in commands for param in command.params)
+    commands = [importlib.import_module(f"matcher.cli.{key}").command for key in COMMANDS]
+    inside = [
+        one for command in commands if isinstance(command, click.Group) for one in command.commands.values()
+    ]
+    return any(f"--{name}" in param.opts for command in (*commands, *inside) for param in command.params)
 
 
 def _read(path: str) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from matcher.aliases import AnyPath
 from matcher.errors import FormatError, NoInputError
-from matcher.formats.base import BadRecord, OnBad, Source
+from matcher.formats.base import BadRecord, Extent, Laid, OnBad, Source
 from matcher.formats.npz import Member, NpyHeader, open_archive, open_npy
 
 
@@ -90,7 +90,7 @@ class StackSource:
 
     def __init__(self, path: AnyPath, key: str | None = None) -> None:
         self._recipe = (os.path.abspath(path), key)
-        self.name = os.fspath(path)
+        self.name = self._path = os.fspath(path)
         ids = member = None
         self._start = 0
         if key is None:
@@ -136,6 +136,12 @@ class StackSource:
         if self._whole is not None:
             return np.array(self._whole[index], order="C").reshape(self._shape)
         return self._read(index * self._size, self._size, self._shape, "C")
+
+    def extent(self, index: int) -> Extent | None:
+        """Where one lies in the file; None where it was unpacked, or is strewn over it."""
+        if self._whole is not None or self._file.path != self._path:
+            return None
+        return Extent(self._path, self._start + index * self._size, self._header.dtype)
 
     def _read(self, offset: int, size: int, shape: tuple[int, ...], order: Any) -> NDArray:
         flat = np.frombuffer(self._file.read(self._start + offset, size), self._header.dtype)
@@ -200,6 +206,14 @@ class ArchiveSource:
         picture = self._members[index].load(self._headers[index])
         return np.ascontiguousarray(picture).reshape(self.shape(index))
 
+    def extent(self, index: int) -> Extent | None:
+        """Where one lies in the file; None where it is packed, or in Fortran order."""
+        member, header = self._members[index], self._headers[index]
+        if member.packed or header.fortran:
+            return None
+        file, start = member.seekable()
+        return Extent(file.path, start + header.start, header.dtype)
+
 
 class JoinedSource:
     """The pictures of several sources as one, a `matcher.formats.base.Source`.
@@ -251,6 +265,11 @@ class JoinedSource:
         """One picture, (height, width, bands)."""
         part, k = self._at[index]
         return part[k]
+
+    def extent(self, index: int) -> Extent | None:
+        """Where one lies, if its own source says so."""
+        part, k = self._at[index]
+        return part.extent(k) if isinstance(part, Laid) else None
 
 
 def open_npz(path: AnyPath, name: str, on_bad: OnBad | None = None) -> StackSource | ArchiveSource:

@@ -1,8 +1,9 @@
 """What every reader offers: images or patches by index, read when asked for."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,23 @@ class Windowed(Protocol):
 
 
 @dataclass(frozen=True)
+class Extent:
+    """Where a picture's values lie in a file, one after another in C order: its first byte and their type."""
+
+    path: str
+    offset: int
+    dtype: np.dtype
+
+
+@runtime_checkable
+class Laid(Protocol):
+    """A source that can say where its pictures' values lie."""
+
+    def extent(self, index: int) -> Extent | None:
+        """Where one lies, or None where its values are packed, strewn or held in memory."""
+
+
+@dataclass(frozen=True)
 class BadRecord:
     """One record that cannot be used.
 
@@ -98,3 +116,13 @@ class BadRecord:
 
 OnBad = Callable[[BadRecord], None]
 """Called with each bad record, where the caller wants to go on without them."""
+
+
+def is_paths(what: Any) -> bool:
+    """Whether something is a sequence of paths."""
+    return (
+        isinstance(what, Sequence)
+        and len(what) > 0
+        and not isinstance(what, str)
+        and all(isinstance(one, str | os.PathLike) for one in what)
+    )

@@ -150,6 +150,11 @@ class Member:
         return f"{self.archive.file.path}, array {self.key!r}"
 
     @property
+    def packed(self) -> bool:
+        """Whether it is deflated."""
+        return self.info.compress_type != zipfile.ZIP_STORED
+
+    @property
     def start(self) -> int:
         """Its first byte in the archive."""
         return self.info.header_offset
@@ -194,7 +199,7 @@ class Member:
 
         A deflated member is unpacked into a temporary file, which goes when it is closed.
         """
-        if self.info.compress_type == zipfile.ZIP_STORED:
+        if not self.packed:
             # The length of the name and of what follows it stand at bytes 26 and 28 of the 30 before them.
             lengths = self.archive.file.read(self.start + 26, 4)
             named, more = (int.from_bytes(part, "little") for part in (lengths[:2], lengths[2:]))

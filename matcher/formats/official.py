@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from matcher.aliases import AnyPath
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.bandnames import parse_bands
-from matcher.formats.base import OnBad, Source
+from matcher.formats.base import Extent, OnBad, Source
 from matcher.formats.example import encode_example
 from matcher.formats.files import FileBytes
 from matcher.formats.reader import Asked, Reader, Series
@@ -154,6 +154,11 @@ class OfficialSource:
         """One picture, (height, width, bands) in the file's type, the caller's own copy."""
         part, k = _find(self._parts, self._ends, index)
         return part.pixels(k).reshape(self.shape(index)).astype(part.dtype.newbyteorder("="))
+
+    def extent(self, index: int) -> Extent:
+        """Where one lies in its file."""
+        part, k = _find(self._parts, self._ends, index)
+        return part.extent(k)
 
     def read(self, index: int, row: int, col: int, height: int, width: int) -> NDArray:
         """A window of one picture, (height, width, bands) in the file's type, the caller's own copy."""

@@ -14,7 +14,9 @@ from matcher.aliases import AnyPath
 from matcher.errors import FormatError, MatcherError, NoInputError
 from matcher.formats.arrays import ArraySource
 from matcher.formats.bandnames import parse_bands
-from matcher.formats.base import OnBad, Shape, Source
+from matcher.formats.base import OnBad, Shape, Source, is_paths
+from matcher.formats.catalog import is_index
+from matcher.formats.catalogued import open_catalogued
 from matcher.formats.gather import common_bands
 from matcher.formats.official import OfficialSeries
 from matcher.formats.pixel_sizes import check_pixel_sizes
@@ -129,6 +131,23 @@ def open_rasters(
     names = None if bands is None else tuple(bands)
     asked = Asked(_name(what, noun), noun, names, shape, None, dtype, offset, on_bad, mixed)
     return as_rasters(_sources(what, asked, None), names)
+
+
+def open_files(
+    paths: Sequence[AnyPath], settings: Settings, offset: float | None = None, on_bad: OnBad | None = None
+) -> Source:
+    """Images of files, as `open_pair` and `open_rasters` open them; raises as `open_images` does."""
+    asked = Asked(
+        _name(paths, "images"),
+        "images",
+        settings.bands,
+        settings.image_shape,
+        None,
+        settings.dtype,
+        offset,
+        on_bad,
+    )
+    return _agreeing(_sources(paths, asked, None), settings.image_shape, None)
 
 
 def open_pair(
@@ -261,7 +280,7 @@ def _sources(what: Any, asked: Asked, ids: ArrayLike | None) -> Source:
     if isinstance(what, str | os.PathLike) or is_paths(what):
         if ids is not None:
             raise MatcherError(f"{asked.name}: ids can be given with arrays only; a file has its own")
-        source = open_paths([what] if isinstance(what, str | os.PathLike) else what, asked)
+        source = _of_paths([what] if isinstance(what, str | os.PathLike) else what, asked)
     elif isinstance(what, Source):
         source = what
     elif is_xarray(what):
@@ -277,14 +296,16 @@ def _sources(what: Any, asked: Asked, ids: ArrayLike | None) -> Source:
     return with_bands(source, asked.bands)
 
 
-def is_paths(what: Any) -> bool:
-    """Whether something is a sequence of paths."""
-    return (
-        isinstance(what, Sequence)
-        and len(what) > 0
-        and not isinstance(what, str)
-        and all(isinstance(one, str | os.PathLike) for one in what)
-    )
+def _of_paths(paths: Sequence[AnyPath], asked: Asked) -> Source:
+    """The pictures of some names, or those that an index directory is of."""
+    index = next((path for path in paths if is_index(path)), None)
+    if index is None:
+        return open_paths(paths, asked)
+    if len(paths) > 1:
+        raise FormatError(
+            f"{os.fspath(index)}: is an index, which is named alone; matcher index add takes more images"
+        )
+    return open_catalogued(index, asked.bands)
 
 
 def _name(what: Any, noun: str) -> str:

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import FormatError, MatcherError, NoInputError
-from matcher.formats.base import BadRecord, OnBad
+from matcher.formats.base import BadRecord, Extent, OnBad
 from matcher.formats.example import Feature, find_int64, parse_example
 from matcher.formats.files import FileBytes
 from matcher.formats.recordtypes import OFFICIAL, TYPES, parse_type, spell_type, tell_type
-from matcher.formats.tfrecord import Record, read_record, scan
+from matcher.formats.tfrecord import HEADER, Record, read_record, scan
 
 log = logging.getLogger("matcher")
 SALVAGE = 64 << 20
@@ -158,6 +158,13 @@ class RecordIndex:
     def pixels(self, index: int) -> NDArray:
         """The values of one record, flat, as they lie in the file: not to be written to."""
         return np.frombuffer(self._content(index), self.dtype)
+
+    def extent(self, index: int) -> Extent:
+        """Where the values of one record lie in the file."""
+        data = read_record(self.file, self.offsets[index], self.lengths[index])
+        pixels = self._pixels(parse_example(data))
+        first, own = (np.frombuffer(part, np.uint8).ctypes.data for part in (data, pixels))
+        return Extent(self.file.path, self.offsets[index] + HEADER + own - first, self.dtype)
 
     def _content(self, index: int) -> memoryview:
         try:

@@ -128,9 +128,8 @@ def _best_place(agree: NDArray, mean: NDArray, scale: NDArray) -> tuple[np.float
 def refine(codes: FineCodes, windows: Windows, radius: int, noise: Noise, out: Found) -> None:
     """Best place near each candidate, by the sum over channels of squared positive z-scores of agreeing bits.
 
-    codes are (planes, starts, shapes, patches, masks, channel): planes flat uint64, image i's from starts[i] to
-    starts[i + 1], of shapes[i] = (height, width) pixels, each laid out as `windows_agree` wants it; patches
-    (n, P, w, h).
+    codes are (planes, starts, shapes, patches, masks, channel): planes flat uint64, image i's from starts[i] on, of
+    shapes[i] = (height, width) pixels, each laid out as `windows_agree` wants it; patches (n, P, w, h).
     windows are (targets, corners, order): targets (n, m) image of each candidate, -1 where there is none; corners
     (n, m, 2) as (y, x), which may lie beyond the last place that is wholly inside, and then count as that; order
     (n * m,) in which they are taken: those of one image together, so that its planes stay in the cache.
@@ -157,7 +156,8 @@ def refine(codes: FineCodes, windows: Windows, radius: int, noise: Noise, out: F
             if i < 0:
                 continue
             high, wide = shapes[i, 0], shapes[i, 1]
-            image = planes[starts[i] : starts[i + 1]].reshape((count, (wide + 63) // 64 + 1, high))
+            across = (wide + 63) // 64 + 1
+            image = planes[starts[i] : starts[i] + count * across * high].reshape((count, across, high))
             y, rows = _tried(corners[n, m, 0], high - height, radius)
             x, columns = _tried(corners[n, m, 1], wide - width, radius)
             near = agree[: rows * columns]
@@ -180,7 +180,6 @@ def sample_agreement(codes: FineCodes, windows: Windows, out: NDArray) -> None:
             if i < 0:
                 out[n, m] = -1
                 continue
-            image = planes[starts[i] : starts[i + 1]].reshape(
-                (count, (shapes[i, 1] + 63) // 64 + 1, shapes[i, 0])
-            )
+            across, high = (shapes[i, 1] + 63) // 64 + 1, shapes[i, 0]
+            image = planes[starts[i] : starts[i] + count * across * high].reshape((count, across, high))
             window_agrees(image, patches[n], masks, channel, (corners[n, m, 0], corners[n, m, 1]), out[n, m])

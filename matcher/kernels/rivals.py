@@ -32,9 +32,9 @@ def places_apart(
 ) -> None:
     """The coarse places of least distance in one target a patch, apart from a known place and from each other.
 
-    codes flat uint64: target t's from starts[t] to starts[t + 1], laid out (words, rows, columns) with rows and columns
-    grids[t]; patches (n, words) uint64. known are (target (n,), -1 for none, corner (n, 2) as (y, x), pixels). A place
-    lies `stride` px from the next, and no two that are taken within `apart` px in both directions. out (n, count, 2)
+    codes flat uint64: target t's from starts[t] on, laid out (words, rows, columns) with rows and columns grids[t];
+    patches (n, words) uint64. known are (target (n,), -1 for none, corner (n, 2) as (y, x), pixels). A place lies
+    `stride` px from the next, and no two that are taken within `apart` px in both directions. out (n, count, 2)
     int64: their (y, x), pixels, least distance first, ties to the lower y and x; -1 where there are fewer.
     """
     target, corner = known
@@ -45,7 +45,7 @@ def places_apart(
         if t < 0:
             continue
         rows, columns = grids[t, 0], grids[t, 1]
-        own = codes[starts[t] : starts[t + 1]].reshape(words, rows * columns)
+        own = codes[starts[t] : starts[t] + words * rows * columns].reshape(words, rows * columns)
         flat = np.zeros(rows * columns, np.int32)
         for w in range(words):
             word, theirs = patches[n, w], own[w]

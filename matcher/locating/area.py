@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from matcher.errors import MatcherError, SettingsError
 from matcher.formats.raster import Raster
 from matcher.geo.grid import Grid, Points, distance, geod
-from matcher.locating.tiles import Box
+from matcher.indexing.tiles import Box
 
 _STEPS = 33  # points along each side of an area, or of a scene, by which their common part is found
 

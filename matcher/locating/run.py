@@ -14,10 +14,10 @@ from matcher.formats.bandnames import named
 from matcher.geo.place import Place
 from matcher.geo.resample import shrunk
 from matcher.imagery import Roles, tell_ranges, to_dn
+from matcher.indexing.tiles import Piece, read_shrunk
 from matcher.locating.found import Places
 from matcher.locating.hits import Hit, apart, shares
 from matcher.locating.plan import LocateOptions, LocatePlan, plan
-from matcher.locating.tiles import Piece, read_shrunk
 from matcher.locating.variants import Laid, Search, constant
 from matcher.locating.weighing import Weighed, weighed
 from matcher.matching.job import Job, prepare

@@ -12,9 +12,9 @@ from matcher.errors import MatcherError, SettingsError
 from matcher.formats.raster import RasterSource
 from matcher.geo.grid import Grid, Matrix, relation, upright
 from matcher.geo.resample import rotation, shrunk
+from matcher.indexing.tiles import Box, TiledSource
 from matcher.locating.area import Area, Near, box
 from matcher.locating.laying import Linear, Variant
-from matcher.locating.tiles import Box, TiledSource
 from matcher.settings import MIN_SIDE
 
 TRIED = (1.0, 0.5, 2.0, 2 / 3, 1.5, 0.8, 1.25)  # scales tried where a chip does not say its pixel size

@@ -8,9 +8,9 @@ import numpy as np
 from matcher.decision.confidence import confidence
 from matcher.decision.content import Content, content
 from matcher.imagery import Pictures
+from matcher.indexing.tiles import TiledSource
 from matcher.locating.hits import Hit, ordered, rival
 from matcher.locating.plan import LocatePlan
-from matcher.locating.tiles import TiledSource
 from matcher.search.candidates import Candidates, best_by_target
 from matcher.search.pyramid.exact_tiles import weigh
 

@@ -14,10 +14,11 @@ from matcher.formats.base import Source
 from matcher.formats.opening import open_pair
 from matcher.formats.raster import RasterSource
 from matcher.imagery import Pictures, Roles, open_pictures, resolve_bands
+from matcher.indexing.opened import ImageIndex, indexed
 from matcher.model import Model, read_model, shipped
 from matcher.search.candidates import Candidates
 from matcher.search.exhaustive import fits, search_everywhere
-from matcher.search.pyramid.cascade import search_pyramid
+from matcher.search.pyramid.cascade import index_targets, search_pyramid
 from matcher.search.pyramid.exact_tiles import weigh
 from matcher.search.pyramid.index import Index
 from matcher.search.task import Task
@@ -44,6 +45,8 @@ class Job:
         With the bands named.
     model : Model
         The fitted numbers that `settings` names.
+    stored : ImageIndex, optional
+        That the targets are of.
     """
 
     targets: Pictures
@@ -51,6 +54,25 @@ class Job:
     roles: Roles
     settings: Settings
     model: Model
+    stored: ImageIndex | None = None
+
+    def index(self, side: tuple[int, int]) -> Index:
+        """The codes of the targets for patches of `side`: those of the index where it has them, else made here.
+
+        Raises
+        ------
+        MatcherError
+            If codes that are made do not fit the memory.
+        """
+        if self.stored is not None:
+            if self.indexed(side):
+                return self.stored.index(side)
+            _tell_unindexed(self.stored, side)
+        return index_targets(self.task(1), side)
+
+    def indexed(self, side: tuple[int, int]) -> bool:
+        """Whether the targets' index holds codes for patches of `side`."""
+        return self.stored is not None and side in self.stored.sides and self.stored.whole(side)
 
     def search(
         self, which: Sequence[int], keep: int, report: Advance, index: Index | None = None
@@ -85,9 +107,16 @@ def prepare(
     """
     settings = with_options(settings, {**options})
     model = shipped() if settings.model is None else read_model(settings.model)
+    stored = indexed(images)
+    if stored is not None:
+        images, settings = stored.source, stored.settled(settings)
     left, right, settings = open_pair(images, patches, settings)
+    if stored is not None and ranges is None and settings.value_range == "auto":
+        ranges = stored.ranges(right)
     targets, queries = open_pictures(left, right, settings.value_range, ranges)
     names = resolve_bands(targets, queries, settings)
+    if stored is not None:
+        stored.check(names, targets.value_range)
     roles = Roles.of(names)
     channels(np.zeros((_REHEARSAL, _REHEARSAL, len(names)), np.float32), roles, settings.evidence)
     _check_sizes(targets, queries)
@@ -98,7 +127,7 @@ def prepare(
     if settings.search == "exhaustive":
         for _ in targets:  # read through, so that a bad value ends the run before hours of work
             pass
-    return Job(targets, queries, roles, replace(settings, bands=names), model)
+    return Job(targets, queries, roles, replace(settings, bands=names), model, stored)
 
 
 def tell_search(job: Job) -> None:
@@ -109,6 +138,15 @@ def tell_search(job: Job) -> None:
         "searching %s patch%s in %s image%s%s",
         f"{patches:,}", "" if patches == 1 else "es", f"{images:,}", "" if images == 1 else "s", every,
     )  # fmt: skip
+
+
+def _tell_unindexed(stored: ImageIndex, side: tuple[int, int]) -> None:
+    """Say that an index is of no use for patches of a size, and why."""
+    spelled = ", ".join(f"{height} x {width}" for height, width in stored.sides)
+    why = f"holds codes for {spelled} px" if side not in stored.sides else "holds codes of pieces, for locate"
+    log.warning(
+        "%s: %s, so those for patches of %d x %d px are made for this run alone", stored.folder, why, *side
+    )
 
 
 def describe(what: str, pictures: Pictures, names: Sequence[str], detected: bool) -> str:

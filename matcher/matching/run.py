@@ -15,7 +15,6 @@ from matcher.imagery import Pictures
 from matcher.matching.job import Job, prepare, tell_search
 from matcher.result import Result
 from matcher.search.candidates import Candidates
-from matcher.search.pyramid.cascade import index_targets
 from matcher.search.pyramid.index import Index
 from matcher.settings import MatchOptions, Settings
 from matcher.threads import limited, spread
@@ -82,12 +81,15 @@ def match(
 
 
 def build_indexes(job: Job) -> Indexes:
-    """What the search makes of the images alone, by patch size: made once, it serves every block of patches."""
+    """What the search makes of the images alone, by patch size: made once, it serves every block of patches.
+
+    Sizes that the job's own index has codes for are not among them.
+    """
     if job.settings.search != "pyramid":
         return {}
     sides = sorted({job.patches.shape(k)[:2] for k in range(len(job.patches))})
     with limited(job.settings.threads):
-        return {side: index_targets(job.task(_KEEP), side) for side in sides}
+        return {side: job.index(side) for side in sides if not job.indexed(side)}
 
 
 def match_rows(
@@ -141,7 +143,7 @@ def _search(
     for side, at in _by_side(job.patches, rows).items():
         task, which, index = job.task(_CANDIDATES), rows[at].tolist(), indexes.get(side)
         if index is None and job.settings.search == "pyramid":
-            index = index_targets(task, side)
+            index = job.index(side)
         places = job.search(which, _CANDIDATES, report, index)
         weighed = job.weigh(which, places)
         doubtful = np.flatnonzero(_confidence(job, weighed, [said[k] for k in at.tolist()]) < UNSETTLED)

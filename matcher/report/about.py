@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from matcher.formats.base import Source
+from matcher.identity import settings_identity, versions
 from matcher.runs.folder import RunFolder
-from matcher.runs.identity import settings_identity, versions
 from matcher.settings import Settings
 from matcher.version import VERSION
 

@@ -10,14 +10,16 @@ from typing import Any
 
 from matcher.aliases import Progress
 from matcher.errors import MatcherError
+from matcher.formats.fingerprint import Inputs
 from matcher.formats.raster import file_names
 from matcher.formats.submission import write_submission
+from matcher.identity import settings_identity, versions
+from matcher.indexing.opened import ImageIndex
 from matcher.matching.job import Job, tell_search
 from matcher.matching.run import match_rows
 from matcher.result import Result
 from matcher.runs.engines import Engine, InProcess, SetAside, Work
 from matcher.runs.folder import DETAILS, SUBMISSION, RunFolder
-from matcher.runs.identity import Inputs, settings_identity, versions
 from matcher.runs.ready import Batch, Ready, make_ready
 from matcher.runs.shards import Shard, cut, join
 from matcher.settings import Settings
@@ -113,7 +115,7 @@ def run(
     settings, batch = settings or Settings(), batch or Batch()
     place = RunFolder(folder)
     with place.locked(), _memory_errors():
-        inputs = Inputs(images=images, patches=patches)
+        inputs = Inputs(images=images.folder if isinstance(images, ImageIndex) else images, patches=patches)
         identity = _identity(inputs, settings, batch)
         sliced = {"shard_size": batch.shard_size, "part": list(batch.part)}
         resumed = place.compare(identity, sliced)

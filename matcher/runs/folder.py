@@ -8,18 +8,19 @@ import pickle
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from matcher.errors import FormatError, MatcherError, ResumeError
 from matcher.formats.files import atomic_write, is_temporary, problem
+from matcher.formats.fingerprint import differences, key_of
+from matcher.formats.holding import locked, sweep
+from matcher.identity import versions
 from matcher.matching.job import Job
 from matcher.matching.run import Indexes, build_indexes
 from matcher.result import Result
-from matcher.runs.identity import differences, key_of, versions
 from matcher.runs.shards import Shard, read_shard, write_shard
 from matcher.search.pyramid.index_file import load_index, save_index
 
-_LOCKED_BYTE = 1 << 30  # Windows locks bytes and lets nobody read them: one behind the text
 _SHARD = re.compile(r"[0-9]{9,}-[0-9]{9,}\.shard")
 SUBMISSION, DETAILS, ERRORS, DONE = "submission.csv", "details.csv", "errors.jsonl", "DONE"
 
@@ -50,23 +51,7 @@ class RunFolder:
             If it cannot be made or written to, or holds files and no run.
         """
         self.check()
-        try:
-            (self.path / "shards").mkdir(parents=True, exist_ok=True)
-            file = open(self.path / "lock", "a+", encoding="utf-8")  # noqa: SIM115
-        except (OSError, ValueError) as error:
-            what = problem(error) if isinstance(error, OSError) else str(error)
-            raise MatcherError(f"{self.path}: cannot be made or written to: {what}") from None
-        with file:
-            if not _lock(file):
-                file.seek(0)
-                raise ResumeError(
-                    f"{self.path}: another run (process {file.read().strip() or 'unknown'}) works in it; wait for "
-                    "it, or give another --run-dir"
-                )
-            with contextlib.suppress(OSError):
-                file.truncate(0)
-                file.write(f"{os.getpid()}\n")
-                file.flush()
+        with locked(self.path, "run", "--run-dir", ("shards",)):
             self._sweep()
             yield
 
@@ -217,11 +202,7 @@ class RunFolder:
 
     def _sweep(self) -> None:
         """Remove what a killed process was writing, where runs write."""
-        for folder in (self.path, self.path / "shards", *(self.path / "index").glob("**")):
-            for path in folder.glob(".*"):
-                if is_temporary(path.name):
-                    with contextlib.suppress(OSError):
-                        path.unlink()
+        sweep(self.path, self.path / "shards", *(self.path / "index").glob("**"))
 
 
 def load_indexes(root: Path, run: str, verify: bool = False) -> Indexes:
@@ -234,25 +215,3 @@ def load_indexes(root: Path, run: str, verify: bool = False) -> Indexes:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FormatError(f"{root}: holds no codes that can be read: {error}") from None
     return {side: load_index(root / f"{side[0]}x{side[1]}", verify=verify) for side in sides}
-
-
-def _lock(file: IO[str]) -> bool:
-    """Take the lock of an open file without waiting; False where another process has it."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        try:
-            os.lseek(file.fileno(), _LOCKED_BYTE, os.SEEK_SET)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        except OSError:
-            return False
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        raise MatcherError(f"{file.name}: cannot be locked: {problem(error)}") from None
-    return True

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from matcher.errors import FormatError, MatcherError, ResumeError
+from matcher.formats.fingerprint import differences
 from matcher.runs.batch import Outcome
 from matcher.runs.folder import RunFolder
-from matcher.runs.identity import differences
 from matcher.runs.ready import placeholder_rows
 from matcher.runs.shards import Shard, cut, join
 

@@ -14,6 +14,7 @@ from matcher.formats.base import BadRecord, Source
 from matcher.formats.opening import open_pair
 from matcher.formats.raster import RasterSource
 from matcher.imagery import open_pictures
+from matcher.indexing.opened import ImageIndex, indexed
 from matcher.matching.job import Job, prepare
 from matcher.result import Result
 from matcher.search.exhaustive import fits
@@ -151,6 +152,7 @@ def make_ready(images: Any, patches: Any, settings: Settings, batch: Batch) -> R
         As `matcher.match`; bad records only where `batch.skip_bad` is not set.
     """
     bad: list[Bad] = []
+    images = indexed(images) or images
     if batch.skip_bad:
         images, patches, settings = _usable(images, patches, settings, bad)
     job = prepare(images, patches, settings)
@@ -165,8 +167,16 @@ def make_ready(images: Any, patches: Any, settings: Settings, batch: Batch) -> R
     return Ready(job, tuple(bad), tuple(placeholders), settings.value_range == "auto")
 
 
-def _usable(images: Any, patches: Any, settings: Settings, bad: list[Bad]) -> tuple[Source, Source, Settings]:
-    """Both inputs without their bad records, which are added to `bad`, and the settings with the bands' names."""
+def _usable(
+    images: Any, patches: Any, settings: Settings, bad: list[Bad]
+) -> tuple["Source | ImageIndex", Source, Settings]:
+    """Both inputs without their bad records, which are added to `bad`, and the settings with the bands' names.
+
+    Of an index the images are known to be good.
+    """
+    stored = images if isinstance(images, ImageIndex) else None
+    if stored is not None:
+        images, settings = stored.source, stored.settled(settings)
     targets, queries, settings = open_pair(
         images,
         patches,
@@ -177,8 +187,9 @@ def _usable(images: Any, patches: Any, settings: Settings, bad: list[Bad]) -> tu
     bands = targets.shape(0)[2] if settings.bands is None else len(settings.bands)
     targets = _without(targets, _wrong_bands(targets, bands), "images", bad)
     queries = _without(queries, _wrong_bands(queries, bands), "patches", bad)
-    for what in ("images", "patches"):
-        told = open_pictures(targets, queries, settings.value_range)[what == "patches"]
+    ranges = stored.ranges(queries) if stored is not None and settings.value_range == "auto" else None
+    for what in ("images", "patches") if stored is None else ("patches",):
+        told = open_pictures(targets, queries, settings.value_range, ranges)[what == "patches"]
         wrong: dict[int, str] = {}
         for k in range(len(told)):
             try:
@@ -189,7 +200,7 @@ def _usable(images: Any, patches: Any, settings: Settings, bad: list[Bad]) -> tu
             targets = _without(targets, wrong, what, bad)
         else:
             queries = _without(queries, wrong, what, bad)
-    return targets, _without(queries, _wrong_sizes(targets, queries), "patches", bad), settings
+    return stored or targets, _without(queries, _wrong_sizes(targets, queries), "patches", bad), settings
 
 
 def _wrong_bands(source: Source, bands: int) -> dict[int, str]:

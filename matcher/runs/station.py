@@ -11,11 +11,12 @@ import numpy as np
 from matcher.aliases import Progress
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.files import FileBytes
+from matcher.formats.fingerprint import differences
+from matcher.identity import versions
 from matcher.matching.job import Job
 from matcher.matching.run import Indexes, match_rows
 from matcher.result import Result
 from matcher.runs.folder import load_indexes
-from matcher.runs.identity import differences, versions
 
 _ready: dict[str, tuple[Job, Indexes]] = {}  # of the last run only
 

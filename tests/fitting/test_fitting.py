@@ -432,7 +432,7 @@ class TestMatching:
 
     def test_a_run_is_another_with_other_numbers(self, tmp_path):
         """What a run directory holds is told by the model's numbers, not its path."""
-        from matcher.runs.identity import settings_identity
+        from matcher.identity import settings_identity
 
         paths = [tmp_path / name for name in ("a.npz", "b.npz", "c.npz")]
         own = shipped()

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matcher.runs.identity import Inputs
 
 import matcher
 from matcher.errors import MatcherError
 from matcher.formats.opening import open_rasters
 from matcher.formats.registry import expand, files_of
 from matcher.formats.remote import ending, is_remote, to_gdal
-from matcher.runs.identity import Inputs
 from tests.formats.test_rasters import write
 from tests.locating.test_locate import ground, other_date
 

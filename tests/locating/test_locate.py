@@ -70,7 +70,7 @@ def test_place_and_coordinates(tmp_path, land, scene):
 def test_nothing_lost_at_the_seams_and_nothing_found_twice(tmp_path, land, monkeypatch):
     """Chips on and beside every seam of small pieces: each found once, and sure."""
     import matcher.locating.variants as variants
-    from matcher.locating.tiles import TiledSource
+    from matcher.indexing.tiles import TiledSource
 
     monkeypatch.setattr(variants, "TiledSource", lambda *a, **k: TiledSource(*a, **k, places=100))
     part = land[:300, :330]

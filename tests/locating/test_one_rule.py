@@ -25,7 +25,7 @@ def chips(land, rng):
 @pytest.mark.parametrize("places", [70, 512])
 def test_match_and_locate_are_as_sure(tmp_path, monkeypatch, places):
     import matcher.locating.variants as variants
-    from matcher.locating.tiles import TiledSource
+    from matcher.indexing.tiles import TiledSource
 
     monkeypatch.setattr(variants, "TiledSource", lambda *a, **k: TiledSource(*a, **k, places=places))
     land = ground(260, 230, 5)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from matcher.errors import MatcherError
 from matcher.geo.resample import shrink, turn
-from matcher.locating.tiles import Box, TiledSource, _spans
+from matcher.indexing.tiles import Box, TiledSource, _spans
 
 RNG = np.random.default_rng(3)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 import matcher
+from matcher import identity
+from matcher.formats.fingerprint import differences
 from matcher.kernels.sources import digest
-from matcher.runs import identity
 
 LOW = """
 from matcher.kernels.jit import kernel
@@ -74,7 +75,7 @@ def test_a_kernel_knows_those_that_it_calls(package, tmp_path):
 def test_a_run_knows_its_kernels(monkeypatch):
     assert identity.versions()["kernels"] == digest()
     monkeypatch.setattr(identity, "digest", lambda: "another")
-    assert identity.differences({"kernels": digest()}, {"kernels": identity.versions()["kernels"]})
+    assert differences({"kernels": digest()}, {"kernels": identity.versions()["kernels"]})
 
 
 def test_the_digest_knows_every_byte_and_name(package):

@@ -172,7 +172,7 @@ def test_changed_input_and_version_are_refused(tmp_path, monkeypatch):
     images, patches = write_inputs(tmp_path)
     run(images, patches, tmp_path / "run", batch=SMALL)
     with monkeypatch.context() as patch:
-        patch.setattr("matcher.runs.identity.VERSION", "9")
+        patch.setattr("matcher.identity.VERSION", "9")
         with pytest.raises(ResumeError, match=r"versions\.matcher was .* and is 9"):
             run(images, patches, tmp_path / "run", batch=SMALL)
     write_inputs(tmp_path, seed=1)

@@ -124,7 +124,7 @@ class TestProposals:
             expected = []
             for (k, target), phase in itertools.product(enumerate(targets), phases):
                 begin = plan.phases[phase]
-                flat = index.middle[index.middle_starts[k] : index.middle_starts[k + 1]]
+                flat = index.middle[index.middle_starts[k] :][: index.sizes[k, 1]]
                 packed = flat.reshape(len(plan.phases), planes, -1, target.shape[0] // factor)[phase]
                 tall, wide = (
                     (size - first) // factor for size, first in zip(target.shape[:2], begin, strict=True)

@@ -15,13 +15,13 @@ from matcher.search.pyramid.codes import Codes, Plan, code, code_shapes, plane_c
 from matcher.threads import ahead, spread
 
 TARGET_LOT, PATCH_LOT = 1, 2
-_PARTS = ("fine", "middle", "coarse")  # as `code_shapes` tells them
+PARTS = ("fine", "middle", "coarse")  # as `code_shapes` tells them
 _FLOAT = 4  # bytes
 
 
 @dataclass(frozen=True)
 class Index:
-    """Codes of targets, those of all one after another.
+    """Codes of targets.
 
     Attributes
     ----------
@@ -32,8 +32,10 @@ class Index:
         Which channel of the fine score a plane counts for.
     fine, middle, coarse : ndarray of uint64
         As in `Codes`, flat.
-    fine_starts, middle_starts, coarse_starts : ndarray of int64, (targets + 1,)
-        Where each target's begin, and the end.
+    fine_starts, middle_starts, coarse_starts : ndarray of int64, (targets,)
+        Where each target's begin; they need not follow each other.
+    sizes : ndarray of int64, (targets, 3)
+        Words that each takes in `fine`, `middle` and `coarse`.
     colour : ndarray of float32, (windows, 2 bands)
         `matcher.evidence.colour.statistics` of all targets, for windows of a patch's size.
     colour_starts : ndarray of int64, (targets + 1,)
@@ -49,6 +51,7 @@ class Index:
     fine_starts: NDArray[np.int64]
     middle_starts: NDArray[np.int64]
     coarse_starts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
     colour: NDArray[np.float32]
     colour_starts: NDArray[np.int64]
 
@@ -62,14 +65,14 @@ class Index:
     def coarse_of(self, target: int) -> NDArray[np.uint64]:
         """Coarse codes of one target: (words, places)."""
         rows, columns = self.places()[target]
-        return self.coarse[self.coarse_starts[target] : self.coarse_starts[target + 1]].reshape(
-            -1, rows * columns
-        )
+        start = self.coarse_starts[target]
+        return self.coarse[start : start + self.sizes[target, 2]].reshape(-1, rows * columns)
 
     def fine_of(self, target: int) -> NDArray[np.uint64]:
         """Fine codes of one target: (planes, words, height)."""
         height, width = self.shapes[target].tolist()
-        flat = self.fine[self.fine_starts[target] : self.fine_starts[target + 1]]
+        start = self.fine_starts[target]
+        flat = self.fine[start : start + self.sizes[target, 0]]
         return flat.reshape(len(self.channel), -(-width // 64) + 1, height)
 
     def chunk_starts(self) -> NDArray[np.int64]:
@@ -88,7 +91,8 @@ class Index:
     def windows(self, target: int, phase: int) -> NDArray[np.uint64]:
         """Middle windows of one target from one phase, (columns, words, rows), made anew at each call."""
         height, width = self.shapes[target] // self.plan.factor
-        flat = self.middle[self.middle_starts[target] : self.middle_starts[target + 1]]
+        start = self.middle_starts[target]
+        flat = self.middle[start : start + self.sizes[target, 1]]
         planes = flat.reshape(len(self.plan.phases), -1, -(-width // 64) + 1, height)[phase]
         tall, wide = (self.shapes[target] - np.array(self.plan.phases[phase])) // self.plan.factor
         per_word, cells = self.plan.per_word, self.plan.middle[1]
@@ -125,39 +129,81 @@ def build_index(
     targets: Iterable[NDArray[np.float32]], shapes: Sequence[tuple[int, int]], roles: Roles, plan: Plan
 ) -> Index:
     """Codes of targets (DN, height x width x bands), whose heights and widths are told beforehand."""
-    sizes = np.array([[math.prod(part) for part in code_shapes(*shape, roles, plan)] for shape in shapes])
-    starts = np.concatenate([np.zeros((1, len(_PARTS)), np.int64), np.cumsum(sizes, axis=0)])
-    flat = {part: np.empty(total, np.uint64) for part, total in zip(_PARTS, starts[-1].tolist(), strict=True)}
-    windows = [math.prod(grid(shape, plan.whole)) for shape in shapes]
-    colour_starts = np.concatenate([[0], np.cumsum(windows)]).astype(np.int64)
-    colour = np.empty((colour_starts[-1], 2 * _bands(roles)), np.float32)
+    sizes = code_sizes(shapes, roles, plan)
+    starts = np.cumsum(sizes, axis=0) - sizes
+    room = [np.empty(total, np.uint64) for total in sizes.sum(axis=0).tolist()]
+    windows = np.array([math.prod(grid(shape, plan.whole)) for shape in shapes], np.int64)
+    colour_starts = np.concatenate([[0], np.cumsum(windows)])
+    colour = np.empty((colour_starts[-1], 2 * bands_of(roles)), np.float32)
+    for number, codes, seen in coded(targets, roles, plan, room, starts):
+        after = number + len(codes.fine)
+        colour[colour_starts[number] : colour_starts[after]] = np.concatenate(seen)
+    flat = dict(zip(PARTS, room, strict=True))
+    bounds = {f"{part}_starts": np.ascontiguousarray(starts[:, p]) for p, part in enumerate(PARTS)}
+    of_colour = {"sizes": sizes, "colour": colour, "colour_starts": colour_starts}
+    return Index(plan, np.array(shapes, np.int64), plane_channels(roles), **flat, **bounds, **of_colour)
+
+
+def code_sizes(shapes: Sequence[tuple[int, int]], roles: Roles, plan: Plan) -> NDArray[np.int64]:
+    """Words of the fine, middle and coarse codes of targets of these heights and widths: (targets, 3)."""
+    known = {
+        shape: [math.prod(part) for part in code_shapes(*shape, roles, plan)]
+        for shape in dict.fromkeys(shapes)
+    }
+    return np.array([known[shape] for shape in shapes], np.int64).reshape(-1, len(PARTS))
+
+
+def coded(
+    targets: Iterable[NDArray[np.float32]],
+    roles: Roles,
+    plan: Plan,
+    room: Sequence[NDArray[np.uint64]] | None = None,
+    starts: NDArray[np.int64] | None = None,
+) -> Iterator[tuple[int, Codes, list[NDArray[np.float32]]]]:
+    """The codes of targets (DN), a few of one shape at a time, in order.
+
+    Parameters
+    ----------
+    targets : iterable of ndarray (height, width, bands), float32
+    roles, plan : Roles, Plan
+    room : three ndarrays of uint64, optional
+        Flat, for all fine, middle and coarse codes; by default every batch has its own.
+    starts : ndarray of int64, (targets, 3)
+        Where each target's begin in it, one after another.
+
+    Yields
+    ------
+    number : int
+        Of the first target of the batch.
+    codes : Codes
+    colour : list of ndarray (windows, 2 bands), float32
+        `matcher.evidence.colour.statistics` of each.
+    """
     number = 0
     for batch in ahead(_alike(targets)):
-        after = number + len(batch)
-        height, width = batch[0].shape[:2]
-        own = code_shapes(height, width, roles, plan)
-        room = {
-            part: flat[part][low:high].reshape(len(batch), *shape)
-            for part, shape, low, high in zip(_PARTS, own, starts[number], starts[after], strict=True)
-        }
-        code(batch, roles, plan, TARGET_LOT, out=Codes(**room))
+        out = None
+        if room is not None and starts is not None:
+            shapes = code_shapes(batch[0].shape[0], batch[0].shape[1], roles, plan)
+            out = Codes(
+                *(
+                    flat[low : low + len(batch) * math.prod(shape)].reshape(len(batch), *shape)
+                    for flat, low, shape in zip(room, starts[number].tolist(), shapes, strict=True)
+                )
+            )
+        codes = code(batch, roles, plan, TARGET_LOT, out=out)
         seen = spread(lambda dn: statistics(dn, plan.whole), batch)
-        colour[colour_starts[number] : colour_starts[after]] = np.concatenate(
-            [one.reshape(-1, one.shape[-1]) for one in seen]
-        )
-        number = after
-    bounds = {f"{part}_starts": np.ascontiguousarray(starts[:, p]) for p, part in enumerate(_PARTS)}
-    of_colour = {"colour": colour, "colour_starts": colour_starts}
-    return Index(plan, np.array(shapes, np.int64), plane_channels(roles), **flat, **bounds, **of_colour)
+        yield number, codes, [one.reshape(-1, one.shape[-1]) for one in seen]
+        number += len(batch)
 
 
 def index_bytes(shapes: Sequence[tuple[int, int]], roles: Roles, plan: Plan) -> int:
     """Bytes of the index of targets of these heights and widths."""
     codes = 8 * sum(math.prod(part) for shape in shapes for part in code_shapes(*shape, roles, plan))
-    return codes + _FLOAT * 2 * _bands(roles) * sum(math.prod(grid(shape, plan.whole)) for shape in shapes)
+    return codes + _FLOAT * 2 * bands_of(roles) * sum(math.prod(grid(shape, plan.whole)) for shape in shapes)
 
 
-def _bands(roles: Roles) -> int:
+def bands_of(roles: Roles) -> int:
+    """How many bands pictures of these roles have."""
     return len(roles.visible) + (roles.nir is not None)
 
 

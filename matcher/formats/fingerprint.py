@@ -1,29 +1,21 @@
-"""What makes two runs the same: inputs by content, settings, versions."""
+"""What was read, by content: inputs of a run or an index as checksums, and where two of them differ."""
 
 import hashlib
-import importlib.metadata
+import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from matcher.errors import FormatError, ResumeError
-from matcher.formats.base import Source
+from matcher.formats.base import Source, is_paths
+from matcher.formats.catalog import Catalog, is_index, read_catalog
 from matcher.formats.files import CHUNK, problem
 from matcher.formats.gather import RasterForm
 from matcher.formats.geotiff import gdal_errors, open_dataset
-from matcher.formats.opening import is_paths
 from matcher.formats.registry import expand, files_of
 from matcher.formats.remote import ending, is_remote
-from matcher.kernels.sources import digest
-from matcher.model import read_model
-from matcher.settings import Settings
-from matcher.version import VERSION
-
-PACKAGES = ("numpy", "scipy", "numba")
-FREE = ("threads", "memory", "min_confidence")  # settings that nothing in a shard depends on
 
 _CORNER = 256  # px of a file that lies elsewhere
 
@@ -33,10 +25,19 @@ Stamp = tuple[int, int, int]
 class Inputs:
     """What a run reads, watched: a file that changes under it is noticed.
 
+    Of an index it is the images that it is of, by the checksums it has of them.
+
     Parameters
     ----------
     **inputs : path, array, sequence of arrays, or Source
         By name: images, patches.
+
+    Attributes
+    ----------
+    fingerprints : dict
+        Bytes and SHA-256 of each.
+    stamps : dict
+        Of every file, by its path.
 
     Raises
     ------
@@ -45,13 +46,13 @@ class Inputs:
     """
 
     def __init__(self, **inputs: Any) -> None:
-        self._stamps: dict[str, Stamp] = {}
+        self.stamps: dict[str, Stamp] = {}
         self.fingerprints = {name: self._fingerprint(what) for name, what in inputs.items()}
 
     def check(self) -> None:
         """Raise a ResumeError where a file is no longer the one that was read at the start."""
-        for path, stamp in self._stamps.items():
-            if _stamp(path) != stamp:
+        for path, stamp in self.stamps.items():
+            if stamp_of(path) != stamp:
                 raise ResumeError(
                     f"{path}: was changed or replaced while the run read it; put the old file back and run "
                     "again, or begin anew in another run directory"
@@ -60,6 +61,8 @@ class Inputs:
     def _fingerprint(self, what: Any) -> dict[str, Any]:
         digest = hashlib.sha256()
         size = 0
+        if is_index(what):
+            return self._indexed(read_catalog(what))
         paths = [what] if isinstance(what, str | os.PathLike) else what if is_paths(what) else []
         for path in map(os.fspath, paths):
             inside = files_of(path)
@@ -79,11 +82,20 @@ class Inputs:
                 size += array.nbytes
         return {"bytes": size, "sha256": digest.hexdigest()}
 
+    def _indexed(self, catalog: Catalog) -> dict[str, Any]:
+        """The images of an index, whose files are watched in place of its own, which may be added to meanwhile."""
+        whole = hashlib.sha256()
+        for one in catalog.pictures:
+            whole.update(f"{one.id} {catalog.origins[one.origin].sha256} {one.record}\n".encode())
+        for path in {path for origin in catalog.origins for path in origin.stamps}:
+            self.stamps[path] = stamp_of(path)
+        return {"images": len(catalog.pictures), "sha256": whole.hexdigest()}
+
     def _pieces(self, path: str) -> Iterator[bytes]:
         if is_remote(path):
             yield from _looked_at(path)
             return
-        self._stamps[path] = _stamp(path)
+        self.stamps[path] = stamp_of(path)
         try:
             with open(path, "rb") as file:
                 while piece := file.read(CHUNK):
@@ -116,7 +128,8 @@ def _arrays(what: Any) -> Iterator[np.ndarray]:
         yield from map(np.asarray, what)
 
 
-def _stamp(path: str) -> Stamp:
+def stamp_of(path: str) -> Stamp:
+    """Bytes, time of change and inode of a file; a FormatError where it is not there."""
     try:
         status = os.stat(path)
     except FileNotFoundError:
@@ -127,30 +140,8 @@ def _stamp(path: str) -> Stamp:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
-def versions() -> dict[str, str]:
-    """Versions of the packages that compute, and the digest of the kernels."""
-    return {"matcher": VERSION, "kernels": digest()} | {
-        name: importlib.metadata.version(name) for name in PACKAGES
-    }
-
-
-def settings_identity(settings: Settings) -> dict[str, Any]:
-    """The settings that shards depend on, as JSON gives them back."""
-    out: dict[str, Any] = {}
-    for name, value in asdict(settings).items():
-        if name not in FREE:
-            default = Settings.__dataclass_fields__[name].default
-            value = float(value) if isinstance(default, float) else value
-            out[name] = list(value) if isinstance(value, tuple) else value
-    if settings.model is not None:
-        out["model"] = read_model(settings.model).digest
-    return out
-
-
 def key_of(identity: dict[str, Any]) -> str:
     """A name for an identity."""
-    import json
-
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 

@@ -92,11 +92,8 @@ class TiledSource:
             box = Box(0, 0, size[0], size[1]) if areas is None else areas[k]
             if box is None:
                 continue
-            rows = _spans(max(box.top, 0), min(box.bottom, size[0]), self.side[0], places)
-            columns = _spans(max(box.left, 0), min(box.right, size[1]), self.side[1], places)
-            for top, bottom in rows:
-                for left, right in columns:
-                    yield Piece(k, top, left, bottom - top, right - left)
+            inside = Box(max(box.top, 0), max(box.left, 0), min(box.bottom, size[0]), min(box.right, size[1]))
+            yield from pieces_of(k, inside, self.side, places)
 
     def __len__(self) -> int:
         return len(self.pieces)
@@ -199,6 +196,14 @@ def read_shrunk(scenes: Windowed, piece: Piece, factors: tuple[float, float]) ->
     window = scenes.read(piece.scene, top, left, bottom - top, right - left)
     start = (piece.row * factors[0] - top, piece.col * factors[1] - left)
     return shrink(window, factors, (piece.height, piece.width), start)
+
+
+def pieces_of(scene: int, box: Box, side: tuple[int, int], places: int = PLACES) -> Iterator[Piece]:
+    """A part of a scene as pieces for patches of `side`; none where no patch fits."""
+    columns = _spans(box.left, box.right, side[1], places)
+    for top, bottom in _spans(box.top, box.bottom, side[0], places):
+        for left, right in columns:
+            yield Piece(scene, top, left, bottom - top, right - left)
 
 
 def _spans(start: int, stop: int, side: int, places: int) -> list[tuple[int, int]]:

@@ -1,0 +1,146 @@
+"""The pictures that an index is of, opened by its catalogue: nothing of them is read but the windows asked for."""
+
+import math
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.aliases import AnyPath
+from matcher.errors import FormatError
+from matcher.formats.bandnames import parse_bands
+from matcher.formats.base import Source
+from matcher.formats.catalog import Catalog, Pictured, read_catalog
+from matcher.formats.files import FileBytes
+from matcher.formats.fingerprint import Inputs, stamp_of
+from matcher.formats.plain import ChosenBands
+from matcher.formats.raster import RasterSource
+from matcher.formats.reader import Asked
+from matcher.formats.registry import open_paths
+
+
+class ExtentSource:
+    """Pictures whose values lie in files one after another, a `matcher.formats.base.Windowed`.
+
+    Parameters
+    ----------
+    name : str
+        Where they come from, for messages.
+    folder : str
+        Of files that are named by a relative path.
+    bands : int
+        Of every picture.
+    pictures : sequence of Pictured
+    """
+
+    def __init__(self, name: str, folder: str, bands: int, pictures: Sequence[Pictured]) -> None:
+        self.name = name
+        self.ids = np.array([one.id for one in pictures], np.int64)
+        self._folder, self._bands, self._pictures = folder, bands, tuple(pictures)
+        self._files: dict[str, FileBytes] = {}
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def shape(self, index: int) -> tuple[int, int, int]:
+        """(height, width, bands) of one."""
+        one = self._pictures[index]
+        return one.height, one.width, self._bands
+
+    def where(self, index: int) -> str:
+        """File, record and offset of one, for messages."""
+        return self._pictures[index].where
+
+    def __getitem__(self, index: int) -> NDArray:
+        """One picture, (height, width, bands), with the values of the file; the caller's own copy."""
+        height, width, _ = self.shape(index)
+        return self.read(index, 0, 0, height, width)
+
+    def read(self, index: int, row: int, col: int, height: int, width: int) -> NDArray:
+        """A window of one picture, (height, width, bands): its rows are read, and no others."""
+        one = self._pictures[index]
+        if one.file not in self._files:
+            self._files[one.file] = FileBytes(os.path.join(self._folder, one.file))
+        dtype = np.dtype(one.dtype)
+        step = one.width * self._bands * dtype.itemsize
+        rows = range(one.height)[row : row + height]
+        data = self._files[one.file].read(one.offset + rows.start * step, len(rows) * step)
+        whole = np.frombuffer(data, dtype).reshape(len(rows), one.width, self._bands)
+        return whole[:, col : col + width].astype(dtype.newbyteorder("="))
+
+
+def open_catalogued(folder: AnyPath, bands: Sequence[str] | None = None) -> Source:
+    """The pictures that an index directory is of, in its order, with its bands or some of them by name.
+
+    Raises
+    ------
+    FormatError
+        If it is no index, is not finished, or a file that it is of is gone or has changed.
+    """
+    catalog = read_catalog(folder)
+    source = source_of(folder, catalog)
+    own = tuple(catalog.made["bands"])
+    wanted = own if bands is None else parse_bands(bands)[0]
+    if tuple(wanted) == own:
+        return source
+    lacking = [name for name in wanted if name not in own]
+    if lacking:
+        raise FormatError(
+            f"{os.fspath(folder)}: is an index of the bands {', '.join(own)}, without {lacking[0]}"
+        )
+    if isinstance(source, RasterSource):
+        return source.select(wanted)
+    return ChosenBands(source, [own.index(name) for name in wanted])
+
+
+def source_of(folder: AnyPath, catalog: Catalog) -> Source:
+    """The pictures of a catalogue in its order; raises as `open_catalogued` does."""
+    name = os.fspath(folder)
+    if not catalog.pictures:
+        raise FormatError(
+            f"{name}: is an index that is not finished; the command that made it, run again, goes on"
+        )
+    check_unchanged(name, catalog)
+    if catalog.rasters:
+        return _rasters(name, catalog)
+    return ExtentSource(name, os.path.abspath(name), catalog.bands, catalog.pictures)
+
+
+def check_unchanged(name: str, catalog: Catalog) -> None:
+    """Raise a FormatError where a file is not the one that the index was made of, told by its size and time.
+
+    Where these differ it is read through: a file that was copied or touched is the same.
+    """
+    for number, origin in enumerate(catalog.origins):
+        if not any(one.origin == number for one in catalog.pictures):
+            continue
+        other = next((path for path, stamp in origin.stamps.items() if stamp_of(path)[:2] != stamp), None)
+        if other is not None and Inputs(own=origin.paths).fingerprints["own"]["sha256"] != origin.sha256:
+            raise FormatError(
+                f"{other}: has changed since {name} was made of it: matcher index replace {name} {origin.name} takes "
+                "it as it is now"
+            )
+
+
+def _rasters(name: str, catalog: Catalog) -> RasterSource:
+    """Rasters by their readers, which look at headers alone."""
+    rasters = []
+    opened: dict[int, RasterSource] = {}
+    names = tuple(catalog.made["bands_asked"] or ()) or None
+    for one in catalog.pictures:
+        if one.origin not in opened:
+            origin = catalog.origins[one.origin]
+            source = open_paths(origin.paths, Asked(origin.name, bands=names, offset=origin.offset))
+            assert isinstance(source, RasterSource)
+            opened[one.origin] = source
+        raster = opened[one.origin].rasters[one.record]
+        if (raster.height, raster.width) != (one.height, one.width):
+            raise FormatError(f"{raster.name}: is not the picture that {name} was made of")
+        rasters.append(raster)
+    return RasterSource(rasters, name, np.array([one.id for one in catalog.pictures], np.int64))
+
+
+def bytes_of(picture: Pictured, bands: int) -> int:
+    """Bytes of one picture's values."""
+    return math.prod((picture.height, picture.width, bands)) * np.dtype(picture.dtype).itemsize

@@ -1,0 +1,1 @@
+"""An index of images: what a search makes of them alone, kept on disk and shared by processes."""

@@ -1,0 +1,94 @@
+"""What an index is of: its files, where their pictures' values lie, and how the files are told apart."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from matcher.errors import FormatError, MatcherError
+from matcher.formats.base import Laid, OnBad, Source, is_paths
+from matcher.formats.catalog import Origin, Pictured, is_index
+from matcher.formats.files import atomic_write
+from matcher.formats.fingerprint import Inputs
+from matcher.formats.opening import open_files
+from matcher.formats.plain import names_of
+from matcher.formats.raster import RasterSource
+from matcher.imagery import Pictures
+from matcher.settings import Settings
+
+PIXELS = ".pixels"  # ending of a file of values that their own file does not hold so that windows can be read
+
+
+def opened(
+    images: Any, settings: Settings, offset: float | None, on_bad: OnBad | None
+) -> tuple[Source, tuple[str, ...], str]:
+    """Images of files, the names of their bands, and what their numbers are.
+
+    Raises
+    ------
+    MatcherError
+        If they are no files, or cannot be read.
+    """
+    paths = _paths(images)
+    inside = next((path for path in paths if is_index(path)), None)
+    if inside is not None:
+        raise FormatError(f"{inside}: is an index itself; name its images")
+    source = open_files(paths, settings, offset, on_bad)
+    names = names_of(source, settings.bands)
+    known = (
+        tuple(str(name) for name in names) if None not in names else settings.band_names(source.shape(0)[2])
+    )
+    return source, known, Pictures(source, settings.value_range).value_range
+
+
+def _paths(images: Any) -> list[str]:
+    if not isinstance(images, str | os.PathLike) and not is_paths(images):
+        raise MatcherError("an index is of files, which it reads windows of later: name paths, not arrays")
+    return [os.fspath(one) for one in ([images] if isinstance(images, str | os.PathLike) else images)]
+
+
+def origin_of(images: Any, source: Source, offset: float | None) -> Origin:
+    """What images were read from, by content; all of it is read through."""
+    paths = [os.path.abspath(path) for path in _paths(images)]
+    inputs = Inputs(own=paths)
+    stamps = {os.path.abspath(path): stamp[:2] for path, stamp in inputs.stamps.items()}
+    sha256 = inputs.fingerprints["own"]["sha256"]
+    return Origin(source.name, tuple(paths), isinstance(source, RasterSource), offset, stamps, sha256)
+
+
+def pictured(folder: Path, source: Source, number: int, origin: Origin) -> tuple[Pictured, ...]:
+    """The pictures of an origin, of the number given, for a catalogue.
+
+    Values that are packed, or come from a reader that cannot say where they lie, are written into the folder.
+    """
+    laid = None if origin.rasters else _extents(source)
+    if laid is None and not origin.rasters:
+        laid = _unpacked(folder, source, f"{origin.sha256[:16]}{PIXELS}")
+    out = []
+    for k, identifier in enumerate(source.ids.tolist()):
+        height, width, _ = source.shape(k)
+        file, offset, dtype = ("", 0, "") if laid is None else laid[k]
+        out.append(Pictured(identifier, number, k, height, width, file, offset, dtype, source.where(k)))
+    return tuple(out)
+
+
+def _extents(source: Source) -> list[tuple[str, int, str]] | None:
+    """File, first byte and type of every picture's values; None where one does not say."""
+    out = []
+    for k in range(len(source)):
+        extent = source.extent(k) if isinstance(source, Laid) else None
+        if extent is None:
+            return None
+        out.append((os.path.abspath(extent.path), extent.offset, extent.dtype.str))
+    return out
+
+
+def _unpacked(folder: Path, source: Source, name: str) -> list[tuple[str, int, str]]:
+    """The same of a file in the folder that all values are written to."""
+    out, at = [], 0
+    with atomic_write(folder / name) as file:
+        for k in range(len(source)):
+            values = source[k]
+            out.append((name, at, values.dtype.str))
+            file.write(values.tobytes())
+            at += values.nbytes
+    return out
