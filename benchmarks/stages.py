@@ -88,16 +88,27 @@ def patch_codes_cost(scale: Scale) -> Cost:
 
 
 def coarse_cost(scale: Scale) -> Cost:
-    """512 bits at every coarse place of every pair; codes once a block, keys written once and read three times."""
-    places = _count(scale.plan.places(scale.size, scale.size))
+    """512 bits at every second row and column of coarse places of every pair, and beside the best.
+
+    Codes once a block, keys written once and read three times.
+    """
+    places = _second(scale)
     keys = scale.pairs * -(-places // CHUNK) * 4
     blocks = -(-scale.patches // levels.BLOCK)
-    return Cost(words=8 * places * scale.pairs, bytes=4 * keys + blocks * scale.images * places * 64)
+    beside = 9 * min(levels.WIDE_DEPTH, scale.images * -(-places // CHUNK)) * scale.patches
+    return Cost(
+        words=8 * (places * scale.pairs + beside), bytes=4 * keys + 2 * blocks * scale.images * places * 64
+    )
+
+
+def _second(scale: Scale) -> int:
+    """Every second row and column of an image's coarse places."""
+    return _count(tuple((n + 1) // 2 for n in scale.plan.places(scale.size, scale.size)))
 
 
 def refine_coarse_cost(scale: Scale) -> Cost:
-    """Every pixel near the best place of each of the best chunks."""
-    chunks = -(-_count(scale.plan.places(scale.size, scale.size)) // CHUNK)
+    """Every pixel near the best of the places beside the best of each of the best chunks."""
+    chunks = -(-_second(scale) // CHUNK)
     depth = min(levels.DEPTH, chunks * scale.images)
     return _refine_cost(scale, scale.patches, depth, (scale.plan.stride + 1) // 2)
 
@@ -190,7 +201,7 @@ def stages(targets: list[np.ndarray], patches: list[np.ndarray]) -> list[Stage]:
     )
     index, codes = index_targets(task, plan.side), code_patches(patches, FOUR, plan)
     first, others = range(1), range(1, len(plan.phases))
-    coarse = propose_coarse(index, codes, levels.DEPTH)
+    coarse = propose_coarse(index, codes, levels.WIDE_DEPTH, levels.DEPTH)
     middle = propose_middle(index, codes, first, levels.MIDDLE_DEPTH)
     close = propose_middle(index, codes, others, levels.CLOSE_DEPTH)
     best = judge(index, codes, coarse, levels.FINAL)
@@ -198,7 +209,7 @@ def stages(targets: list[np.ndarray], patches: list[np.ndarray]) -> list[Stage]:
     return [
         Stage("code images", image_codes_cost, lambda: index_targets(task, plan.side)),
         Stage("code patches", patch_codes_cost, lambda: code_patches(patches, FOUR, plan)),
-        Stage("coarse", coarse_cost, lambda: propose_coarse(index, codes, levels.DEPTH)),
+        Stage("coarse", coarse_cost, lambda: propose_coarse(index, codes, levels.WIDE_DEPTH, levels.DEPTH)),
         Stage("refine coarse", refine_coarse_cost, lambda: judge(index, codes, coarse, levels.FINAL)),
         Stage("middle", middle_cost, lambda: propose_middle(index, codes, first, levels.MIDDLE_DEPTH)),
         Stage("refine middle", refine_middle_cost, lambda: judge(index, codes, middle, levels.FINAL)),

@@ -357,8 +357,8 @@ class TestCode:
         assert (out[0, 0] <= total).all()
         assert (out[0, 0] > total * (1 - border / area)).all()
         if not any(plan.margin):
-            columns = index.places()[0, 1]
-            place = y // stride * columns + x // stride
-            distance = naive.naive_distance(patches.coarse[0], index.coarse_of(0)[:, place])
-            others = [naive.naive_distance(patches.coarse[0], c) for c in index.coarse_of(0).T]
+            codes = index.coarse.reshape(8, *index.places()[0])
+            distance = naive.naive_distance(patches.coarse[0], codes[:, y // stride, x // stride])
+            others = [naive.naive_distance(patches.coarse[0], c) for c in codes.reshape(8, -1).T]
             assert distance == min(others)
+            np.testing.assert_array_equal(index.every_second(0), codes[:, ::2, ::2].reshape(8, -1))

@@ -53,7 +53,7 @@ def test_levels_propose_and_judge_inside(side, spare, seed):
     patches = code_patches([texture(*side, seed=1000 + 10 * seed + k) for k in range(2)], FOUR, plan)
     last = np.array(shape) - np.array(plan.side)
     noise = _general_noise(index, patches)
-    proposed = [propose_coarse(index, patches, 8)]
+    proposed = [propose_coarse(index, patches, 32, 8)]
     for phases in (range(1), range(1, len(plan.phases))):
         if index.columns(phases)[-1]:
             proposed.append(propose_middle(index, patches, phases, 32))

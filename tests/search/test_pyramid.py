@@ -28,7 +28,7 @@ SIDES += [(12, 90), (90, 12), (12, 512), (64, 200), (33, 127), (250, 100)]
 
 
 PROPOSE = {
-    "coarse": propose_coarse,
+    "coarse": lambda index, codes, depth: propose_coarse(index, codes, 8 * depth, depth),
     "middle": lambda index, codes, depth: propose_middle(index, codes, range(1), depth),
     "close": lambda index, codes, depth: propose_middle(index, codes, PHASES["close"](index.plan), depth),
 }

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from matcher.kernels.between import least_beside
 from matcher.kernels.rivals import places_apart
 from matcher.matching.job import prepare
 from matcher.search.candidates import APART
@@ -47,6 +48,28 @@ def test_places_apart_as_loops(stride, apart):
             [(-1, -1)] * 5 if t < 0 else naive_places_apart(parts[t], patches[n], corner[n], stride, apart, 5)
         )
         assert [tuple(place) for place in out[n].tolist()] == expected
+
+
+def test_least_beside_as_loops():
+    rng = np.random.default_rng(3)
+    grids = np.array([(9, 11), (1, 3), (14, 5), (1, 1)])
+    parts = [rng.integers(0, 2**64, (8, *grid), np.uint64) for grid in grids]
+    parts[2][:, 3] = parts[2][:, 2]  # ties
+    starts = np.cumsum([0, *(part.size for part in parts)])
+    target = rng.integers(0, len(grids), (5, 40))
+    places = np.stack([rng.integers(0, grids[target][..., k]) for k in range(2)], -1)
+    patches = rng.integers(0, 2**64, (5, 8), np.uint64)
+    moved, distance = places.copy(), np.empty(target.shape, np.uint32)
+    codes = np.concatenate([part.ravel() for part in parts])
+    least_beside(codes, starts, grids, patches, target, moved, distance)
+    for n, m in np.ndindex(target.shape):
+        (rows, columns), (row, column) = grids[target[n, m]], places[n, m]
+        near = [
+            (naive.naive_distance(parts[target[n, m]][:, r, c], patches[n]), r, c)
+            for r in range(max(row - 1, 0), min(row + 2, rows))
+            for c in range(max(column - 1, 0), min(column + 2, columns))
+        ]
+        assert (distance[n, m], *moved[n, m]) == min(near)
 
 
 def twins(rng, apart, side=64, size=(300, 420)):

@@ -94,7 +94,7 @@ def index_targets(task: Task, side: tuple[int, int]) -> Index:
 
 def key_bytes(shapes: Sequence[tuple[int, int]], plan: Plan, memory: int) -> int:
     """The most that the keys of a block of patches take in targets of these heights and widths, bytes."""
-    chunks = sum(-(-math.prod(plan.places(*shape)) // CHUNK) for shape in shapes)
+    chunks = sum(-(-math.prod((n + 1) // 2 for n in plan.places(*shape)) // CHUNK) for shape in shapes)
     columns = sum(width // plan.factor for _, width in shapes) * max(len(plan.phases) - 1, 1)
     return min(int(memory * KEYS_SHARE), KEY_BYTES * max(BLOCK * chunks, DOUBTFUL_BLOCK * columns))
 

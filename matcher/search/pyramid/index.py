@@ -62,11 +62,11 @@ class Index:
         """Rows and columns of coarse places of every target: (targets, 2)."""
         return (self.shapes - np.array(self.plan.side)) // self.plan.stride + 1
 
-    def coarse_of(self, target: int) -> NDArray[np.uint64]:
-        """Coarse codes of one target: (words, places)."""
-        rows, columns = self.places()[target]
+    def every_second(self, target: int) -> NDArray[np.uint64]:
+        """Coarse codes of every second row and column of one target's places, made anew: (words, places)."""
         start = self.coarse_starts[target]
-        return self.coarse[start : start + self.sizes[target, 2]].reshape(-1, rows * columns)
+        codes = self.coarse[start : start + self.sizes[target, 2]].reshape(-1, *self.places()[target])
+        return codes[:, ::2, ::2].reshape(len(codes), -1)
 
     def fine_of(self, target: int) -> NDArray[np.uint64]:
         """Fine codes of one target: (planes, words, height)."""
@@ -76,8 +76,8 @@ class Index:
         return flat.reshape(len(self.channel), -(-width // 64) + 1, height)
 
     def chunk_starts(self) -> NDArray[np.int64]:
-        """First chunk of coarse places of every target, and the number of all: (targets + 1,)."""
-        return np.concatenate([[0], np.cumsum(-(-self.places().prod(1) // CHUNK))])
+        """First chunk of every second row and column of a target's places, and the number of all: (targets + 1,)."""
+        return np.concatenate([[0], np.cumsum(-(-((self.places() + 1) // 2).prod(1) // CHUNK))])
 
     def columns(self, phases: range) -> NDArray[np.int64]:
         """First column of middle places of some phases of every target, and the number of all.

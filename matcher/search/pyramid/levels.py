@@ -21,7 +21,8 @@ from matcher.search.pyramid.proposals import Proposals, judge, propose_coarse, p
 from matcher.search.pyramid.sweep import FAINT, SPECTRA_SHARE, spectra_bytes, sweep
 from matcher.search.task import Task
 
-DEPTH = 128  # chunks of coarse places whose best is refined
+WIDE_DEPTH = 1024  # chunks of every second coarse place beside whose best the others are tried
+DEPTH = 128  # coarse places that are refined
 MIDDLE_DEPTH = 1024  # columns of middle places whose best is refined …
 CLOSE_DEPTH = 2048  # … and of the places between, which are three times as many
 FINAL = 6  # targets kept a patch, which the exact engine judges where it is in doubt
@@ -130,7 +131,8 @@ class Level(ABC):
 class Coarse(Level):
     """Pooled codes at every few pixels; the best places of the best chunks are refined by the fine codes."""
 
-    depth: int  # chunks
+    wide: int  # chunks of every second place
+    depth: int  # places
     name: str = "coarse"
 
     def rows(self, hunt: Hunt) -> NDArray[np.int64]:
@@ -144,7 +146,9 @@ class Coarse(Level):
     def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:  # noqa: ARG002
         """The best of the coarse places."""
         codes = hunt.codes(patches)
-        return hunt.judged(codes, propose_coarse(hunt.index, codes, hunt.depth(self.depth)))
+        return hunt.judged(
+            codes, propose_coarse(hunt.index, codes, hunt.depth(self.wide), hunt.depth(self.depth))
+        )
 
 
 @dataclass(frozen=True)
@@ -264,7 +268,7 @@ EVERYWHERE = Everywhere(AFTER_EXACT, largest=48, pixels=8e6)
 # Sensor noise makes gradients of up to 20 DN a pixel; the close level sees finer texture than the others, and is wasted
 # on a patch where less than 0.4 of it stands out of that.
 LEVELS: tuple[Level, ...] = (
-    Coarse(DEPTH),
+    Coarse(WIDE_DEPTH, DEPTH),
     Pooled("middle", AFTER_COARSE, MIDDLE_DEPTH, between=False),
     Pooled("close", AFTER_MIDDLE, CLOSE_DEPTH, between=True, textured=0.4),
     Exact(),

@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.kernels.between import least_beside
 from matcher.kernels.bits import KEY_SHIFT, chunk_minima, least_keys
 from matcher.kernels.fine import FineCodes, refine, sample_agreement
 from matcher.kernels.rivals import places_apart
@@ -40,18 +41,30 @@ class Proposals:
     radius: int
 
 
-def propose_coarse(index: Index, patches: PatchCodes, depth: int) -> Proposals:
-    """The best place in each of the `depth` best chunks of coarse places of all targets."""
+def propose_coarse(index: Index, patches: PatchCodes, wide: int, depth: int) -> Proposals:
+    """The `depth` best of the places beside the best of the `wide` best chunks, of all targets' coarse places.
+
+    A chunk is of every second row and column of places: a quarter of the comparisons. The places between are compared
+    only beside the likest of these.
+    """
     keys = _coarse_keys(index, patches)
-    columns = _least(keys, KEY_SHIFT, depth)[: len(patches)]
+    columns = _least(keys, KEY_SHIFT, wide)[: len(patches)]
     keys = keys[: len(patches)]
     bounds = index.chunk_starts()
     target = np.searchsorted(bounds, columns, side="right") - 1
     inside = (np.take_along_axis(keys, columns, axis=1) & ((1 << KEY_SHIFT) - 1)).astype(np.int64)
     flat = ((columns - bounds[target]) << KEY_SHIFT) + inside
-    width = index.places()[:, 1][target]
+    width = (index.places()[:, 1][target] + 1) // 2
+    places = np.stack([flat // width, flat % width], axis=-1) * 2
+    distance = _keys(*target.shape)
+    least_beside(index.coarse, index.coarse_starts, index.places(), patches.coarse, target, places, distance)
+    best = _least(distance, 0, depth)
+    target, places = (
+        np.take_along_axis(target, best, 1),
+        np.take_along_axis(places, best[..., np.newaxis], 1),
+    )
     stride = index.plan.stride
-    return Proposals(target, np.stack([flat // width, flat % width], axis=-1) * stride, (stride + 1) // 2)
+    return Proposals(target, places * stride, (stride + 1) // 2)
 
 
 def propose_middle(index: Index, patches: PatchCodes, phases: range, depth: int) -> Proposals:
@@ -125,12 +138,12 @@ def _with_rivals(index: Index, patches: PatchCodes, found: Candidates, noise: No
 
 
 def _coarse_keys(index: Index, patches: PatchCodes) -> NDArray[np.uint32]:
-    """Least coarse distances of every patch in every chunk of every target: (n filled up to 4, chunks) keys."""
+    """Least distances of every patch in every chunk of every second place: (n filled up to 4, chunks) keys."""
     bounds = index.chunk_starts()
     padded = _padded(patches.coarse)
     out = _keys(len(padded), bounds[-1])
     for k in range(len(index)):
-        chunk_minima(index.coarse_of(k), padded, out[:, bounds[k] : bounds[k + 1]])
+        chunk_minima(index.every_second(k), padded, out[:, bounds[k] : bounds[k + 1]])
     return out
 
 
