@@ -64,6 +64,7 @@ class TestAlign:
         assert aligned.accuracy()["rmse"].value < 0.1
         assert aligned.accuracy(after=False)["rmse"].value == pytest.approx(np.hypot(4.2, 2.3), abs=0.05)
 
+    @pytest.mark.slow
     def test_far_off_and_turned(self, tmp_path, land):
         """250 px from where it says, by 2 degrees: found everywhere in the reference, then tie points where it lies."""
         turned = ndimage.rotate(other_date(land).astype(np.float64), 2, order=3, reshape=False)
@@ -84,6 +85,7 @@ class TestAlign:
         made = matcher.align(tmp_path / "moving.tif", tmp_path / "reference.tif", count=16, side=48)
         np.testing.assert_allclose(made.transform.shifts(np.array([(150.0, 165.0)]))[0], (-1, -3), atol=0.1)
 
+    @pytest.mark.slow
     def test_another_crs(self, tmp_path, land):
         """In the next UTM zone, resampled: what is found is what the map says, nothing."""
         from rasterio.warp import Resampling, reproject
@@ -114,6 +116,7 @@ class TestAlign:
         assert {word for (row, col), word in words.items() if row > 200 and col < 90} <= {"flat", "weak"}
         assert np.abs(made.transform.shifts(made.points.places)).max() < 0.05
 
+    @pytest.mark.slow
     def test_scenes_of_other_ground_are_refused(self, tmp_path, land):
         write(tmp_path / "reference.tif", ground(300, 300, seed=9))
         write(tmp_path / "moving.tif", land)
@@ -165,6 +168,7 @@ class TestOutputs:
         off = np.abs(warped[inner].astype(float) - other_date(land)[inner])
         assert np.median(off) < 12  # of 60 of noise: 2 hundredths of a pixel off
 
+    @pytest.mark.slow
     def test_a_bent_field_is_warped_back(self, tmp_path, land):
         """Ground drawn by 2 px in a smooth wave lies on the reference again."""
         rows, columns = np.mgrid[:300, :330].astype(np.float64)
@@ -254,6 +258,7 @@ class TestTieFiles:
 
 
 class TestCommand:
+    @pytest.mark.slow
     def test_everything_of_one_scene(self, tmp_path, shifted):
         names = [f"ties.{end}" for end in ("csv", "geojson", "points", "gcps", "json", "html")]
         arguments = [
@@ -277,6 +282,7 @@ class TestCommand:
         assert "CE90" in page
         assert "http" not in page.replace("http://www.w3.org", "")
 
+    @pytest.mark.slow
     def test_many_dates_and_going_on(self, tmp_path, shifted, land):
         write(tmp_path / "second.tif", other_date(land, 5), WEST - 15, NORTH)
         flat = np.full_like(land, 800)
@@ -303,6 +309,7 @@ class TestCommand:
         assert other.exit_code == 1
         assert "run with other asked" in other.output
 
+    @pytest.mark.slow
     def test_onto_each_other(self, tmp_path, shifted, land):
         write(tmp_path / "second.tif", other_date(land, 5), WEST - 15, NORTH)
         scenes = [str(shifted / "moving.tif"), str(tmp_path / "second.tif")]

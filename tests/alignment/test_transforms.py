@@ -115,6 +115,7 @@ class TestMeasure:
         assert figures["ce90"].value == pytest.approx(np.quantile([0, 5, 5, 10], 0.9))
         assert all(f.low <= f.value <= f.high for k, f in figures.items() if k != "ce95")
 
+    @pytest.mark.slow
     def test_intervals_hold_the_truth_as_often_as_they_say(self):
         rng = np.random.default_rng(3)
         truth = np.sqrt(2) * 0.5

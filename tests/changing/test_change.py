@@ -133,6 +133,7 @@ def _where(window, whole):
     raise AssertionError("nowhere")
 
 
+@pytest.mark.slow
 def test_painted_changes_are_found_better_than_by_differencing():
     samples = []
     for one in read_sample():

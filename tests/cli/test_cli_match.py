@@ -282,6 +282,7 @@ def test_help_loads_nothing_heavy(arguments):
     assert "matcher" in done.stdout
 
 
+@pytest.mark.slow
 def test_demo(tmp_path):
     result = CliRunner().invoke(main, ["demo", str(tmp_path / "new" / "demo"), "-q"])
     assert result.exit_code == 0, result.output

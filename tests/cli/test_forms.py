@@ -19,7 +19,7 @@ pytest.importorskip("zarr")
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "flatfiles"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reference.md"
-QUICK = ("GeoTIFF", "Zarr, an axis of bands", "a reader that a package adds")
+QUICK = ("GeoTIFF",)
 TOP, LEFT = 40, 70
 
 

@@ -65,6 +65,7 @@ def test_a_file_of_options_may_name_what_one_command_does_not_need(tmp_path, mon
     assert "no such file" in done.stderr
 
 
+@pytest.mark.slow
 def test_defaults_are_not_spoken_of(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in COMMANDS:

@@ -207,7 +207,9 @@ def test_every_command_that_fills_a_folder_is_tried():
     assert tried == {name for name, command in commands().items() if params(command, Filled)}
 
 
-@pytest.mark.parametrize("case", FILLED)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.slow] if case == "demo" else []) for case in FILLED]
+)
 def test_a_filled_folder_keeps_what_others_put_there(case, world, tmp_path, monkeypatch):
     """Foreign files of the names stop the command before any work; its own of an earlier time are replaced."""
     shutil.copytree(world, tmp_path, dirs_exist_ok=True)

@@ -97,6 +97,7 @@ def test_evidence_that_is_missing_or_doubled(packages):
         load_plugin("f")
 
 
+@pytest.mark.slow
 def test_the_worked_example(tmp_path):
     """As docs/protocol.md has it: installed, matched alone, compared, and fused with the matcher's own ranking."""
     install_example(tmp_path, EXAMPLE, "local_histograms", GROUP)

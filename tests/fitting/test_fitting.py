@@ -238,6 +238,7 @@ def series(tmp_path_factory):
 
 
 class TestFit:
+    @pytest.mark.slow
     def test_same_again_and_in_any_order(self, series):
         options = FitOptions(sides=(32,), rounds=0)
         first = fit_model(series, options)
@@ -251,6 +252,7 @@ class TestFit:
             assert response == pytest.approx(first.model.responses[kind], abs=0.011)
         np.testing.assert_allclose(turned.colour.within, first.model.colour.within, atol=2e-5)
 
+    @pytest.mark.slow
     def test_rounds_are_matched_by_the_new_numbers(self, series):
         seen = []
         made = fit_model(
@@ -298,6 +300,7 @@ class TestFit:
         assert (whole.score[:, 0] == score.max(1)).all()
         assert min(COUNTS) == 1
 
+    @pytest.mark.slow
     def test_command(self, series, tmp_path):
         out = tmp_path / "model.npz"
         done = CliRunner().invoke(
@@ -314,6 +317,7 @@ class TestFit:
         with pytest.raises(MatcherError, match="a fit needs two places"):
             fit_model([*series[:count], lone], FitOptions(sides=(64, 32), rounds=0))
 
+    @pytest.mark.slow
     def test_other_bands(self, series, tmp_path):
         gray = tmp_path / "gray.npz"
         np.savez(gray, images=np.full((2, 80, 80, 1), 500, np.uint16))

@@ -131,6 +131,7 @@ class TestNpz:
         np.savez(tmp_path / "b.npz", images)
         assert_same(open_patches(tmp_path / "b.npz"), images)
 
+    @pytest.mark.slow
     def test_a_large_compressed_stack_leaves_no_file(self, tmp_path, monkeypatch):
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
         (tmp_path / "tmp").mkdir()
@@ -140,6 +141,7 @@ class TestNpz:
         assert_same(open_patches(tmp_path / "p.npz"), patches)
         assert list((tmp_path / "tmp").iterdir()) == []
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("flip", [0x01, 0xFF])
     @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
     def test_a_flipped_byte_is_seen(self, tmp_path, save, flip):
@@ -216,6 +218,7 @@ class TestNpz:
             open_patches(tmp_path / "a.npz")
         assert str(tmp_path / "a.npz") in str(caught.value)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("count", [65535, 65536])
     def test_as_many_arrays_as_zip64_is_for(self, tmp_path, count):
         one = io.BytesIO()

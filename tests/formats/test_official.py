@@ -53,6 +53,7 @@ def write_by_tensorflow(path, features):
             writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
 
 
+@pytest.mark.slow
 class TestAgainstTensorFlow:
     def test_reads_images_and_patches(self, tmp_path):
         for noun, opener in (("image", open_images), ("patch", open_patches)):
@@ -179,6 +180,7 @@ class TestReading:
 
 
 class TestBadRecords:
+    @pytest.mark.slow
     def test_truncation_at_every_byte(self, path, tmp_path):
         whole = path.read_bytes()
         good = open_patches(path)
@@ -199,6 +201,7 @@ class TestBadRecords:
                 assert [(b.record, b.offset) for b in bad] == [(full, starts[full])]
                 assert bad[0].id in (None, good.ids[full])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("flip", [0x01, 0xFF])
     def test_one_flipped_byte_at_every_place(self, path, tmp_path, flip):
         whole = path.read_bytes()

@@ -81,6 +81,7 @@ def test_readers_that_do_not_work(packages, code, said):
         open_images(packages / "a.unknown")
 
 
+@pytest.mark.slow
 def test_commands_read_it(tmp_path):
     """Match, what changed, and places on Earth, in processes of their own."""
     install_example(tmp_path, EXAMPLE, "flat_files", GROUP)

@@ -42,6 +42,7 @@ def save(path, pictures, code, noun="image"):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("code", CODES)
 def test_real_ground_in_every_type(tmp_path, code, form):

@@ -14,6 +14,9 @@ def pixels(*shape):
     return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float16)
 
 
+pytestmark = pytest.mark.slow  # TensorFlow takes seconds to import
+
+
 @pytest.fixture
 def tf():
     return pytest.importorskip("tensorflow")

@@ -40,6 +40,7 @@ def path(tmp_path):
     return path
 
 
+@pytest.mark.slow
 class TestAgainstTensorFlow:
     def test_reads_what_tensorflow_writes(self, tmp_path):
         tf = pytest.importorskip("tensorflow")

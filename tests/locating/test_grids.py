@@ -45,6 +45,7 @@ def test_chips_are_found_on_the_ground(tmp_path, case):
     assert place.scale == pytest.approx((chip.wide * chip.high / scene.wide / scene.high) ** 0.5, rel=0.02)
 
 
+@pytest.mark.slow
 def test_a_chip_that_says_nothing_in_oblong_pixels(tmp_path):
     """It is tried as it is, and as if its own pixels were square on the ground."""
     case = Case("pisa", 3.0, 60.0, Lie("EPSG:4326", 5, 10), Lie(utm(3, 60), 10, 10), 200.0, 100.0)

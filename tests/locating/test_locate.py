@@ -67,6 +67,7 @@ def test_place_and_coordinates(tmp_path, land, scene):
     assert place.transform @ (0, 0) == pytest.approx((WEST + 10 * place.col, NORTH - 10 * place.row))
 
 
+@pytest.mark.slow
 def test_nothing_lost_at_the_seams_and_nothing_found_twice(tmp_path, land, monkeypatch):
     """Chips on and beside every seam of small pieces: each found once, and sure."""
     import matcher.locating.variants as variants
@@ -93,6 +94,7 @@ def test_nothing_lost_at_the_seams_and_nothing_found_twice(tmp_path, land, monke
         assert max(abs(second.row - row), abs(second.col - col)) > 20
 
 
+@pytest.mark.slow
 def test_several_scenes_that_show_the_same_ground(tmp_path, land, scene):
     """A second scene that overlaps the first is no rival of it."""
     other = land[100:600, 200:800]
@@ -104,6 +106,7 @@ def test_several_scenes_that_show_the_same_ground(tmp_path, land, scene):
 
 
 class TestRefusal:
+    @pytest.mark.slow
     def test_in_none_of_these_scenes(self, tmp_path, land, scene):
         del land
         (place,) = matcher.locate(chip(tmp_path, ground(100, 100, 77), 20, 30), scene, min_confidence=0.9)
@@ -155,6 +158,7 @@ class TestPixelSizes:
             matcher.locate(chip(tmp_path, land, 0, 0), scene, scale=1 / 12)
 
 
+@pytest.mark.slow
 def test_rotations(tmp_path, land, scene):
     wide = other_date(land)[200:320, 300:420]
     turned = turn(wide, -15)[30:90, 30:90]  # the chip looks 15 degrees clockwise

@@ -15,6 +15,7 @@ from tests.report import test_located_page as located
 from tests.report.test_report_page import CHROMIUM, made
 
 pytestmark = [
+    pytest.mark.slow,  # every test opens pages in a browser
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
     pytest.mark.skipif(importlib.util.find_spec("axe_playwright_python") is None, reason="no axe-core here"),
 ]

@@ -205,6 +205,7 @@ def test_settings_and_versions(tmp_path):
         write_report(page, images, patches, details, settings=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_thousand_patches_fit_5_mb(tmp_path):
     report = write_report(tmp_path / "r.html", *made(tmp_path, 1000, images=20, size=256, side=64))
     assert report.size < 5_000_000
@@ -324,6 +325,7 @@ addEventListener("error", (event) => { document.documentElement.dataset.failed =
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 @pytest.mark.parametrize("window", ["1200,900", "500,900"])
 def test_in_a_real_browser(tmp_path, window):
@@ -335,6 +337,7 @@ def test_in_a_real_browser(tmp_path, window):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 def test_refused_matches_in_a_real_browser(tmp_path):
     images, patches, details = made(tmp_path, 20)

@@ -46,6 +46,7 @@ def count_operations(world, folder, monkeypatch):
     return layer.log
 
 
+@pytest.mark.slow
 def test_the_process_dies_at_every_write_fsync_and_rename(world, whole, tmp_path, monkeypatch):
     log = count_operations(world, tmp_path / "run", monkeypatch)
     assert {"write", "sync", "replace", "sync_folder"} == set(log)
@@ -68,6 +69,7 @@ def test_the_process_dies_at_every_write_fsync_and_rename(world, whole, tmp_path
     assert with_shards > len(log) // 4
 
 
+@pytest.mark.slow
 def test_every_operation_fails_once(world, whole, tmp_path, monkeypatch):
     log = count_operations(world, tmp_path / "run", monkeypatch)
     both = [(at, code) for at in range(len(log)) for code in (NO_SPACE, BROKEN)]
@@ -103,6 +105,7 @@ def test_a_plain_output_is_whole_or_as_it_was(answers, tmp_path, monkeypatch, co
         assert path.read_bytes() == (b"old" if log.index("replace") >= at else new)
 
 
+@pytest.mark.slow
 def test_a_finished_shard_shows_every_flipped_bit_and_every_truncation(answers, tmp_path):
     shard = Shard(0, 2)
     path = os.fspath(tmp_path / "a.shard")
@@ -119,6 +122,7 @@ def test_a_finished_shard_shows_every_flipped_bit_and_every_truncation(answers, 
                 read_shard(path, "run", shard)
 
 
+@pytest.mark.slow
 def test_a_damaged_shard_is_done_again(world, whole, answers, tmp_path):
     folder = tmp_path / "run"
     run(*world, folder, batch=SMALL)
@@ -135,6 +139,7 @@ def test_a_damaged_shard_is_done_again(world, whole, answers, tmp_path):
             assert outputs(folder) == whole
 
 
+@pytest.mark.slow
 def test_any_other_file_of_the_directory_may_be_damaged_or_lost(world, whole, tmp_path):
     folder = tmp_path / "run"
     run(*world, folder, batch=SMALL)

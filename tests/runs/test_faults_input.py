@@ -38,6 +38,7 @@ def small_world(folder, patches=3):
     return paths
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["cut", "flip"])
 def test_patches_damaged_all_over(tmp_path, how):
     images, patches = small_world(tmp_path)

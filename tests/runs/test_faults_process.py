@@ -134,6 +134,7 @@ def alive(pid):
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs /proc")
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code", "workers"),
     [
@@ -211,6 +212,7 @@ print(json.dumps([digests, numba.config.NUMBA_NUM_THREADS]))
 """
 
 
+@pytest.mark.slow
 def test_threads_and_shards_do_not_change_a_byte(tmp_path):
     world = write_inputs(tmp_path, patches=60)
     done = python("-c", THREADS, *world, tmp_path / "runs", env={"NUMBA_NUM_THREADS": "4"})

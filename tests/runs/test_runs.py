@@ -385,6 +385,7 @@ def parts_of(world, folder, parts, size=2, **options):
     return folders
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [1, 3, 5])
 def test_parts_merge_to_the_same_bytes(world, whole, tmp_path, parts):
     folders = parts_of(world, tmp_path, parts)
@@ -394,6 +395,7 @@ def test_parts_merge_to_the_same_bytes(world, whole, tmp_path, parts):
     assert tuple(path.read_bytes() for path in out) == whole
 
 
+@pytest.mark.slow
 def test_more_parts_than_patches(world, tmp_path):
     folders = parts_of(world, tmp_path, 13)
     assert merge(folders).result.ids.tolist() == list(range(1000, 1011))

@@ -16,7 +16,8 @@ from matcher.runs.engines import DEATHS
 from matcher.runs.workers import LocalWorkers, _serve
 from tests.runs_common import Trapped, expected_outputs, outputs, pictures, shard_files
 
-pytestmark = pytest.mark.usefixtures("one_core")
+# Starting workers takes seconds.
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_core")]
 
 BATCH = Batch(shard_size=2)
 COUNT = 14

@@ -41,7 +41,7 @@ def shore(height, width, side, seed):
     return image
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(side=st.tuples(sides, sides), spare=st.tuples(more, more), seed=st.integers(0, 9))
 def test_levels_propose_and_judge_inside(side, spare, seed):
     """Every level's places lie inside, and their score is that of the window there."""

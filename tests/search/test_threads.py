@@ -62,6 +62,7 @@ def test_three_callers_at_once(search):
             assert list(pool.map(run, range(3))) == alone
 
 
+@pytest.mark.slow
 def test_three_callers_at_once_where_numba_would_abort():
     done = subprocess.run(
         [sys.executable, "-c", _AT_ONCE],

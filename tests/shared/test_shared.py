@@ -186,6 +186,7 @@ def test_errors_are_one_line(bog, tmp_path):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="needs the extra research")
+@pytest.mark.slow
 def test_worked_example(tmp_path):
     command = [sys.executable, str(ROOT / "docs" / "classify.py"), "-o", str(tmp_path / "map.jpg")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT, check=True)

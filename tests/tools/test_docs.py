@@ -35,6 +35,7 @@ def test_files_of_the_guide_exist():
 
 
 @pytest.mark.skipif(importlib.util.find_spec("rasterio") is None, reason="needs the extra geo")
+@pytest.mark.slow
 def test_walkthrough(tmp_path):
     command = [sys.executable, str(ROOT / "docs" / "walkthrough.py"), str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT, check=True)

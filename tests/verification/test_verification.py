@@ -148,6 +148,7 @@ def run(*arguments):
     return CliRunner().invoke(main, ["verify", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_command_judges_labelled_pairs(sample_pairs, tmp_path):
     write_pairs(tmp_path / "pairs.npz", sample_pairs)
     back = read_pairs(tmp_path / "pairs.npz")
