@@ -16,7 +16,7 @@ from rasterio.transform import from_origin
 import matcher
 from matcher.demo.sample import BANDS, read_sample
 from matcher.formats.placefiles import write_georeferenced, write_places
-from matcher.report.gallery import Card, draw_gallery
+from matcher.report.gallery import GalleryCard, draw_gallery
 
 SIDE = 96
 
@@ -86,7 +86,9 @@ def main():
             lines = (("chip", source.dates[1]), ("found", f"{top}, {left}"), ("cut from", f"{row}, {col}"))
             title = f"{Path(place.chip).stem}, {place.confidence:.2f}"
             cards.append(
-                Card(title, good, (source.other[row : row + SIDE, col : col + SIDE], found, true), lines)
+                GalleryCard(
+                    title, good, (source.other[row : row + SIDE, col : col + SIDE], found, true), lines
+                )
             )
     right, wrong = [c for c in cards if c.good], [c for c in cards if not c.good]
     draw_gallery(folder / "places.png", "Chips and their places", {"Right": right, "Wrong": wrong})

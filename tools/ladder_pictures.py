@@ -11,7 +11,7 @@ from PIL import Image
 from rounds import Answer, Round
 
 from matcher.report.figures import new_figure, save_figure
-from matcher.report.gallery import Card, draw_gallery
+from matcher.report.gallery import GalleryCard, draw_gallery
 
 LARGEST = 60_000  # bytes of a picture
 SHOWN = 8  # wrong answers in the picture
@@ -70,7 +70,7 @@ def _names(round_: Round) -> dict[int, str]:
     return {int(i): row["place"] for i, row in zip(round_.truth.image, round_.about, strict=True)}
 
 
-def _card(round_: Round, answer: Answer, n: int, images: list[NDArray], names: dict[int, str]) -> Card:
+def _card(round_: Round, answer: Answer, n: int, images: list[NDArray], names: dict[int, str]) -> GalleryCard:
     about, truth = round_.about[n], round_.truth
     found, true = int(answer.image[n]), int(truth.image[n])
     at, corner = (int(answer.x[n]), int(answer.y[n])), (int(truth.x[n]), int(truth.y[n]))
@@ -81,7 +81,7 @@ def _card(round_: Round, answer: Answer, n: int, images: list[NDArray], names: d
     def window(image: NDArray, x: int, y: int) -> NDArray:
         return image[y : y + side, x : x + side]
 
-    return Card(
+    return GalleryCard(
         title=f"{about['place']}, {about['group']}: {off}, confidence {answer.confidence[n]:.2f}{reason}",
         good=False,
         pictures=(round_.patches[n], window(images[found], *at), window(images[true], *corner)),

@@ -84,7 +84,7 @@ class Frame:
         return other.to_pixels(own.to_degrees(points[:, ::-1]))[:, ::-1]
 
     def from_reference(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The way back."""
+        """The reverse of `to_reference`."""
         return Frame(self.reference, self.moving, 1.0).to_reference(points)
 
     def predicted(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -150,7 +150,7 @@ class Frame:
 
 
 def frame(moving: Side, reference: Side) -> Frame:
-    """The frame of two scenes, with what their own grids say for a prior."""
+    """The frame of two scenes, with what their own grids say as the prior."""
     plain = Frame(moving, reference, 1.0)
     to_ref = plain._local(moving.size[0] / 2, moving.size[1] / 2, 1)
     larger = 1 / np.sqrt(abs(to_ref.determinant))
@@ -158,7 +158,7 @@ def frame(moving: Side, reference: Side) -> Frame:
 
 
 def _interpolated(dn: NDArray[np.float32], places: NDArray[np.float64]) -> NDArray[np.float32]:
-    """A picture between its pixels; 0 where no data takes part."""
+    """A picture interpolated between its pixels; 0 where a pixel without data takes part."""
     empty = np.all(dn <= 0, axis=-1)
     if empty.all():
         return np.zeros((*places.shape[1:], dn.shape[2]), np.float32)
@@ -178,6 +178,6 @@ def _interpolated(dn: NDArray[np.float32], places: NDArray[np.float64]) -> NDArr
 
 
 def moved(by: Affine, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points (n, 2), rows first, by a transform of columns and rows."""
+    """Points (n, 2), rows first, moved by a transform of columns and rows."""
     row, col = points.T
     return np.stack([by.d * col + by.e * row + by.f, by.a * col + by.b * row + by.c], -1)

@@ -62,7 +62,7 @@ def _oddness(
 
 
 def plane(places: NDArray[np.float64], values: NDArray[np.float64], rounds: int = 20) -> NDArray[np.float64]:
-    """Values (n, 2) of a plane that most points follow: absolute deviations are least, by weights made anew."""
+    """Values (n, 2) of the plane that most points follow: least absolute deviations, by reweighted least squares."""
     basis = np.column_stack([np.ones(len(places)), _scaled(places)])
     if len(places) < 6:
         return np.tile(np.median(values, axis=0), (len(places), 1))

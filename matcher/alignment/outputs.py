@@ -266,7 +266,7 @@ def _sampled(
 
 
 def _as(values: NDArray[np.float64], dtype: np.dtype, nodata: float) -> NDArray:
-    """Values in a dtype, rounded where it is whole; a valid one that would become no data moves one step away."""
+    """Values in a dtype, rounded where it is whole; a valid one that would become nodata moves one step off."""
     if dtype.kind not in "ui":
         return values.astype(dtype)
     limits = np.iinfo(dtype)

@@ -1,4 +1,4 @@
-"""From tie points to a transform: of the kind asked for, or the one that foretells points left out best."""
+"""From tie points to a transform: of the kind asked for, or the one that predicts points left out of the fit best."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -110,7 +110,7 @@ def _with(made: Transform, left: NDArray[np.float64], tried: dict[str, float]) -
 
 
 def _lack(kind: str, places: NDArray[np.float64], size: tuple[int, int]) -> str:
-    """What points lack for a kind, in words; empty where nothing."""
+    """Why the points do not suffice for a kind, in words; empty where they do."""
     number, spread = _NEEDS[kind]
     if len(places) < number:
         return f"needs {number} tie points that agree, and there are {len(places)}"
@@ -143,7 +143,7 @@ def _robust(
     shifts: NDArray[np.float64],
     sigma: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A linear fit by weights of the standard errors, and less of points that lie far off (Huber 1964)."""
+    """A linear fit weighted by the standard errors; points that lie far off count for less (Huber 1964)."""
     own = 1 / (np.minimum(sigma, 1e3) ** 2 + _GROUND**2)
     weight = own
     basis = np.column_stack([np.ones(len(places)), places])
@@ -240,7 +240,7 @@ def _left_out(
     shifts: NDArray[np.float64],
     sigma: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """What fits that have not seen a point leave of its shift, (n, 2)."""
+    """What is left of each point's shift by a fit that was made without the point, (n, 2)."""
     left = np.zeros((len(places), 2))
     folds = _folds(places)
     for k in np.unique(folds):

@@ -70,7 +70,7 @@ def _shadows(
     cloudy: bool,
     roles: Roles,
 ) -> NDArray[np.bool_]:
-    """Where a date lies in shadow, by the log of it less that of the other date; near clouds less is asked for."""
+    """Where a date lies in shadow: how much darker it is than the other, in logs; near clouds less is enough."""
     usual = np.quantile(step[clear], _LIT if cloudy else 0.5, axis=0)
     less = ndimage.median_filter(np.where(clear[..., None], step - usual, 0), (3, 3, 1))
     near = less.mean(-1) if roles.nir is None else less[..., roles.nir]
@@ -110,7 +110,7 @@ def _bodies(
 
 
 def _sized(mask: NDArray[np.bool_], area: int, width: int = _BODY) -> NDArray[np.bool_]:
-    """What of a mask is so wide, and in pieces of so many pixels."""
+    """The parts of a mask that are at least `width` px wide and have at least `area` pixels."""
     wide = np.pad(mask, width, mode="edge")
     wide = ndimage.binary_opening(wide, np.ones((width, width), bool))[width:-width, width:-width]
     labels, count = ndimage.label(wide)

@@ -1,4 +1,4 @@
-"""Options that do nothing beside others are said: whoever gave one believes that it does."""
+"""Options that have no effect beside others are named in a warning: whoever gave one expects an effect."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

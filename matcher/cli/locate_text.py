@@ -35,7 +35,7 @@ def table(places: Sequence[Place]) -> str:
 
 
 def _spell(confidence: float) -> str:
-    """To three places, and 1.000 for 1 alone: what is less is less than ``--min-confidence 1``."""
+    """To three digits; only 1 itself is shown as 1.000, since anything less is refused by ``--min-confidence 1``."""
     return f"{confidence if confidence >= 1 else min(confidence, 0.999):.3f}"
 
 

@@ -1,4 +1,4 @@
-"""What a patch has to say: how many of its pixels speak, and how many speak independently of each other."""
+"""How much a patch has to say: how many of its pixels have an edge, and how many of these are independent."""
 
 from typing import NamedTuple
 

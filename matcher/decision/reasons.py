@@ -53,7 +53,7 @@ def fault(dn: NDArray[np.float32], roles: Roles) -> str:
 
 
 def fault_of_little(dn: NDArray[np.float32], roles: Roles, said: Content) -> str:
-    """The fault of a patch that has little to say, for an answer that is sure; empty where it says enough."""
+    """The reason that a sure answer is given because its patch has little to say; empty where it has enough."""
     return (fault(dn, roles) or one_way(said)) if has_little(said) else ""
 
 

@@ -141,7 +141,7 @@ def settle(
     flat: NDArray[np.bool_],
     ground: WindowedTargets,
 ) -> Candidates:
-    """Candidates of patches in doubt anew, the answer first.
+    """New candidates of patches in doubt, the answer first.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def settle(
 
 
 class _Chances:
-    """Where one patch may lie: `found` its candidates, its density at every window, the level of its odds."""
+    """Where one patch may lie: its candidates, its density at every window, and the level of its odds."""
 
     def __init__(
         self, found: Candidates, density: NDArray[np.float64], level: float, ground: WindowedTargets
@@ -249,7 +249,7 @@ def _answered(
 
 
 def _weighed(found: Candidates, target: int, place: NDArray[np.int64], score: float) -> float:
-    """What a place is worth among one patch's weighed candidates: where it is none of them, no more than the second."""
+    """The score of a place among one patch's weighed candidates; of another place at most the second's."""
     second = float(found.runner_up().score[0, 0])
     all_ = found.beside(found.rivals())
     here = (all_.target[0] == target) & (np.abs(all_.place[0] - place).max(-1) <= APART)

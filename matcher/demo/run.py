@@ -17,7 +17,7 @@ from matcher.formats.submission import write_submission
 from matcher.imagery import to_official
 from matcher.matching.run import match
 from matcher.placements import Placements
-from matcher.report.gallery import Card, draw_gallery
+from matcher.report.gallery import GalleryCard, draw_gallery
 from matcher.result import Result
 from matcher.scoring import Score, score
 from matcher.settings import Settings
@@ -134,12 +134,12 @@ def _draw(
     right, wrong = choose(result, answers)
     apart = distances(result, answers)
 
-    def card(row: int) -> Card:
+    def card(row: int) -> GalleryCard:
         found, true = int(result.image[row]), int(answers.image[row])
         at, corner = (int(result.x[row]), int(result.y[row])), (int(answers.x[row]), int(answers.y[row]))
         reason = f" ({result.reason[row]})" if result.reason[row] else ""
         off = "other image" if np.isinf(apart[row]) else f"{apart[row]:.1f} px off"
-        return Card(
+        return GalleryCard(
             title=f"Patch {result.ids[row]}: {off}, confidence {result.confidence[row]:.2f}{reason}",
             good=row in right,
             pictures=(

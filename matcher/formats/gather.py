@@ -102,7 +102,7 @@ def _kind(raster: Raster) -> tuple[tuple[str | None, ...], bool]:
 
 
 def uniform(source: RasterSource) -> RasterSource:
-    """The source with the bands that all of its rasters have, which is said where some have more.
+    """The source with the bands that all of its rasters have; a note says so where some have more.
 
     Raises
     ------
@@ -191,7 +191,7 @@ def _warn_of_turned(rasters: Sequence[Raster]) -> None:
 def common_bands(
     chips: RasterSource, scenes: RasterSource
 ) -> tuple[RasterSource, RasterSource, tuple[str, ...] | None]:
-    """Both sides with the bands that they share, in one order, and their names where they are known.
+    """Both sides with the bands that they share, in the same order, and the names of these where they are known.
 
     Raises
     ------

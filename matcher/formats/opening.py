@@ -103,7 +103,7 @@ def open_rasters(
     shape: Shape | None = None,
     dtype: str | None = None,
 ) -> RasterSource:
-    """Open pictures as rasters, which say their bands and where they lie; pictures that do not are rasters without.
+    """Open pictures as rasters, which say their bands and place; pictures that do not become rasters without a place.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ _SOURCE = re.compile(r"<SourceFilename[^>]*>([^<]+)</SourceFilename>")
 
 
 def check_outputs(outputs: Sequence[AnyPath | None], inputs: Iterable[AnyPath] = ()) -> None:
-    """Refuse, before any work is done, outputs that could not be written when it is, or would destroy an input.
+    """Refuse, before any work starts, outputs that could not be written at its end or would destroy an input.
 
     Parameters
     ----------

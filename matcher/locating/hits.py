@@ -41,7 +41,7 @@ def ordered(hits: list[Hit]) -> list[Hit]:
 
 
 def rival(scenes: RasterSource, hits: list[Hit]) -> Hit | None:
-    """The best of some hits, which are ordered, that is another place than the first.
+    """The best of some ordered hits that is another place than the first.
 
     In the same search of the same scene a place a few pixels off is another one, as in `Candidates`; another scale,
     rotation or scene may show the first place a little off, so there half a chip tells them apart.
@@ -80,7 +80,7 @@ def _half(hit: Hit) -> tuple[float, float]:
 
 
 def _ground(scenes: RasterSource, hits: list[Hit]) -> list[_Spot | None]:
-    """Where hits lie on the ground; only where there are several scenes is anybody asking."""
+    """Where hits lie on the ground; needed only where there are several scenes."""
     out: list[_Spot | None] = [None] * len(hits)
     if len({hit.scene for hit in hits}) < 2:
         return out
@@ -108,7 +108,7 @@ def _same(one: Hit, other: Hit, spot: _Spot | None, there: _Spot | None) -> bool
 
 
 def shares(first: float, scores: Sequence[float]) -> list[float]:
-    """Confidence of each candidate: what the first leaves, by likelihood, and never more than the one before."""
+    """Confidence of each candidate: what the first leaves, shared by likelihood, and never more than the one before."""
     rest = np.array(scores[1:], np.float64) / 2
     odds = np.exp(rest - rest.max()) if len(rest) else rest
     left = (1 - first) * odds / (1 + odds.sum())

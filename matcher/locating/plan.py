@@ -184,7 +184,7 @@ def _searches(
 
 
 def _swapped(scenes: RasterSource, near: Near | None) -> str:
-    """That latitude and longitude may have changed places, where that would name a part of a scene."""
+    """A hint that latitude and longitude were swapped, where swapping them back names a part of a scene."""
     area = None if near is None else near.swapped()
     if area is None or not any(box(raster, area, (0, 0), (1.0, 1.0)) for raster in scenes.rasters):
         return ""
@@ -192,7 +192,7 @@ def _swapped(scenes: RasterSource, near: Near | None) -> str:
 
 
 def _warn_of_positions(chips: RasterSource, near: Near | None) -> None:
-    """Say so where a radius about chips' own positions binds some that have none."""
+    """Say so where a radius about the chips' own positions is given and some chips have no position."""
     lost = [raster for raster in chips.rasters if raster.georef is None]
     if near is not None and near.radius is not None and lost:
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""

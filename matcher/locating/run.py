@@ -186,7 +186,7 @@ def _places(planned: LocatePlan, chip: int, hits: list[Hit]) -> list[Place]:
 
 
 def _shown(planned: LocatePlan, best: Weighed) -> list[Hit]:
-    """A chip's places, best first, none on the ground of another; where several are asked for, further ones."""
+    """A chip's places, best first, no two on the same ground; further ones are sought where several are asked for."""
     found = apart(planned.scenes, best.hits)
     if planned.asked.candidates == 1:
         return found
@@ -207,7 +207,7 @@ def _guess(planned: LocatePlan, found: list[Hit]) -> str:
 
 
 def _reason(planned: LocatePlan, chip: int, best: Weighed) -> str:
-    """Why a chip's answer is in doubt, or of what it has little to say; empty where neither is so."""
+    """Why a chip's answer is in doubt, or why the chip has little to say; empty where neither is so."""
     if best.said is None:
         array = planned.chips[chip]
         told: str = planned.settings.value_range if planned.ranges is None else planned.ranges[1]

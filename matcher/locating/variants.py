@@ -141,7 +141,7 @@ def _size(matrix: Matrix) -> float:
 
 
 def _rounded(matrix: Matrix) -> Linear:
-    """A matrix without the last digits of its arithmetic, so that scenes of one pixel size share a search."""
+    """A matrix rounded, so that scenes of one pixel size share a search in spite of rounding errors."""
     digits = 11 - math.floor(math.log10(np.abs(matrix).max()))
     a, b, d, e = (round(float(value), digits) + 0.0 for value in matrix.ravel())
     return a, b, d, e

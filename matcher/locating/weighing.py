@@ -20,7 +20,7 @@ _CLEAR = 0.995  # above it no other look at the scene would change anything
 
 @dataclass(frozen=True)
 class Weighed:
-    """A chip's hits, best first, with the best other place than the first, and how sure that is.
+    """A chip's hits, best first; the best other place than the first; and how sure the first is.
 
     `said` is what the chip has to say as the first hit lays it.
     """

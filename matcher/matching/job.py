@@ -1,4 +1,4 @@
-"""A match made ready: pictures opened and checked, and what was left open resolved."""
+"""A match made ready: pictures opened and checked, and options that were left open decided."""
 
 import logging
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ _REHEARSAL = 64  # px a side of the picture on which evidence is tried before an
 
 @dataclass(frozen=True)
 class Job:
-    """A match made ready: pictures opened and checked, what was left open resolved from the whole input.
+    """A match made ready: pictures opened and checked, options that were left open decided from the whole input.
 
     Any cut of its patches into blocks gives the same answers.
 
@@ -161,7 +161,7 @@ def describe(what: str, pictures: Pictures, names: Sequence[str], detected: bool
 
 
 def _tell_numbers(what: str, source: Source) -> None:
-    """Which raster is which number, where their names do not say so."""
+    """Say which number each raster got, where the names of the files are no numbers."""
     if isinstance(source, RasterSource) and source.in_order:
         first, last = (f"{source.ids[k]} {source.where(k)}" for k in (0, len(source) - 1))
         log.info(
@@ -170,7 +170,7 @@ def _tell_numbers(what: str, source: Source) -> None:
 
 
 def _check_constant(patches: Pictures) -> None:
-    """Read all patches; constant ones are warned of, and an error where all are."""
+    """Read all patches: a warning where some are constant, an error where all are."""
     constant = [k for k, dn in enumerate(patches) if (dn == dn[:1, :1]).all()]
     if len(constant) == len(patches):
         raise MatcherError(

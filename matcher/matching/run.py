@@ -81,7 +81,7 @@ def match(
 
 
 def build_indexes(job: Job) -> Indexes:
-    """What the search makes of the images alone, by patch size: made once, it serves every block of patches.
+    """The indexes of the images, by patch size: made once, they serve every block of patches.
 
     Sizes that the job's own index has codes for are not among them.
     """
@@ -130,7 +130,7 @@ def match_rows(
 def _search(
     job: Job, rows: NDArray[np.int64], said: list[Content], progress: Progress, indexes: Indexes
 ) -> Candidates:
-    """The best places of some patches, of which it is known what they have to say, those in doubt settled."""
+    """The best places of some patches, whose content is known; those in doubt are settled."""
     pairs = len(job.targets) * len(rows)
     done = 0
 

@@ -138,7 +138,7 @@ def _read_parquet(path: AnyPath) -> Ranking:
 
 
 def _optional(held: Mapping[str, Any]) -> list[str]:
-    """Of what a ranking may say besides, the pairs that it says."""
+    """Those pairs of optional arrays that a ranking has both of."""
     return [key for pair in (_PLACE, _WINDOW) if all(one in held for one in pair) for key in pair]
 
 
@@ -232,7 +232,7 @@ def _grid_of(name: str, ids: NDArray[np.int64], arrays: Mapping[str, NDArray]) -
 
 
 def aligned(other: Ranking, ranking: Ranking, name: str = "the other scores") -> NDArray[np.float64]:
-    """Another method's scores (n, m) of the candidates of a ranking; one that it leaves out gets its patch's least.
+    """Another method's scores (n, m) of the candidates of a ranking; one that it leaves out gets the patch's lowest.
 
     Raises
     ------

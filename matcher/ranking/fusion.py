@@ -116,7 +116,7 @@ def fuse(ranking: Ranking, other: NDArray[np.float64], answers: Placements) -> F
 
 
 def _bent(score: NDArray[np.floating], real: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Scores (n, m) as their patch's median and the method's spread have them, bent by asinh; 0 where none is."""
+    """Scores (n, m) less their patch's median, over the method's spread, compressed by asinh; 0 where there is none."""
     held = np.where(real & np.isfinite(score), score, np.nan).astype(np.float64)
     apart = held - np.nanmedian(held, axis=1, keepdims=True)
     spread = float(np.nanmedian(np.abs(apart)))

@@ -101,7 +101,7 @@ class Ranking:
         return Placements(self.ids[some], self.image[some, 0], self.x[some, 0], self.y[some, 0])
 
     def with_scores(self, score: NDArray[np.floating]) -> "Ranking":
-        """Ranked anew by other scores (n, m); ties to the lower image id, then row and column of the window."""
+        """The ranking by other scores (n, m); ties to the lower image id, then row and column of the window."""
         score = np.where(self.image < 0, -np.inf, score)
         corner = np.zeros((*self.image.shape, 2), np.int64) if self.corner is None else self.corner
         order = np.lexsort((corner[..., 1], corner[..., 0], self.image, -score), axis=-1)

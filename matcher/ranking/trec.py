@@ -63,7 +63,7 @@ def write_run(ranking: Ranking, path: AnyPath, top: int | None = None) -> None:
 
 
 def read_qrels(path: AnyPath) -> Placements:
-    """Read answers from qrels of images, one relevant image a patch; x and y are -1: nobody says them.
+    """Read answers from qrels of images, one relevant image a patch; x and y are -1: unknown.
 
     Raises
     ------

@@ -22,7 +22,7 @@ _GOOD, _BAD = "#16794a", "#b3261e"
 
 
 @dataclass(frozen=True)
-class Card:
+class GalleryCard:
     """One match: three pictures with two lines below each.
 
     Attributes
@@ -42,7 +42,7 @@ class Card:
 
 
 def draw_gallery(
-    path: str | os.PathLike[str], title: str, sections: Mapping[str, Sequence[Card]], columns: int = 2
+    path: str | os.PathLike[str], title: str, sections: Mapping[str, Sequence[GalleryCard]], columns: int = 2
 ) -> None:
     """Write the picture; sections without a card are left out.
 
@@ -70,7 +70,7 @@ def draw_gallery(
         sheet.save(file, "PNG", optimize=True)
 
 
-def _draw_card(sheet: Image.Image, draw: ImageDraw.ImageDraw, card: Card, left: int, top: int) -> None:
+def _draw_card(sheet: Image.Image, draw: ImageDraw.ImageDraw, card: GalleryCard, left: int, top: int) -> None:
     box = (left, top, left + _CARD_WIDTH - 1, top + _CARD_HEIGHT - 1)
     draw.rounded_rectangle(box, 8, _CARD, _GOOD if card.good else _BAD)
     draw.text((left + _PAD, top + _PAD - 4), card.title, _GOOD if card.good else _BAD, _font(17))

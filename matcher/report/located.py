@@ -13,7 +13,7 @@ from matcher.formats.raster import RasterSource
 from matcher.geo.place import Place
 from matcher.report.about import Pairs, made_with, shown_as
 from matcher.report.ground_map import Mark, draw_map
-from matcher.report.located_cards import Card, base, draw, spell_sure, write_card
+from matcher.report.located_cards import LocatedCard, base, draw, spell_sure, write_card
 from matcher.report.page import choose
 from matcher.settings import Settings
 
@@ -101,17 +101,17 @@ def _page(title: str, body: str) -> str:
     )
 
 
-def _cards(places: Sequence[Place], chips: RasterSource) -> list[Card]:
+def _cards(places: Sequence[Place], chips: RasterSource) -> list[LocatedCard]:
     """A card a chip, in the chips' order, its places best first."""
     number = {raster.name: k for k, raster in enumerate(chips.rasters)}
-    cards: dict[int, Card] = {}
+    cards: dict[int, LocatedCard] = {}
     for place in places:
         k = number[place.chip]
-        cards.setdefault(k, Card(k, [])).places.append(place)
+        cards.setdefault(k, LocatedCard(k, [])).places.append(place)
     return [cards[k] for k in sorted(cards)]
 
 
-def _tiles(cards: Sequence[Card], scenes: RasterSource) -> str:
+def _tiles(cards: Sequence[LocatedCard], scenes: RasterSource) -> str:
     levels = [card.level for card in cards]
     found = len(levels) - levels.count("none")
     tiles = [
@@ -125,7 +125,7 @@ def _tiles(cards: Sequence[Card], scenes: RasterSource) -> str:
     return f"<section aria-label='Outcome'><div class='tiles'>{cells}</div></section>"
 
 
-def _map(cards: Sequence[Card], scenes: RasterSource) -> str:
+def _map(cards: Sequence[LocatedCard], scenes: RasterSource) -> str:
     frames = [(raster.name, raster.georef) for raster in scenes.rasters if raster.georef is not None]
     grids = [(name, grid) for name, grid in frames if grid is not None]
     marks = [

@@ -15,7 +15,7 @@ from matcher.imagery import open_pictures
 from matcher.report.surroundings import (
     CHIP_SIDE,
     WIDE_SIDE,
-    Box,
+    Extent,
     Picture,
     around,
     chip_pictures,
@@ -39,7 +39,7 @@ _WORDS = {
 
 
 @dataclass
-class Card:
+class LocatedCard:
     """One chip: its places, best first, and its pictures.
 
     `chip`, `found` and `wide` are numbers of pictures; `box` is the part of the scene that `wide` shows.
@@ -50,7 +50,7 @@ class Card:
     chip: int = -1
     found: list[int] = field(default_factory=list)
     wide: int = -1
-    box: Box | None = None
+    box: Extent | None = None
 
     @property
     def best(self) -> Place:
@@ -67,7 +67,7 @@ class Card:
 
 
 def draw(
-    cards: Sequence[Card],
+    cards: Sequence[LocatedCard],
     chips: RasterSource,
     scenes: RasterSource,
     settings: Settings,
@@ -93,10 +93,10 @@ def draw(
 
 
 def _by_bands(
-    cards: Sequence[Card], chips: RasterSource, scenes: RasterSource
-) -> Iterator[tuple[list[Card], RasterSource, RasterSource]]:
+    cards: Sequence[LocatedCard], chips: RasterSource, scenes: RasterSource
+) -> Iterator[tuple[list[LocatedCard], RasterSource, RasterSource]]:
     """Cards whose chips have the same bands, their chips in order, and the scenes, with the bands that both have."""
-    kinds: dict[tuple[str | None, ...], list[Card]] = {}
+    kinds: dict[tuple[str | None, ...], list[LocatedCard]] = {}
     for card in cards:
         kinds.setdefault(chips.rasters[card.number].names, []).append(card)
     for some in kinds.values():
@@ -104,7 +104,7 @@ def _by_bands(
         yield some, patches, images
 
 
-def write_card(card: Card, small: Sequence[str], wide: Sequence[str]) -> str:
+def write_card(card: LocatedCard, small: Sequence[str], wide: Sequence[str]) -> str:
     """The card as HTML, with the pictures that `draw` made."""
     best = card.best
     name = html.escape(base(best.chip))
@@ -125,7 +125,7 @@ def spell_sure(confidence: float) -> str:
     return f"confidence {confidence if confidence >= 1 else min(confidence, 0.999):.3f}"
 
 
-def _figures(card: Card, small: Sequence[str]) -> str:
+def _figures(card: LocatedCard, small: Sequence[str]) -> str:
     """The chip, the ground found, and the rivals."""
     height, width = card.best.size
     name = html.escape(base(card.best.chip))
@@ -139,7 +139,7 @@ def _figures(card: Card, small: Sequence[str]) -> str:
     return "".join(out)
 
 
-def _surroundings(card: Card, wide: Sequence[str]) -> str:
+def _surroundings(card: LocatedCard, wide: Sequence[str]) -> str:
     """The scene about the place, with its outline and those of rivals that lie there."""
     box = card.box
     assert box is not None
@@ -163,7 +163,7 @@ def _where(place: Place) -> str:
     return html.escape(f"{base(place.scene)}, row {place.row:.1f}, col {place.col:.1f}")
 
 
-def _table(card: Card) -> str:
+def _table(card: LocatedCard) -> str:
     found = [place for place in card.places[:RIVALS] if place.rank]
     if not found:
         return ""
