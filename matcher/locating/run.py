@@ -18,7 +18,7 @@ from matcher.indexing.tiles import Piece, read_shrunk
 from matcher.locating.found import Places
 from matcher.locating.hits import Hit, apart, shares
 from matcher.locating.plan import LocateOptions, LocatePlan, plan
-from matcher.locating.variants import Laid, Search, constant
+from matcher.locating.variants import LaidChips, Search, constant
 from matcher.locating.weighing import Weighed, weighed
 from matcher.matching.job import Job, prepare
 from matcher.search.candidates import Candidates
@@ -120,7 +120,7 @@ class _Progress:
 
 def _search(planned: LocatePlan, search: Search, hits: dict[int, list[Hit]], report: Advance) -> None:
     """One search: its hits are added to those of the chips."""
-    laid = Laid(planned.chips, search.variants).that_can_be_placed()
+    laid = LaidChips(planned.chips, search.variants).that_can_be_placed()
     if not len(laid):
         return
     search = replace(search, variants=list(laid.variants))

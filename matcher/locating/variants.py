@@ -170,7 +170,7 @@ def constant(array: NDArray) -> bool:
     return len(valid) == 0 or bool((valid == valid[:1]).all())
 
 
-class Laid:
+class LaidChips:
     """Chips as they are searched for, a `matcher.formats.base.Source`; the last that were read are kept."""
 
     def __init__(self, chips: RasterSource, variants: Sequence[Variant]) -> None:
@@ -204,7 +204,7 @@ class Laid:
                 self._room += self._kept.popitem(last=False)[1].nbytes
         return self._kept[index]
 
-    def that_can_be_placed(self) -> "Laid":
+    def that_can_be_placed(self) -> "LaidChips":
         """Those that are not constant."""
         good = [variant for k, variant in enumerate(self.variants) if not constant(self[k])]
-        return self if len(good) == len(self) else Laid(self._chips, good)
+        return self if len(good) == len(self) else LaidChips(self._chips, good)

@@ -15,7 +15,7 @@ from matcher.imagery import open_pictures
 from matcher.report.surroundings import (
     CHIP_SIDE,
     WIDE_SIDE,
-    Extent,
+    Cutout,
     Picture,
     around,
     chip_pictures,
@@ -50,7 +50,7 @@ class LocatedCard:
     chip: int = -1
     found: list[int] = field(default_factory=list)
     wide: int = -1
-    box: Extent | None = None
+    box: Cutout | None = None
 
     @property
     def best(self) -> Place:

@@ -25,7 +25,7 @@ Ring = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Extent:
+class Cutout:
     """A part of a scene, pixels: first row and column, height and width."""
 
     row: int
@@ -40,13 +40,13 @@ def corners(place: Place) -> Ring:
     return [place.affine @ point for point in ((0, 0), (0, height), (width, height), (width, 0))]
 
 
-def around(place: Place, shape: tuple[int, ...]) -> Extent:
+def around(place: Place, shape: tuple[int, ...]) -> Cutout:
     """The part of a scene of `shape` that is shown about a place."""
     (left, top), (right, bottom) = np.min(corners(place), 0), np.max(corners(place), 0)
     side = max(_AROUND * max(right - left, bottom - top), _LEAST)
     rows = _span((top + bottom) / 2, side, shape[0])
     columns = _span((left + right) / 2, side, shape[1])
-    return Extent(rows[0], columns[0], rows[1] - rows[0], columns[1] - columns[0])
+    return Cutout(rows[0], columns[0], rows[1] - rows[0], columns[1] - columns[0])
 
 
 def _span(middle: float, side: float, whole: int) -> tuple[int, int]:
@@ -55,7 +55,7 @@ def _span(middle: float, side: float, whole: int) -> tuple[int, int]:
     return first, min(first + math.ceil(side), whole)
 
 
-def read_small(scenes: Pictures, number: int, box: Extent, side: int) -> tuple[NDArray[np.float32], int]:
+def read_small(scenes: Pictures, number: int, box: Cutout, side: int) -> tuple[NDArray[np.float32], int]:
     """A part of a scene as DN of about `side` px, by area means, and how many of its pixels one of them is.
 
     Read in strips: however large the part is, little of it is in memory at once.
@@ -81,7 +81,7 @@ def seen_as_chip(scenes: Pictures, number: int, place: Place) -> tuple[NDArray[n
     high, wide = scenes.shape(number)[:2]
     left, top = np.maximum(np.floor(outline.min(0)).astype(int) - 2, 0).tolist()
     right, bottom = np.minimum(np.ceil(outline.max(0)).astype(int) + 2, (wide, high)).tolist()
-    box = Extent(top, left, max(bottom - top, 1), max(right - left, 1))
+    box = Cutout(top, left, max(bottom - top, 1), max(right - left, 1))
     dn, factor = read_small(scenes, number, box, 2 * CHIP_SIDE)
     moved = Affine.scale(1 / factor) @ Affine.translation(-left, -top) @ place.affine
     return dn, moved

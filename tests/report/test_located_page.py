@@ -15,7 +15,7 @@ from matcher.formats.opening import open_rasters
 from matcher.geo.place import Place
 from matcher.imagery import Pictures
 from matcher.report.located import write_located
-from matcher.report.surroundings import Extent, around, as_chip, chip_pictures, read_small, seen_as_chip
+from matcher.report.surroundings import Cutout, around, as_chip, chip_pictures, read_small, seen_as_chip
 from tests.formats.test_rasters import write
 from tests.locating.test_locate import ground, other_date
 
@@ -151,19 +151,19 @@ def test_large_surroundings_are_read_in_strips(tmp_path, monkeypatch):
     land = ground(130, 150)
     write(tmp_path / "scene.tif", land)
     scenes = Pictures(open_rasters([tmp_path / "scene.tif"]), "dn")
-    whole, factor = read_small(scenes, 0, Extent(5, 3, 120, 140), 35)
+    whole, factor = read_small(scenes, 0, Cutout(5, 3, 120, 140), 35)
     assert factor == 4
     assert whole.shape == (30, 35, 4)
     np.testing.assert_allclose(
         whole, land[5:125, 3:143].reshape(30, 4, 35, 4, 4).mean((1, 3)), rtol=0, atol=0.01
     )
     monkeypatch.setattr("matcher.report.surroundings._STRIP", 1)
-    np.testing.assert_array_equal(read_small(scenes, 0, Extent(5, 3, 120, 140), 35)[0], whole)
+    np.testing.assert_array_equal(read_small(scenes, 0, Cutout(5, 3, 120, 140), 35)[0], whole)
 
 
 def test_surroundings_stay_in_the_scene():
     place = Place("c", 1, "s", 0, 0, Affine.translation(190, 2), (20, 20), None, 1.0, 0.0, 1.0, 1.0, "")
-    assert around(place, (50, 210, 4)) == Extent(0, 114, 50, 96)
+    assert around(place, (50, 210, 4)) == Cutout(0, 114, 50, 96)
 
 
 def test_scenes_that_say_no_place_have_no_map(tmp_path):
