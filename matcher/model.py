@@ -16,7 +16,7 @@ from matcher.evidence import Responses
 from matcher.formats.files import atomic_write
 from matcher.formats.npz import open_archive
 
-VERSION = 2  # of the file: what its numbers mean
+VERSION = 3  # of the file: what its numbers mean
 FREQUENCIES = 12  # of a response: 0 to 11/16 cycles a pixel
 _FILE = "model.npz"
 _RESPONSE = "response-"  # before a kind's name
@@ -38,15 +38,17 @@ class Trust(NamedTuple):
 
 
 class Odds(NamedTuple):
-    """Log odds that a place of score s is the right one, against any other pixel: slope s + level.
+    """Log odds that a place is the right one, against any other pixel.
 
-    `flat` is the level of patches without texture (`matcher.decision.reasons.fault`), whose best places are noise more
-    often.
+    Of score s they are slope s + level. `flat` is the level of patches without texture
+    (`matcher.decision.reasons.fault`), whose best places are noise more often. `mutual` is what a nat of mutual
+    information (`matcher.evidence.mutual`) adds to the log odds of one candidate against the others.
     """
 
     level: float
     slope: float
     flat: float
+    mutual: float
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Model:
     trust : Trust
         The probability that an answer is right, from its score and the runner-up's.
     odds : Odds
-        Of one place against any other pixel, from its score.
+        Of one place against any other pixel, from its score and its mutual information.
     """
 
     evidence: tuple[str, ...]

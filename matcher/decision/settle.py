@@ -1,12 +1,13 @@
-"""Answers that the search leaves in doubt, settled by colour: the place of highest expected score.
+"""Answers that the search leaves in doubt, settled by colour and mutual information.
 
 A patch of open water has no edge to find it by, and the best of millions of windows is noise. Its posterior is spread
 over all water, and what scores best is the middle of the likeliest. With ground that shows, colour and texture level
-tell which of several places that fit about alike is right.
+tell which of several places that fit about alike is right, and so does how much the pixels of patch and place tell of
+each other (`matcher.evidence.mutual`), also where snow or crops changed the colour.
 
 A patch lies at a candidate of the search by the candidate's odds times its density there, and at any other pixel by
 its density: how much likelier it is, by its colour, to lie there than anywhere. An answer earns half for the right
-image and up to half for the place.
+image and up to half for the place, and the one that is given has the highest expected score.
 
 Which place is likelier is told by the search's own scores, how sure the answer is by scores that the ground about each
 place has weighed (`matcher.search.pyramid.exact_tiles.weigh`): beside rugged ground the noise is larger, and the true
@@ -15,23 +16,27 @@ place would fall behind one on quiet ground that fits less.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.special import logsumexp
 
 from matcher.decision.colour import Colours
 from matcher.decision.reasons import BLIND, fault
 from matcher.evidence.colour import block, grid, statistics
+from matcher.evidence.mutual import mutual_information
 from matcher.model import Odds
 from matcher.placements import OFFICIAL_RADIUS as RADIUS
 from matcher.search.candidates import APART, Candidates, best_by_target
 from matcher.search.exhaustive import fitting
 from matcher.search.pyramid.index import Index
 from matcher.search.task import Task
+from matcher.threads import spread
 
 UNSETTLED = 0.5  # an answer that is rather wrong than right is settled
-_LARGEST = 500.0  # a score beyond says no more: its odds would leave float64
+_LARGEST = 300.0  # log odds beyond which no more is said: they would leave float64
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class WindowedTargets:
     side : (int, int)
         Height and width of the patches.
     odds : Odds
-        Of a place, from its score.
+        Of a place, from its score and its mutual information.
     """
 
     colours: Colours
@@ -114,9 +119,24 @@ def settle_doubtful(
         ground = _ground(task, task.patches.shape(which[0])[:2], index)
         if ground.colours.known:
             rows = np.array(seen)
-            both = found.take(rows), weighed.take(rows)
-            weighed.put(rows, settle(*both, np.stack(own), np.array(flat), ground))
+            some = found.take(rows)
+            shared = mutual_of(task, [which[n] for n in seen], some)
+            weighed.put(rows, settle(some, weighed.take(rows), shared, np.stack(own), np.array(flat), ground))
     return weighed
+
+
+def mutual_of(task: Task, which: Sequence[int], found: Candidates) -> NDArray[np.float64]:
+    """Mutual information of patches of one size with what lies at each of their candidates, (n, m); 0 without one."""
+    out = np.zeros(found.target.shape)
+    for n, k in enumerate(which):
+        patch = task.patches[k]
+        at = np.flatnonzero(found.target[n] >= 0)
+        windows = [
+            task.targets.crop(int(found.target[n, m]), (int(y), int(x)), (patch.shape[0], patch.shape[1]))
+            for m, (y, x) in zip(at.tolist(), found.place[n, at], strict=True)
+        ]
+        out[n, at] = spread(partial(mutual_information, patch, roles=task.roles), windows)
+    return out
 
 
 def _ground(task: Task, side: tuple[int, int], index: Index | None) -> WindowedTargets:
@@ -137,6 +157,7 @@ def _ground(task: Task, side: tuple[int, int], index: Index | None) -> WindowedT
 def settle(
     found: Candidates,
     weighed: Candidates,
+    shared: NDArray[np.float64],
     statistics: NDArray[np.float32],
     flat: NDArray[np.bool_],
     ground: WindowedTargets,
@@ -149,6 +170,8 @@ def settle(
         Of these patches, best first, with the search's own scores.
     weighed : Candidates
         The same, weighed by the ground about them.
+    shared : ndarray (n, m), float64
+        Mutual information of each of `found` with the patch.
     statistics : ndarray (n, 2 bands), float32
         `matcher.decision.colour.statistics` of the patches.
     flat : ndarray (n,), bool
@@ -165,16 +188,36 @@ def settle(
     for n, own in enumerate(statistics):
         row = np.array([n])
         level = ground.odds.flat if flat[n] else ground.odds.level
-        chances = _Chances(found.take(row), ground.colours.density(own), level, ground)
+        odds = _odds(found.take(row), shared[n], ground.odds) + level
+        chances = _Chances(found.take(row), np.minimum(odds, _LARGEST), ground.colours.density(own), ground)
         out.put(row, _answered(weighed.take(row), *chances.best(), ground))
     return out
 
 
+def _odds(found: Candidates, shared: NDArray[np.float64], odds: Odds) -> NDArray[np.float64]:
+    """Log odds of one patch's candidates but for the level, (m,).
+
+    What all candidates together are worth is told by their scores, which of them it is also by mutual information: a
+    smooth patch shares much with any place.
+    """
+    by_score = odds.slope * found.score[0].astype(np.float64)
+    by_both = by_score + odds.mutual * shared
+    there = found.target[0] >= 0
+    if not there.any():
+        return by_score
+    together: NDArray[np.float64] = by_both + logsumexp(by_score[there]) - logsumexp(by_both[there])
+    return together
+
+
 class _Chances:
-    """Where one patch may lie: its candidates, its density at every window, and the level of its odds."""
+    """Where one patch may lie: `found` its candidates and their log odds (m,), its density at every window."""
 
     def __init__(
-        self, found: Candidates, density: NDArray[np.float64], level: float, ground: WindowedTargets
+        self,
+        found: Candidates,
+        odds: NDArray[np.float64],
+        density: NDArray[np.float64],
+        ground: WindowedTargets,
     ) -> None:
         self._found, self._density, self._ground = found, density, ground
         starts, area = ground.colours.starts[:-1], ground.steps[0] * ground.steps[1]
@@ -182,9 +225,8 @@ class _Chances:
         self._candidate = {k: m for m, k in enumerate(numbers)}
         self._weight = np.zeros(len(starts))  # of the candidates, by target
         for k, m in self._candidate.items():
-            score = min(float(found.score[0, m]), _LARGEST)
             at = ground.colours.starts[k] + ground.window(found.place[0, m], k)
-            self._weight[k] = np.exp(ground.odds.slope * score + level) * density[at]
+            self._weight[k] = np.exp(odds[m]) * density[at]
         mass = np.add.reduceat(density, starts) * area
         self._total = mass + self._weight
         # No window has more about it than if all were as likely as the likeliest.

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from matcher.decision.confidence import CHANCE, tempered
 from matcher.decision.content import content
 from matcher.decision.reasons import fault
+from matcher.decision.settle import mutual_of
 from matcher.formats.opening import open_images
 from matcher.formats.submission import read_submission
 from matcher.matching.job import Job, prepare
@@ -46,9 +47,11 @@ class Observed:
     pixels : ndarray of float64
         Independent ones of the patch.
     right : ndarray of bool
-    second : ndarray of bool
-        Where the runner-up's image is the right one, and the answer's is not; without texture that is chance, and not
-        counted.
+    sought, shared : ndarray of float32 (n, 2), ndarray of float64 (n, 2)
+        Of the best places of the two best images, what they scored in the search, and their mutual information with the
+        patch; -1 and 0 where there is none.
+    hit : ndarray of bool (n, 2)
+        Which of these is right; the second without texture is so by chance, and not counted.
     here : ndarray of bool
         Whether the patch's own image was among those that were searched.
     whole : ndarray of bool
@@ -66,7 +69,9 @@ class Observed:
     runner_up: NDArray[np.float32]
     pixels: NDArray[np.float64]
     right: NDArray[np.bool_]
-    second: NDArray[np.bool_]
+    sought: NDArray[np.float32]
+    shared: NDArray[np.float64]
+    hit: NDArray[np.bool_]
     here: NDArray[np.bool_]
     whole: NDArray[np.bool_]
     fault: NDArray[np.str_]
@@ -166,6 +171,11 @@ def _sought(
 ) -> Observed:
     """What became of patches with these candidates."""
     count = len(own)
+    two = found.first(2)
+    hit = (two.target == own[:, np.newaxis]) & (
+        np.hypot(*np.moveaxis(two.place - truth[:, np.newaxis], -1, 0)) <= WITHIN
+    )
+    shared = mutual_of(job.task(KEEP), range(count), found)[:, :2]
     found = weigh(job.task(KEEP), list(range(count)), found)
     second = found.runner_up()
     patches = [job.patches[k] for k in range(count)]
@@ -177,7 +187,9 @@ def _sought(
         runner_up=second.score[:, 0],
         pixels=np.array([content(dn, job.roles).independent for dn in patches]),
         right=(found.target[:, 0] == own) & (off <= WITHIN),
-        second=(second.target[:, 0] == own) & (found.target[:, 0] != own) & (faults != "flat"),
+        sought=two.score,
+        shared=shared,
+        hit=hit & np.stack([np.full(count, True), faults != "flat"], axis=-1),
         here=np.full(count, how[0]),
         whole=np.full(count, how[1]),
         fault=faults,

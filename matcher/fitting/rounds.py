@@ -14,7 +14,7 @@ from matcher.cutting.options import CutOptions
 from matcher.cutting.run import cut
 from matcher.fitting.observed import Observed, joined, observe
 from matcher.fitting.options import FitOptions
-from matcher.fitting.trust import enough, fit_odds, fit_trust
+from matcher.fitting.trust import enough, fit_mutual, fit_odds, fit_trust
 from matcher.formats.series import Series
 from matcher.model import Model
 from matcher.settings import Settings
@@ -35,8 +35,8 @@ def match_rounds(
     """A model with its odds and trust fitted to patches cut from the series, and what they were fitted to.
 
     Every round is one of patches of a size, cut from the series that have the same bands, and sought by some of them:
-    all, those of a colour picture, and one. Odds are those of the first series' bands. Where too few answers are in
-    doubt, odds and trust stay.
+    all, those of a colour picture, and one. Levels and slope of the odds are of the first series' bands. Where too
+    few answers are in doubt, odds and trust stay.
     """
     todo = [
         (bands, side, k, names)
@@ -62,9 +62,9 @@ def match_rounds(
     observed = joined(parts)
     if not enough(observed):
         return model, observed
-    trust = fit_trust(observed)
-    closed = observed.rows(observed.whole & (observed.bands == len(next(iter(series)))))
-    return replace(model, trust=trust, odds=fit_odds(closed, trust, model.odds)), observed
+    trust, whole = fit_trust(observed), observed.rows(observed.whole)
+    odds = fit_odds(whole.rows(whole.bands == len(next(iter(series)))), trust, model.odds)
+    return replace(model, trust=trust, odds=fit_mutual(whole, trust, odds)), observed
 
 
 def _choices(bands: tuple[str, ...]) -> list[tuple[str, ...]]:

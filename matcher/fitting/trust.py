@@ -56,7 +56,7 @@ def chances(observed: Observed, trust: Trust, prior: float) -> NDArray[np.float3
 
 
 def fit_odds(observed: Observed, trust: Trust, before: Odds) -> Odds:
-    """Log odds of a place by its score alone against any other pixel, where colour is to settle it.
+    """Log odds of a place by its score against any other pixel, where colour is to settle it; `mutual` stays.
 
     The slope is that of a conditional logit: which of the two best places is right, where one of them is (McFadden,
     "Conditional logit analysis of qualitative choice behavior", 1974). The levels, of patches with texture and without,
@@ -74,33 +74,52 @@ def fit_odds(observed: Observed, trust: Trust, before: Odds) -> Odds:
     doubtful = chances(observed, trust, Settings.prior) < UNSETTLED
     open_ = observed.told & doubtful & ~np.isin(observed.fault, BLIND)
     flat = observed.fault == "flat"
-    clear = open_ & (observed.right | observed.second) & ~flat
+    clear = open_ & observed.hit.any(-1) & ~flat
     if min(clear.sum(), (open_ & ~flat).sum()) < LEAST:
         return before
-    ahead = (observed.score - _rival(observed))[clear, np.newaxis].astype(np.float64)
+    score = np.fmax(observed.sought, 0).astype(np.float64)
+    ahead = score[clear, :1] - score[clear, 1:]
     # Each pair both ways round, so that nothing is left for an intercept.
     fitted = fit_logistic(
         np.concatenate([ahead, -ahead]),
-        np.concatenate([observed.right[clear], ~observed.right[clear]]),
+        np.concatenate([observed.hit[clear, 0], ~observed.hit[clear, 0]]),
         ("ahead",),
         ridge=ODDS_RIDGE,
     )
     slope = float(np.clip(round(fitted.weights[0], 3), 0.0, STEEPEST))
     level = _level(observed, open_ & ~flat, slope)
-    return Odds(level, slope, _level(observed, open_ & flat, slope) if (open_ & flat).any() else level)
+    bare = _level(observed, open_ & flat, slope) if (open_ & flat).any() else level
+    return before._replace(level=level, slope=slope, flat=bare)
 
 
-def _rival(observed: Observed) -> NDArray[np.float32]:
-    """Scores of the runners-up, 0 where there is none."""
-    out: NDArray[np.float32] = np.fmax(observed.runner_up, 0)
-    return out
+def fit_mutual(observed: Observed, trust: Trust, odds: Odds) -> Odds:
+    """Odds with what a nat of mutual information is worth: which of the two best places is right, beside their scores.
+
+    The conditional logit of `fit_odds`, the scores' part given. It needs no level, so that rounds of any bands tell it.
+    """
+    doubtful = chances(observed, trust, Settings.prior) < UNSETTLED
+    clear = doubtful & observed.told & observed.hit.any(-1) & ~np.isin(observed.fault, (*BLIND, "flat"))
+    if clear.sum() < LEAST:
+        return odds
+    score = np.fmax(observed.sought[clear], 0).astype(np.float64)
+    first, second = observed.shared[clear].T
+    # What the right one of the two is ahead by.
+    sign = np.where(observed.hit[clear, 0], 1.0, -1.0)
+    known, ahead = sign * odds.slope * (score[:, 0] - score[:, 1]), sign * (first - second)
+
+    def slope(nat: float) -> float:
+        missed = expit(-known - nat * ahead)
+        return float((missed * ahead).mean() - RIDGE * nat * (ahead**2).mean())
+
+    worth = 0.0 if slope(0.0) <= 0 else 1.0 if slope(1.0) >= 0 else brentq(slope, 0.0, 1.0)
+    return odds._replace(mutual=round(float(worth), 5))
 
 
 def _level(observed: Observed, rows: NDArray[np.bool_], slope: float) -> float:
     """The level by which one of the two best places is right as often as among these rows, or half a time at least."""
-    both = np.stack([observed.score, _rival(observed)])[:, rows].astype(np.float64)
-    against = np.logaddexp(*(slope * both)) - observed.log_pixels[rows]
-    hits = np.clip((observed.right | observed.second)[rows].sum(), 0.5, len(against) - 0.5)
+    both = np.fmax(observed.sought[rows], 0).astype(np.float64)
+    against = np.logaddexp(*(slope * both.T)) - observed.log_pixels[rows]
+    hits = np.clip(observed.hit[rows].any(-1).sum(), 0.5, len(against) - 0.5)
     return round(brentq(lambda level: float(expit(against + level).sum() - hits), *_LEVELS), 2)
 
 

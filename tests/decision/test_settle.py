@@ -8,14 +8,17 @@ from scipy import stats
 
 import matcher
 from matcher.decision.colour import FREEDOM, LEAST, Colours
-from matcher.decision.settle import WindowedTargets, settle
+from matcher.decision.settle import WindowedTargets, _odds, mutual_of, settle
 from matcher.evidence.colour import BLOCKS, HAZE, NOISE, block, grid, statistics
+from matcher.evidence.mutual import mutual_information
+from matcher.matching.job import prepare
 from matcher.model import shipped
 from matcher.search.candidates import Candidates
 from matcher.search.pyramid.index import build_index
 from tests.evidence.test_evidence import FOUR, texture
 
 NAMES = ("red", "green", "blue", "nir")
+NONE = np.zeros((1, 1))  # mutual information that tells nothing
 
 
 def naive_statistics(dn, side):
@@ -193,7 +196,7 @@ class TestSettle:
             np.array([[[10, 20], [33, 5], [60, 60], [0, 0]]]),
             np.array([[score, score - 3, score - 4, -1]], np.float32),
         )
-        settled = settle(found, found, own, np.array([flat]), ground)
+        settled = settle(found, found, NONE, own, np.array([flat]), ground)
         rest = settled.target[0, 1:].tolist()
         assert settled.target[0, 0] not in rest
         assert np.isfinite(settled.score).all()
@@ -233,7 +236,7 @@ class TestSettle:
         place = np.array([[[int(rng.integers(0, n - 31)) for n in shapes[k]] for k in which]])
         score = np.sort(rng.uniform(0, 12, (1, 3)).astype(np.float32))[:, ::-1]
         found = Candidates.alone(which[np.newaxis] * 2, place, score)
-        settled = settle(found, found, np.zeros((1, 8), np.float32), np.array([False]), ground)
+        settled = settle(found, found, NONE, np.zeros((1, 8), np.float32), np.array([False]), ground)
         told = score[0].tolist(), which.tolist(), place[0].tolist()
         level = shipped().odds.level
         image, at, structure = naive_settle(*told, level, [p.tolist() for p in parts], sizes, block(side))
@@ -252,7 +255,7 @@ class TestSettle:
             np.array([[38, 37]], np.float32),
         )
         own = statistics(sea(32, 32, 9), side)[0]
-        settled = settle(found, found, own, np.array([True]), ground_of(targets, side))
+        settled = settle(found, found, NONE, own, np.array([True]), ground_of(targets, side))
         assert settled.target[0].tolist() == [1, 0]
         assert settled.score[0, 1] == 40
         assert settled.runner_up().score[0, 0] == 40
@@ -288,10 +291,51 @@ class TestSettle:
             np.array([[[10, 20], [0, 0]]]),
             np.array([rival], np.float32),
         )
-        settled = settle(found, anew, np.zeros((1, 8), np.float32), np.array([False]), ground)
+        settled = settle(found, anew, NONE, np.zeros((1, 8), np.float32), np.array([False]), ground)
         assert (settled.target[0, 0], tuple(settled.place[0, 0])) == (0, (10, 20))
         assert settled.score[0, 0] == sure
         assert settled.runner_up().score[0, 0] == max(score)
+
+    @pytest.mark.parametrize("first", [0, 1])
+    def test_mutual_information_chooses_among_candidates_alone(self, first):
+        """It makes none of them likelier than all were by their scores."""
+        shapes = np.array([[90, 110], [100, 96], [64, 64]])
+        sizes = [grid(tuple(shape), (32, 32)) for shape in shapes.tolist()]
+        starts = np.cumsum([0, *(rows * columns for rows, columns in sizes)])
+        ground = WindowedTargets(
+            Told(np.ones(starts[-1]), starts), np.arange(3), shapes, (32, 32), shipped().odds
+        )
+        found = Candidates.alone(
+            np.array([[0, 1, -1]]),
+            np.array([[[10, 20], [33, 5], [0, 0]]]),
+            np.array([[80, 78, -1]], np.float32),
+        )
+        nats = np.array([[300.0, 700.0, 0.0]]) if first else np.array([[900.0, 700.0, 0.0]])
+        odds = _odds(found, nats[0], ground.odds)
+        assert np.exp(odds[:2]).sum() == pytest.approx(np.exp(ground.odds.slope * np.array([80, 78])).sum())
+        assert odds[0] - odds[1] == pytest.approx(
+            2 * ground.odds.slope + ground.odds.mutual * (nats[0, 0] - nats[0, 1])
+        )
+        settled = settle(found, found, nats, np.zeros((1, 8), np.float32), np.array([False]), ground)
+        assert settled.target[0, 0] == first
+        assert settled.score[0, 0] == found.score[0, first]
+
+    def test_mutual_information_of_the_windows_at_the_candidates(self):
+        images = [land(100, 120, k) for k in range(3)]
+        patches = [np.ascontiguousarray(images[2][20:52, 30:62]), land(32, 32, 9)]
+        job = prepare(images, patches, value_range="dn")
+        found = Candidates.alone(
+            np.array([[2, 0], [1, -1]]),
+            np.array([[[20, 30], [68, 88]], [[3, 4], [0, 0]]]),
+            np.array([[50, 40], [30, -1]], np.float32),
+        )
+        nats = mutual_of(job.task(2), [0, 1], found)
+        windows = images[2][20:52, 30:62], images[0][68:100, 88:120], images[1][3:35, 4:36]
+        expected = [
+            mutual_information(patches[k], np.ascontiguousarray(w), FOUR)
+            for k, w in zip((0, 0, 1), windows, strict=True)
+        ]
+        assert nats.ravel().tolist() == [*expected, 0]
 
     def test_colour_rules_nothing_out(self):
         """Snow, a burn or a flood make any place look like another: a lead of the search outweighs the wrong colour."""
@@ -304,7 +348,7 @@ class TestSettle:
         found = Candidates.alone(
             np.array([[0, 1]]), np.array([[[10, 20], [33, 5]]]), np.array([[90, 10]], np.float32)
         )
-        settled = settle(found, found, statistics(patch, side)[0], np.array([False]), ground)
+        settled = settle(found, found, NONE, statistics(patch, side)[0], np.array([False]), ground)
         assert (settled.target[0, 0], tuple(settled.place[0, 0])) == (0, (10, 20))
 
     def test_water_is_sought_in_water(self):

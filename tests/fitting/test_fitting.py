@@ -22,7 +22,7 @@ from matcher.fitting.options import FitOptions
 from matcher.fitting.rounds import MOST
 from matcher.fitting.run import fit_model
 from matcher.fitting.spectra import SIDE, STEPS, MeanSpectra, spectrum
-from matcher.fitting.trust import STEEPEST, enough, fit_odds, fit_trust, held_out
+from matcher.fitting.trust import STEEPEST, enough, fit_mutual, fit_odds, fit_trust, held_out
 from matcher.imagery import Roles
 from matcher.model import FREQUENCIES, VERSION, Model, Odds, Trust, read_model, shipped
 from matcher.search.candidates import Candidates
@@ -114,7 +114,9 @@ def observed(count=20000, seed=0, trust=(-9.0, 1.5, 6.0), **others):
         "runner_up": runner_up,
         "pixels": pixels,
         "right": right,
-        "second": np.zeros(count, bool),
+        "sought": np.stack([score, runner_up], axis=-1),
+        "shared": np.zeros((count, 2)),
+        "hit": np.stack([right, np.zeros(count, bool)], axis=-1),
         "here": right | (rng.random(count) < 0.2),
         "whole": np.zeros(count, bool),
         "fault": np.full(count, ""),
@@ -155,29 +157,55 @@ class TestTrust:
             runner_up=runner_up,
             pixels=np.full(count, 1e6),
             right=right,
-            second=second,
+            sought=np.stack([score, runner_up], axis=-1),
+            hit=np.stack([right, second], axis=-1),
             fault=fault,
             log_pixels=np.full(count, pixels),
         )
-        fitted = fit_odds(one, Trust(-60.0, 0.0, 0.0, 0.9), Odds(0.0, 0.0, 0.0))
+        fitted = fit_odds(one, Trust(-60.0, 0.0, 0.0, 0.9), Odds(0.0, 0.0, 0.0, 0.02))
         assert fitted.slope == pytest.approx(0.15, rel=0.05)
         assert fitted.level == pytest.approx(1.0, abs=0.4)
         assert fitted.flat == pytest.approx(-5.0, abs=0.7)  # its runners-up are taken for wrong
 
     def test_odds_are_kept_where_nothing_is_in_doubt(self):
-        before, one = Odds(1.0, 0.2, -1.0), observed()
+        before, one = Odds(1.0, 0.2, -1.0, 0.02), observed()
         clear = replace(one, score=one.score + 6000, runner_up=np.full(len(one.score), CHANCE))
-        assert fit_odds(clear, Trust(60.0, 0.0, 0.0, 0.9), before) == before
+        for fit in (fit_odds, fit_mutual):
+            assert fit(clear, Trust(60.0, 0.0, 0.0, 0.9), before) == before
+
+    def test_a_nat_is_worth_what_made_the_choices(self):
+        """Between two places, by scores and what they share; patches under cloud or without texture tell nothing."""
+        rng = np.random.default_rng(4)
+        count, odds = 40000, Odds(2.0, 0.15, -1.0, 0.5)
+        sought, shared = rng.uniform(25, 60, (count, 2)), rng.uniform(0, 900, (count, 2))
+        log_odds = 0.15 * sought + 0.012 * shared
+        first = rng.random(count) < 1 / (1 + np.exp(log_odds[:, 1] - log_odds[:, 0]))
+        fault = rng.choice(["", "flat", "saturated"], count)
+        first[fault != ""] = shared[fault != "", 0] < shared[fault != "", 1]
+        one = observed(
+            count, sought=sought, shared=shared, fault=fault, hit=np.stack([first, ~first], axis=-1),
+            score=np.full(count, 50.0),
+        )  # fmt: skip
+        fitted = fit_mutual(one, Trust(-60.0, 0.0, 0.0, 0.9), odds)
+        assert fitted.mutual == pytest.approx(0.012, rel=0.05)
+        assert fitted[:3] == odds[:3]
+        worthless = replace(one, shared=-shared)
+        assert fit_mutual(worthless, Trust(-60.0, 0.0, 0.0, 0.9), odds).mutual == 0
+
+    def test_a_nat_of_what_is_always_right_is_finite(self):
+        one = observed(2000, hit=np.tile([True, False], (2000, 1)), shared=np.tile([400.0, 200.0], (2000, 1)))
+        fitted = fit_mutual(one, Trust(-60.0, 0.0, 0.0, 0.9), Odds(0.0, 0.0, 0.0, 0.0))
+        assert 0 < fitted.mutual < 1
 
     def test_odds_of_what_is_always_right_are_finite(self):
         one = observed(2000, trust=(60.0, 0.0, 0.0))
-        fitted = fit_odds(one, Trust(-60.0, 0.0, 0.0, 0.9), Odds(0.0, 0.0, 0.0))
+        fitted = fit_odds(one, Trust(-60.0, 0.0, 0.0, 0.9), Odds(0.0, 0.0, 0.0, 0.02))
         assert 0 < fitted.slope <= STEEPEST
         assert np.isfinite(fitted).all()
 
     def test_odds_where_there_is_no_runner_up(self):
         one = replace(observed(), runner_up=np.full(20000, np.nan))
-        fitted = fit_odds(one, Trust(-60.0, 0.0, 0.0, 0.9), Odds(0.0, 0.0, 0.0))
+        fitted = fit_odds(one, Trust(-60.0, 0.0, 0.0, 0.9), Odds(0.0, 0.0, 0.0, 0.02))
         assert np.isfinite(fitted).all()
 
     @pytest.mark.parametrize("by", ["place", "group"])
@@ -348,7 +376,11 @@ class TestModel:
             shipped().responses,
         )
         changed = Model(
-            again.evidence, again.responses, again.colour, again.trust, Odds(3.5, math.nextafter(0.2, 1), 1.0)
+            again.evidence,
+            again.responses,
+            again.colour,
+            again.trust,
+            Odds(3.5, math.nextafter(0.2, 1), 1.0, 0.01),
         )
         assert changed.digest != again.digest
 
@@ -440,7 +472,7 @@ class TestMatching:
 
         paths = [tmp_path / name for name in ("a.npz", "b.npz", "c.npz")]
         own = shipped()
-        for path, odds in zip(paths, (own.odds, own.odds, Odds(3.0, 0.2, 1.0)), strict=True):
+        for path, odds in zip(paths, (own.odds, own.odds, Odds(3.0, 0.2, 1.0, 0.01)), strict=True):
             Model(own.evidence, own.responses, own.colour, own.trust, odds).save(path)
         one, same, other = (settings_identity(matcher.Settings(model=path)) for path in paths)
         assert one == same
