@@ -353,8 +353,11 @@ def _code(
             for piece in cuts[k]:
                 whole = (piece.height, piece.width) == pictures.shape(k)[:2]
                 size = (piece.height, piece.width)
-                yield pictures[k] if whole else pictures.crop(k, (piece.row, piece.col), size)
+                dn = pictures[k] if whole else pictures.crop(k, (piece.row, piece.col), size)
+                valid[k] |= bool(dn.any())
+                yield dn
 
+    valid = dict.fromkeys(which, False)
     owners = iter([k for k in which for _ in cuts[k]])
     left = {k: len(cuts[k]) for k in which}
     for k in which:
@@ -366,6 +369,11 @@ def _code(
             writer.write(codes, n, seen)
             left[k] -= 1
             if not left[k]:
+                if not valid[k] and made["cut"] == "pieces":
+                    raise FormatError(
+                        f"{pictures.source.where(k)}: holds no valid pixel: all is no data, masked, transparent or 0; "
+                        "check its nodata value, or leave it out"
+                    )
                 yield k, writer.end_picture()
 
 

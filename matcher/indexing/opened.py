@@ -19,7 +19,7 @@ from matcher.formats.fingerprint import differences
 from matcher.identity import versions
 from matcher.imagery import Looked, Roles, tell_ranges
 from matcher.indexing.codefiles import mapped
-from matcher.indexing.tiles import Box, Piece, pieces_of
+from matcher.indexing.tiles import Box, Piece, TiledSource, pieces_of
 from matcher.kernels.sources import digest_of
 from matcher.search.pyramid import codes, index
 from matcher.search.pyramid.codes import Plan, plane_channels
@@ -83,6 +83,17 @@ class ImageIndex:
                 "index for these, or leave --bands out"
             )
         return replace(settings, bands=self.bands, image_shape=None)
+
+    def of_tiles(self, tiles: TiledSource, bands: tuple[str, ...] | None) -> Side | None:
+        """The size of patches for which the index holds codes of just these pieces; None where it holds none."""
+        if tiles.side not in self.sides or bands != self.bands or tiles.shrink != (1.0, 1.0):
+            return None
+        own = [piece for pieces in self.pieces(tiles.side) for piece in pieces]
+        return tiles.side if tuple(own) == tiles.pieces else None
+
+    def looked(self, side: Side) -> Looked:
+        """What tells the range of the images, as they are cut for a size."""
+        return Looked.of(next(kept for kept in self.catalog.kept if kept.side == side).looked)
 
     def ranges(self, patches: Source) -> tuple[str, str]:
         """What the numbers of images and patches are, told together without reading an image."""

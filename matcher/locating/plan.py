@@ -10,7 +10,9 @@ from matcher.errors import MatcherError, NoInputError, SettingsError
 from matcher.formats.base import BadRecord
 from matcher.formats.gather import bad_raster, common_bands
 from matcher.formats.opening import open_rasters
+from matcher.formats.plain import as_rasters
 from matcher.formats.raster import RasterSource
+from matcher.indexing.opened import ImageIndex, indexed
 from matcher.locating.area import Near, box
 from matcher.locating.variants import Search, parse_scale, searches
 from matcher.settings import MatchOptions, Settings, check_confidence, check_prior
@@ -89,7 +91,8 @@ class LocateOptions(MatchOptions, total=False):
 class LocatePlan:
     """Opened and checked inputs, the searches they need, and what was left out (`Locating.skip_bad`).
 
-    `ranges` are what the numbers of scenes and chips are, told once for all searches.
+    `ranges` are what the numbers of scenes and chips are, told once for all searches; `stored` the index that the
+    scenes are of, if any.
     """
 
     chips: RasterSource
@@ -99,6 +102,7 @@ class LocatePlan:
     searches: list[Search]
     skipped: tuple[BadRecord, ...] = ()
     ranges: tuple[str, str] | None = None
+    stored: ImageIndex | None = None
 
     @property
     def pairs(self) -> int:
@@ -125,8 +129,10 @@ def plan(chips: Any, scenes: Any, settings: Settings | None = None, **options: A
         raise MatcherError(f"unknown option: {error}") from error
     bad: list[BadRecord] = []
     on_bad = bad.append if wanted.skip_bad else None
-    images, patches = scenes, chips
-    if not isinstance(scenes, RasterSource):
+    images, patches, stored = scenes, chips, indexed(scenes)
+    if stored is not None:
+        images = _stored_scenes(stored, settings, wanted)
+    elif not isinstance(scenes, RasterSource):
         images = open_rasters(
             scenes, settings.bands, wanted.offset, on_bad, shape=settings.image_shape, dtype=settings.dtype
         )
@@ -158,7 +164,18 @@ def plan(chips: Any, scenes: Any, settings: Settings | None = None, **options: A
         )
     _warn_of_positions(patches, wanted.near)
     settings = replace(settings, bands=None, image_shape=None, patch_shape=None)
-    return LocatePlan(patches, images, settings, wanted, made, tuple(bad))
+    return LocatePlan(patches, images, settings, wanted, made, tuple(bad), stored=stored)
+
+
+def _stored_scenes(stored: ImageIndex, settings: Settings, asked: Locating) -> RasterSource:
+    """The scenes of an index; an error where they are asked for in another way than it was made."""
+    stored.settled(settings)
+    made = stored.catalog.origins[0].offset
+    if asked.offset is not None and asked.offset != made:
+        raise SettingsError(
+            f"{stored.folder}: offset was {made} and is {asked.offset}: make another index, with --offset"
+        )
+    return as_rasters(stored.source, stored.bands)
 
 
 def _searches(

@@ -23,6 +23,7 @@ from matcher.locating.weighing import Weighed, weighed
 from matcher.matching.job import Job, prepare
 from matcher.search.candidates import Candidates
 from matcher.search.peaks import best_peaks
+from matcher.search.pyramid.index import Index
 from matcher.search.subpixel import REACH, refine
 from matcher.settings import Settings
 from matcher.threads import limited
@@ -102,7 +103,10 @@ def ranged(planned: LocatePlan) -> LocatePlan:
     """What was planned, with what the numbers of scenes and chips are told where nobody said."""
     if planned.settings.value_range != "auto" or planned.ranges is not None:
         return planned
-    return replace(planned, ranges=tell_ranges(planned.searches[0].tiles, planned.chips))
+    first, stored = planned.searches[0], planned.stored
+    side = None if stored is None else stored.of_tiles(first.tiles, first.bands)
+    looked = None if stored is None or side is None else stored.looked(side)
+    return replace(planned, ranges=tell_ranges(first.tiles, planned.chips, looked))
 
 
 class _Progress:
@@ -126,7 +130,7 @@ def _search(planned: LocatePlan, search: Search, hits: dict[int, list[Hit]], rep
     search = replace(search, variants=list(laid.variants))
     settings = replace(planned.settings, bands=search.bands)
     job = prepare(search.tiles, laid, settings, ranges=planned.ranges)
-    found = _candidates(job, report)
+    found = _candidates(job, report, _index(planned, search, job))
     found = found.beside(found.rivals())
     scene, row, col = search.tiles.to_scene(found.target, found.place[..., 0], found.place[..., 1])
     for n, variant in enumerate(search.variants):
@@ -147,10 +151,27 @@ def _search(planned: LocatePlan, search: Search, hits: dict[int, list[Hit]], rep
         ]
 
 
-def _candidates(job: Job, report: Advance) -> Candidates:
+def _index(planned: LocatePlan, search: Search, job: Job) -> Index | None:
+    """The codes of the pieces of a search, where the scenes are of an index that holds them."""
+    stored = planned.stored
+    if stored is None or job.settings.search != "pyramid":
+        return None
+    side = stored.of_tiles(search.tiles, job.settings.bands)
+    if side is None:
+        log.warning(
+            "%s: holds no codes of these pieces for chips of %d x %d px, so they are made for this run alone",
+            stored.folder,
+            *search.tiles.side,
+        )
+        return None
+    stored.check(job.settings.bands or (), job.targets.value_range)
+    return stored.index(side)
+
+
+def _candidates(job: Job, report: Advance, index: Index | None) -> Candidates:
     """The best pieces of every chip of a job, all of one size."""
     which = list(range(len(job.patches)))
-    return job.weigh(which, job.search(which, KEEP, report))
+    return job.weigh(which, job.search(which, KEEP, report, index))
 
 
 def _exact_peaks(hit: Hit, count: int) -> list[Hit]:
