@@ -1,10 +1,13 @@
 """Change between patches and their windows: what is painted is found, season, shift and cloud are not change."""
 
+import re
+
 import numpy as np
 import pytest
 from change_trial import account, account_text, fit, paint_place, scores, season_pairs, sky_account
 from click.testing import CliRunner
 from painted import MARGIN, RECIPES, Scene, paint
+from PIL import Image
 
 from matcher.changing.align import gains, moved, rest_shift
 from matcher.changing.detect import CLASSES, find_change
@@ -187,7 +190,9 @@ def test_command_writes_every_form(files):
         assert file["score"].shape == file["kind"].shape == (64, 64)
         assert file["place"].tolist() == [0, 70, 60]
         assert file["classes"].tolist() == list(CLASSES)
-    assert (files / "out" / "0.png").read_bytes().startswith(b"\x89PNG")
+    shown = np.asarray(Image.open(files / "out" / "0.png"))
+    squares = {tuple(colour) for colour in shown[-60:].reshape(-1, 3).tolist()}
+    assert {(40, 40, 40), (230, 60, 30), (255, 255, 255), (60, 90, 200), (0, 0, 0)} <= squares  # the legend
     matched = run(*base, "--only", "1")
     assert matched.exit_code == 0, matched.output
     assert matched.stdout.splitlines()[1].startswith("1,0 70 60,")
@@ -217,10 +222,17 @@ def test_geotiff_lies_where_the_patch_lies(place, tmp_path):
     )
     assert result.exit_code == 0, result.output
     with rasterio.open(tmp_path / "o" / "0.tif") as made:
-        assert made.count == 2
+        assert made.count == 1
         assert made.crs.to_epsg() == 32631
         assert made.transform[:6] == (10, 0, 500700, 0, -10, 5699400)
-        score, kind = made.read()
+        (score,) = made.read()
+    with rasterio.open(tmp_path / "o" / "0-class.tif") as made:
+        assert made.dtypes == ("uint8",)
+        assert made.transform[:6] == (10, 0, 500700, 0, -10, 5699400)
+        assert made.colormap(1)[1][:3] == (230, 60, 30)
+        (kind,) = made.read()
+    names = (tmp_path / "o" / "0-class.tif.aux.xml").read_text()
+    assert re.findall("<Category>(.*?)</Category>", names) == list(CLASSES)
     found = next(
         change(
             str(tmp_path / "scene.tif"),
