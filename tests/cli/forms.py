@@ -1,6 +1,8 @@
 """The forms of files that every command is tried on: writers of pictures and of series, by the form's name."""
 
+import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -189,6 +191,34 @@ def _float32(folder, arrays, noun):
     return folder / f"{folder.name}.tfrecords"
 
 
+def _stac(folder, arrays, noun):
+    """An item collection, an item a picture, on the days of series."""
+    _rasters(".tif")(folder, arrays, noun)
+    said = [{"name": name, "common_name": name} for name in NAMES]
+    features = [
+        {
+            "type": "Feature", "stac_version": "1.0.0", "stac_extensions": [], "id": f"item-{k}", "links": [],
+            "geometry": None, "properties": {"datetime": f"{DAYS[k % 3]}T10:00:00Z"},
+            "assets": {"all": {"href": str(folder / f"{k}.tif"), "type": "image/tiff", "eo:bands": said}},
+        }
+        for k in range(len(arrays))
+    ]  # fmt: skip
+    text = json.dumps({"type": "FeatureCollection", "stac_version": "1.0.0", "features": features})
+    (folder / "items.json").write_text(text)
+    return folder / "items.json"
+
+
+def _archive(folder, arrays, noun):
+    """A list of what lies in a zip archive, as GDAL names it."""
+    _rasters(".tif")(folder, arrays, noun)
+    with zipfile.ZipFile(folder / "all.zip", "w") as archive:
+        for k in range(len(arrays)):
+            archive.write(folder / f"{k}.tif", f"{k}.tif")
+    names = [f"/vsizip/{folder.absolute()}/all.zip/{k}.tif" for k in range(len(arrays))]
+    (folder / "list.txt").write_text("\n".join(names))
+    return folder / "list.txt"
+
+
 FORMS = {
     "TFRecords of the challenge (`.tfrecords`)": _records,
     "a folder of TFRecord shards": _shards,
@@ -208,6 +238,8 @@ FORMS = {
     "Sentinel-2 `MTD_MSIL*.xml`": _metadata,
     "Zarr, an array a band": _zarr(True),
     "Zarr, an axis of bands": _zarr(False),
+    "STAC items or collections": _stac,
+    "`/vsizip`, `/vsicurl`, `/vsis3`": _archive,
     "a reader that a package adds": _flat,
 }
 EIGHT_BIT = ("PNG", "JPEG")
