@@ -21,7 +21,7 @@ _FETCHED = re.compile(
     r"""|@import\s+url\(["']?(?:https?:)?//"""
 )
 _GROUPS = {
-    "Matching": ("match", "locate", "align", "retrieve", "verify", "change"),
+    "Matching": ("match", "locate", "align", "retrieve", "verify", "change", "make_index", "open_index"),
     "Scoring": ("score", "compare"),
     "Series": ("cut", "features", "fit_model"),
     "Files": ("open_images", "open_patches", "open_series", "read_submission", "write_submission"),
