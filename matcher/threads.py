@@ -41,6 +41,19 @@ def limited(threads: int | None) -> Iterator[int]:
             numba.set_num_threads(before)
 
 
+@contextmanager
+def at_most(count: int) -> Iterator[None]:
+    """Within, numba's kernels take so many threads at most: one that has nothing to do is waited for at every call."""
+    import numba
+
+    before = numba.get_num_threads()
+    numba.set_num_threads(max(1, min(before, count)))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
 def ahead(items: Iterable[Item]) -> Iterator[Item]:
     """Items in their order, the next one made by another thread while one is worked on, where `limited` set several."""
     import numba

@@ -20,7 +20,6 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.special import logsumexp
 
 from matcher.decision.colour import Colours
@@ -266,6 +265,8 @@ class _Chances:
         shape, steps = ground.grid(target), ground.steps
         likely = self._density[low:high].reshape(shape) * (steps[0] * steps[1])
         reach = [min(int(RADIUS / step), of - 1) for step, of in zip(steps, shape, strict=True)]
+        from scipy import ndimage  # takes a third of a second to load, and most patches are in no doubt
+
         out: NDArray[np.float64] = ndimage.convolve(likely, _cone_about(reach, ground), mode="constant")
         return out
 

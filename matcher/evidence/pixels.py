@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from matcher.imagery import Roles
 
@@ -20,7 +19,7 @@ def valid_pixels(dn: NDArray[np.float32]) -> NDArray[np.bool_]:
         return np.ones(dn.shape[:2], bool)
     nodata: NDArray[np.bool_] = np.all(dn <= 0, axis=-1)
     if nodata.any():
-        nodata = ndimage.binary_dilation(nodata, np.ones((3, 3), bool))
+        nodata = _widened(nodata, 1)
     return ~nodata
 
 
@@ -36,7 +35,7 @@ def seen_pixels(dn: NDArray[np.float32], roles: Roles) -> NDArray[np.bool_]:
     hidden = white_pixels(dn, roles, HIDING)
     if not LITTLE <= hidden.mean() <= MOST:
         return valid
-    hidden = ndimage.binary_dilation(hidden, np.ones((3, 3), bool), iterations=EDGE)
+    hidden = _widened(hidden, EDGE)
     return valid if hidden.mean() > NEARLY_ALL else valid & ~hidden
 
 
@@ -46,3 +45,11 @@ def white_pixels(dn: NDArray[np.float32], roles: Roles, bright: float = BRIGHT) 
     low, high = visible.min(-1), visible.max(-1)
     white: NDArray[np.bool_] = (low >= bright) & (high - low <= WHITE * visible.mean(-1))
     return white
+
+
+def _widened(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
+    """Where the mask holds within so many pixels in both directions."""
+    from scipy import ndimage  # takes a third of a second to load, and most pictures are without gaps
+
+    out: NDArray[np.bool_] = ndimage.binary_dilation(mask, np.ones((3, 3), bool), iterations=by)
+    return out

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 _SHARE = 0.75  # of a pixel's area that must hold data
 
@@ -80,6 +79,8 @@ def warp(array: NDArray, matrix: NDArray[np.float64], size: tuple[int, int]) -> 
     ndarray (size[0], size[1], bands)
         Of the dtype given, by cubic splines; 0 where there was nothing, or no data.
     """
+    from scipy import ndimage  # takes a third of a second to load, and most scenes are read as they are
+
     back = np.linalg.inv(matrix)[::-1, ::-1]  # rows first
     centre = np.array(array.shape[:2]) / 2 - back @ (np.array(size) / 2)
     options = {
@@ -136,6 +137,8 @@ class Spline:
     """
 
     def __init__(self, picture: NDArray[np.float32]) -> None:
+        from scipy import ndimage
+
         self._empty: NDArray[np.bool_] = np.asarray((picture <= 0).all(-1))
         if self._empty.any() and not self._empty.all():
             nearest = ndimage.distance_transform_edt(self._empty, return_distances=False, return_indices=True)

@@ -12,6 +12,7 @@ from matcher.formats.fingerprint import Inputs
 from matcher.formats.opening import open_files
 from matcher.formats.plain import names_of
 from matcher.formats.raster import RasterSource
+from matcher.formats.remote import is_remote
 from matcher.imagery import Pictures
 from matcher.settings import Settings
 
@@ -48,7 +49,7 @@ def _paths(images: Any) -> list[str]:
 
 def origin_of(images: Any, source: Source, offset: float | None) -> Origin:
     """What images were read from, by content; all of it is read through."""
-    paths = [os.path.abspath(path) for path in _paths(images)]
+    paths = [path if is_remote(path) else os.path.abspath(path) for path in _paths(images)]
     inputs = Inputs(own=paths)
     stamps = {os.path.abspath(path): stamp[:2] for path, stamp in inputs.stamps.items()}
     sha256 = inputs.fingerprints["own"]["sha256"]

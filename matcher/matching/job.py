@@ -22,7 +22,7 @@ from matcher.search.pyramid.cascade import index_targets, search_pyramid
 from matcher.search.pyramid.exact_tiles import weigh
 from matcher.search.pyramid.index import Index
 from matcher.search.task import Task
-from matcher.settings import MIN_SIDE, MatchOptions, Settings, with_options
+from matcher.settings import DEFAULT_EVIDENCE, MIN_SIDE, MatchOptions, Settings, with_options
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -118,7 +118,8 @@ def prepare(
     if stored is not None:
         stored.check(names, targets.value_range)
     roles = Roles.of(names)
-    channels(np.zeros((_REHEARSAL, _REHEARSAL, len(names)), np.float32), roles, settings.evidence)
+    if settings.evidence != DEFAULT_EVIDENCE:  # which any bands have
+        channels(np.zeros((_REHEARSAL, _REHEARSAL, len(names)), np.float32), roles, settings.evidence)
     _check_sizes(targets, queries)
     for what, pictures in (("images", targets), ("patches", queries)):
         log.info("%s", describe(what, pictures, names, settings.value_range == "auto"))

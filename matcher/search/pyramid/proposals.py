@@ -14,6 +14,7 @@ from matcher.kernels.slide import ROW_SHIFT, column_minima
 from matcher.search.candidates import APART, Candidates, best_by_target
 from matcher.search.pyramid.codes import CHANNELS
 from matcher.search.pyramid.index import Index, PatchCodes
+from matcher.threads import at_most
 
 _NOISE_WINDOWS = 64
 WIDER = 2  # strides that a place may be off from the best proposal of its target
@@ -72,9 +73,10 @@ def propose_middle(index: Index, patches: PatchCodes, phases: range, depth: int)
     bounds = index.columns(phases)
     padded = _padded(patches.middle)
     keys = _keys(len(padded), bounds[-1])
-    for part, (k, phase) in enumerate(product(range(len(index)), phases)):
-        if bounds[part] < bounds[part + 1]:
-            column_minima(index.windows(k, phase), padded, keys[:, bounds[part] : bounds[part + 1]])
+    with at_most(len(padded) // 4):
+        for part, (k, phase) in enumerate(product(range(len(index)), phases)):
+            if bounds[part] < bounds[part + 1]:
+                column_minima(index.windows(k, phase), padded, keys[:, bounds[part] : bounds[part + 1]])
     columns = _least(keys, ROW_SHIFT, depth)[: len(patches)]
     keys = keys[: len(patches)]
     places_of = np.searchsorted(bounds, columns, side="right") - 1
@@ -142,8 +144,9 @@ def _coarse_keys(index: Index, patches: PatchCodes) -> NDArray[np.uint32]:
     bounds = index.chunk_starts()
     padded = _padded(patches.coarse)
     out = _keys(len(padded), bounds[-1])
-    for k in range(len(index)):
-        chunk_minima(index.every_second(k), padded, out[:, bounds[k] : bounds[k + 1]])
+    with at_most(len(padded) // 4):  # as many as are compared at once
+        for k in range(len(index)):
+            chunk_minima(index.every_second(k), padded, out[:, bounds[k] : bounds[k + 1]])
     return out
 
 
