@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matcher.runs.identity import Inputs
 
 import matcher
 from matcher.errors import MatcherError
+from matcher.formats.fingerprint import Inputs
 from matcher.formats.opening import open_rasters
 from matcher.formats.registry import expand, files_of
 from matcher.formats.remote import ending, is_remote, to_gdal
