@@ -67,8 +67,7 @@ def commands():
     from matcher.cli import COMMANDS, main
 
     parts = ["# Commands\n\n`matcher COMMAND --help` says the same on the terminal.\n"]
-    for name in COMMANDS:
-        command = main.get_command(None, name)
+    for name, command in _each(COMMANDS, main):
         context = command.make_context(name, [], resilient_parsing=True)
         usage = " ".join(["matcher", name, *command.collect_usage_pieces(context)])
         parts.append(f"## matcher {name}\n\n```\n{usage}\n```\n\n{_paragraphs(command.help)}\n")
@@ -76,6 +75,15 @@ def commands():
         lines = [f"| `{names}` | {_cell(text)} |" for names, text in filter(None, rows) if text]
         parts.append("\n".join(["| option | |", "|---|---|", *lines, ""]))
     return "\n".join(parts)
+
+
+def _each(names, main):
+    """Names and commands, those inside of a group after it."""
+    for name in names:
+        command = main.get_command(None, name)
+        yield name, command
+        for own, inside in getattr(command, "commands", {}).items():
+            yield f"{name} {own}", inside
 
 
 def _paragraphs(text):

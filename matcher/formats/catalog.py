@@ -12,6 +12,7 @@ from typing import Any
 
 from matcher.aliases import AnyPath
 from matcher.errors import FormatError
+from matcher.formats.base import is_paths
 from matcher.formats.files import atomic_write, problem
 
 NAME = "index.json"
@@ -163,6 +164,13 @@ class Catalog:
 def is_index(path: Any) -> bool:
     """Whether a path is an index directory."""
     return isinstance(path, str | os.PathLike) and os.path.isfile(os.path.join(path, NAME))
+
+
+def index_in(what: Any) -> AnyPath | None:
+    """The index directory that is given in the place of images, alone or as the one entry of a list."""
+    if is_paths(what) and len(what) == 1:
+        what = what[0]
+    return what if is_index(what) else None
 
 
 def write_catalog(folder: AnyPath, catalog: Catalog) -> None:

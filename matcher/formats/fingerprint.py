@@ -10,7 +10,7 @@ import numpy as np
 
 from matcher.errors import FormatError, ResumeError
 from matcher.formats.base import Source, is_paths
-from matcher.formats.catalog import Catalog, is_index, read_catalog
+from matcher.formats.catalog import Catalog, index_in, read_catalog
 from matcher.formats.files import CHUNK, problem
 from matcher.formats.gather import RasterForm
 from matcher.formats.geotiff import gdal_errors, open_dataset
@@ -61,8 +61,9 @@ class Inputs:
     def _fingerprint(self, what: Any) -> dict[str, Any]:
         digest = hashlib.sha256()
         size = 0
-        if is_index(what):
-            return self._indexed(read_catalog(what))
+        index = index_in(what)
+        if index is not None:
+            return self._indexed(read_catalog(index))
         paths = [what] if isinstance(what, str | os.PathLike) else what if is_paths(what) else []
         for path in map(os.fspath, paths):
             inside = files_of(path)

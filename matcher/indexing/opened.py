@@ -13,7 +13,7 @@ from matcher.evidence import colour, gradient_phase, pixels
 from matcher.evidence.colour import grid
 from matcher.formats.bandnames import parse_bands
 from matcher.formats.base import Source
-from matcher.formats.catalog import Catalog, Kept, is_index, read_catalog
+from matcher.formats.catalog import Catalog, Kept, index_in, read_catalog
 from matcher.formats.catalogued import source_of
 from matcher.formats.fingerprint import differences
 from matcher.identity import versions
@@ -221,4 +221,5 @@ def indexed(what: Any) -> ImageIndex | None:
     """The index that is meant where one, or its directory, is given in the place of images."""
     if isinstance(what, ImageIndex):
         return what
-    return open_index(what) if is_index(what) else None
+    folder = index_in(what)
+    return None if folder is None else open_index(folder)

@@ -299,3 +299,9 @@ def test_what_a_packed_file_holds_is_kept_unpacked(tmp_path, made):
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
     matcher.match(tmp_path / "index", made[1])
+
+
+def test_rankings_by_the_directory(files, index):
+    by, of = (matcher.retrieve(what, files[1], value_range="signed") for what in (index, files[0]))
+    assert np.array_equal(by.score, of.score)
+    assert np.array_equal(by.image, of.image)
