@@ -88,7 +88,7 @@ def _each(names, main):
 
 def _paragraphs(text):
     """Help as Markdown: paragraphs joined to lines, nothing in them taken for tags."""
-    blocks = re.split(r"\n\s*\n", (text or "").strip())
+    blocks = re.split(r"\n\s*\n", (text or "").replace("\b", "").strip())
     return "\n\n".join(
         html.escape(" ".join(block.split()), quote=False).replace("*", r"\*") for block in blocks
     )
