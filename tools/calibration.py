@@ -64,9 +64,10 @@ def draw(fit: dict[str, Any], path: Path) -> None:
         for key, title in HELD.items():
             bins = [b for b in fit[key][name]["bins"] if b["count"]]
             said, right = ([b[k] for b in bins] for k in ("confidence", "right"))
+            # Shares and intervals are told to so many digits: one that is all or nothing may pass its own interval.
             off = [
-                [b["right"] - b["interval"][0] for b in bins],
-                [b["interval"][1] - b["right"] for b in bins],
+                [max(b["right"] - b["interval"][0], 0) for b in bins],
+                [max(b["interval"][1] - b["right"], 0) for b in bins],
             ]
             panel.errorbar(said, right, yerr=off, marker="o", capsize=2, linewidth=1, label=title)
             for b in bins:
@@ -81,7 +82,7 @@ def draw(fit: dict[str, Any], path: Path) -> None:
     panels[0].set_ylabel("share right")
     panels[0].legend(loc="upper left", fontsize=8)
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=90)
 
 
 def main() -> None:
