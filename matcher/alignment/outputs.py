@@ -195,11 +195,11 @@ def _warp(source: str, path: str | os.PathLike[str], made: Alignment, onto: Onto
             "tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate", "BIGTIFF": "IF_SAFER",
         }  # fmt: skip
         with rasterio.open(temporary, "w", **profile) as out:
+            _describe(out, dataset, made)  # before the pixels, as `write_geotiff` does
             for window, centres in _blocks(grid):
                 at = inverse(_on(own, grid, centres))
                 values = _sampled(dataset, moved(to_file, at), (window.height, window.width), onto, nodata)
                 out.write(values, window=window)
-            _describe(out, dataset, made)
 
 
 def _describe(out: Any, dataset: Any, made: Alignment) -> None:

@@ -95,8 +95,8 @@ def write_geotiff(
     ):
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         with memory.open(**whole) as dataset:
+            describe(dataset)  # first: with the pixels TIFF's own tags, as of colours, are written for good
             dataset.write(values)
-            describe(dataset)
         data = memory.read()
     with atomic_write(path) as file:
         file.write(data)

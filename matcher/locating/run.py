@@ -49,7 +49,8 @@ def locate(
     Parameters
     ----------
     chips, scenes : path, sequence of paths, array, DataArray, or RasterSource
-        What `matcher.formats.opening.open_rasters` takes. Arrays do not say where they lie: as scenes they need `pixels`.
+        What `matcher.formats.opening.open_rasters` takes. Arrays do not say where they lie: as scenes they need
+        `pixels`.
     settings : Settings, optional
         Options of the match.
     progress : callable, optional
