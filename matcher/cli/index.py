@@ -12,6 +12,9 @@ from matcher.cli.paths import Filled, Read
 from matcher.cli.progress import reporting, spell_time
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matcher.aliases import Progress
     from matcher.formats.base import BadRecord
     from matcher.formats.catalog import Catalog
 
@@ -95,10 +98,11 @@ def make(
 
     bad: list[BadRecord] = []
     on_bad = bad.append if skip_bad else None
-    with _changing(quiet, folder) as progress:
-        progress.catalog = make_index(
-            list(images), folder, sizes, on_bad=on_bad, progress=progress.tell, **options
-        )
+    _changed(
+        quiet,
+        folder,
+        lambda tell: make_index(list(images), folder, sizes, on_bad=on_bad, progress=tell, **options),
+    )
     for one in bad:
         click.echo(f"matcher: skipped: {one}", err=True)
     sys.exit(3 if bad else 0)
@@ -113,8 +117,7 @@ def add(folder: str, images: tuple[str, ...], threads: int | None, quiet: bool) 
     """Add IMAGES to the index DIR; those that are there are not coded anew."""
     from matcher.indexing.making import add_images
 
-    with _changing(quiet, folder) as progress:
-        progress.catalog = add_images(folder, list(images), progress=progress.tell, threads=threads)
+    _changed(quiet, folder, lambda tell: add_images(folder, list(images), progress=tell, threads=threads))
 
 
 @command.command("remove")
@@ -125,8 +128,7 @@ def remove(folder: str, ids: tuple[int, ...], quiet: bool) -> None:
     """Take the images of some ids out of the index DIR; their files are left alone."""
     from matcher.indexing.making import remove_images
 
-    with _changing(quiet, folder) as progress:
-        progress.catalog = remove_images(folder, ids, progress=progress.tell)
+    _changed(quiet, folder, lambda tell: remove_images(folder, ids, progress=tell))
 
 
 @command.command("replace")
@@ -138,8 +140,7 @@ def replace(folder: str, images: tuple[str, ...], threads: int | None, quiet: bo
     """Put IMAGES in the place of those of the index DIR that have their ids."""
     from matcher.indexing.making import replace_images
 
-    with _changing(quiet, folder) as progress:
-        progress.catalog = replace_images(folder, list(images), progress=progress.tell, threads=threads)
+    _changed(quiet, folder, lambda tell: replace_images(folder, list(images), progress=tell, threads=threads))
 
 
 @command.command("info")
@@ -166,24 +167,13 @@ def check(folder: str) -> None:
     click.echo(f"{folder}: sound")
 
 
-class _changing:
-    """Shows how far a change of an index is, and what came of it."""
+def _changed(quiet: bool, folder: str, change: "Callable[[Progress], Catalog]") -> None:
+    """Change an index, showing how far it is, and say what came of it."""
+    start = time.monotonic()
+    with reporting(quiet, "images") as tell:
+        catalog = change(tell)
+    if not quiet:
+        from matcher.indexing.telling import summary
 
-    catalog: "Catalog"
-
-    def __init__(self, quiet: bool, folder: str) -> None:
-        self._quiet, self._folder = quiet, folder
-        self._reporting = reporting(quiet, "images")
-
-    def __enter__(self) -> "_changing":
-        self._start = time.monotonic()
-        self.tell = self._reporting.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._reporting.__exit__(*error)
-        if error[0] is None and not self._quiet:
-            from matcher.indexing.telling import summary
-
-            taken = spell_time(time.monotonic() - self._start)
-            click.echo(f"matcher: {self._folder}: {summary(self.catalog)}, in {taken}", err=True)
+        taken = spell_time(time.monotonic() - start)
+        click.echo(f"matcher: {folder}: {summary(catalog)}, in {taken}", err=True)

@@ -15,7 +15,7 @@ from matcher.formats.arrays import ArraySource
 from matcher.formats.catalog import NAME, read_catalog, write_catalog
 from matcher.formats.files import FileBytes
 from matcher.formats.official import write_images
-from matcher.indexing import making
+from matcher.indexing import completing, making
 from matcher.indexing.making import add_images, remove_images, replace_images
 from matcher.indexing.telling import faults
 from matcher.runs import run
@@ -102,7 +102,7 @@ def test_images_come_and_go_in_any_order(tmp_path, made, files, index, seed, mon
     fresh, _ = pictures(images=6, patches=1, seed=50 + seed)
     before, first = matcher.open_index(index), told(tmp_path / "first", files[0], files[1])
     coded = []
-    monkeypatch.setattr(making, "_code", _counting(coded))
+    monkeypatch.setattr(completing, "_code", _counting(coded))
     for step in range(6):
         kind = (
             ("add", "remove", "replace")[step % 3] if seed == 0 else rng.choice(["add", "remove", "replace"])
@@ -132,7 +132,7 @@ def test_images_come_and_go_in_any_order(tmp_path, made, files, index, seed, mon
 
 
 def _counting(coded):
-    inner = making._code
+    inner = completing._code
 
     def code(pictures, which, *rest):
         coded.extend(which)
@@ -155,7 +155,7 @@ def test_a_command_that_was_killed_goes_on(tmp_path, files, monkeypatch, after):
     class Killed(BaseException):
         pass
 
-    inner = making._code
+    inner = completing._code
 
     def dies(*arguments):
         for n, one in enumerate(inner(*arguments)):
@@ -164,16 +164,16 @@ def test_a_command_that_was_killed_goes_on(tmp_path, files, monkeypatch, after):
             yield one
 
     folder = tmp_path / "killed"
-    monkeypatch.setattr(making, "_EVERY", 0.0)
+    monkeypatch.setattr(completing, "_EVERY", 0.0)
     with monkeypatch.context() as patch:
-        patch.setattr(making, "_code", dies)
+        patch.setattr(completing, "_code", dies)
         with pytest.raises(Killed):
             matcher.make_index(files[0], folder, [SIDE])
     if after:
         with pytest.raises(FormatError, match="not finished"):
             matcher.open_index(folder)
     coded = []
-    monkeypatch.setattr(making, "_code", _counting(coded))
+    monkeypatch.setattr(completing, "_code", _counting(coded))
     matcher.make_index(files[0], folder, [SIDE])
     assert len(coded) == 5 - after
     assert told(tmp_path / "a", folder, files[1]) == told(tmp_path / "b", files[0], files[1])
