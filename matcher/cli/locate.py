@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,6 +26,9 @@ from matcher.settings import Settings
 
 if TYPE_CHECKING:
     from matcher.formats.raster import RasterSource
+    from matcher.geo.place import Place
+    from matcher.locating.found import Places
+    from matcher.locating.plan import LocatePlan
 
 _WORD = "in"  # between chips and scenes
 _LARGER = 2  # times the pixels of the smallest chip: so large a one may be a scene
@@ -109,17 +113,7 @@ log = logging.getLogger("matcher")
 @match_options
 @quiet_option
 def command(
-    files: tuple[str, ...],
-    outputs: tuple[str, ...],
-    json_to: str | None,
-    folder: str | None,
-    page: str | None,
-    false_colour: bool,
-    dry_run: bool,
-    rotations: str | None,
-    candidates: int,
-    quiet: bool,
-    **options: Any,
+    files: tuple[str, ...], dry_run: bool, rotations: str | None, candidates: int, quiet: bool, **options: Any
 ) -> None:
     """Find where each CHIP lies in the SCENEs, and how sure that is.
 
@@ -129,77 +123,140 @@ def command(
     coordinates those of its middle. Exit codes: 0 done, 1 an error, 2 wrong usage, 3 done with chips or scenes skipped,
     4 no chip or no scene can be used, 5 not one chip was found.
     """
-    from matcher.cli.locate_text import dry, table
-    from matcher.formats.files import atomic_write
-    from matcher.formats.outputs import OutputFolder, check_ending
-    from matcher.formats.placefiles import (
-        GEOREFERENCED,
-        check_suffix,
-        georeferenced_names,
-        write_georeferenced,
-        write_places,
-    )
-    from matcher.geo.place import records
-    from matcher.locating.run import plan, ranged, run
+    from matcher.cli.locate_text import dry
+    from matcher.locating.run import ranged, run
 
+    outputs = _Outputs(*(options.pop(field.name) for field in fields(_Outputs)))
     chips, scenes = split(files)
-    for output in outputs:
-        check_suffix(output)
-    wanted = candidates
-    if page is not None:
-        from matcher.report.located_cards import RIVALS
-
-        check_ending(page, "pages", (".html",))
-        wanted = max(candidates, RIVALS)
+    outputs.check()
+    options["candidates"] = outputs.candidates(candidates)
     with reporting(quiet) as progress:
-        try:
-            planned = plan(chips, scenes, rotations=_angles(rotations), candidates=wanted, **options)
-        except MatcherError as error:
-            raise type(error)(f"{error}{_taken(chips, scenes, files)}") from None
-        if _differ(planned.chips):
-            told = _taken(chips, scenes, files)
-            if told:
-                log.warning("%s", told.removeprefix("; "))
-        if folder is not None:
-            names = georeferenced_names([raster.name for raster in planned.chips.rasters])
-            OutputFolder(folder, GEOREFERENCED).check(names.values(), files)
+        planned = _planned(chips, scenes, files, rotations, options)
+        outputs.check_folder(planned, files)
         if not dry_run:
             planned = ranged(planned)
             every = run(planned, progress)
     for one in planned.skipped:
         click.echo(f"matcher: skipped: {one}", err=True)
     if dry_run:
-        click.echo(dry(planned, [*outputs, *([folder] if folder else []), *([page] if page else [])]))
+        click.echo(dry(planned, outputs.names()))
         return
     places = [place for place in every if place.rank <= candidates]
-    for output in outputs:
-        write_places(output, places)
-    written = write_georeferenced(folder, places, planned.chips, files) if folder else []
-    if page is not None:
-        from matcher.report.located import write_located
-
-        write_located(
-            page,
-            every,
-            planned.chips,
-            planned.scenes,
-            settings=planned.settings,
-            ranges=planned.ranges,
-            false_colour=false_colour,
-        )
-    text = json.dumps(records(places), indent=2, allow_nan=False)
-    if json_to not in (None, "-"):
-        with atomic_write(str(json_to), "w") as file:
-            file.write(text + "\n")
-    click.echo(text if json_to == "-" else table(places))
+    made = outputs.write(planned, every, places, files)
     if not quiet:
-        made = [f"{folder}: {len(written)} GeoTIFFs"] if folder else []
-        for path in [*outputs, *made, *([page] if page else [])]:
+        for path in made:
             click.echo(f"matcher: {path}", err=True)
     found = any(place.rank for place in places)
     if not found:
         click.echo("matcher: not one chip was found: all are in none of these scenes", err=True)
     sys.exit(3 if planned.skipped else 0 if found else 5)
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """What is written, by the names of the command's options.
+
+    Attributes
+    ----------
+    outputs : tuple of str
+        Tables of places.
+    json_to : str or None
+        File of JSON; "-" prints it in place of the table.
+    folder : str or None
+        Of chips as GeoTIFFs in place.
+    page : str or None
+    false_colour : bool
+        Whether the page shows near infrared.
+    """
+
+    outputs: tuple[str, ...]
+    json_to: str | None
+    folder: str | None
+    page: str | None
+    false_colour: bool
+
+    def check(self) -> None:
+        """Refuse endings that nothing is written by."""
+        from matcher.formats.outputs import check_ending
+        from matcher.formats.placefiles import check_suffix
+
+        for output in self.outputs:
+            check_suffix(output)
+        if self.page is not None:
+            check_ending(self.page, "pages", (".html",))
+
+    def check_folder(self, planned: "LocatePlan", inputs: Sequence[str]) -> None:
+        """Refuse to write chips over inputs, or over what others put into the folder."""
+        from matcher.formats.outputs import OutputFolder
+        from matcher.formats.placefiles import GEOREFERENCED, georeferenced_names
+
+        if self.folder is not None:
+            names = georeferenced_names([raster.name for raster in planned.chips.rasters])
+            OutputFolder(self.folder, GEOREFERENCED).check(names.values(), inputs)
+
+    def candidates(self, shown: int) -> int:
+        """How many places a chip are sought: a page shows rivals, whether tables do or not."""
+        if self.page is None:
+            return shown
+        from matcher.report.located_cards import RIVALS
+
+        return max(shown, RIVALS)
+
+    def names(self, folder: str | None = None) -> list[str]:
+        """What is written, the folder by another name where one is given."""
+        folders = [folder or self.folder] if self.folder else []
+        return [*self.outputs, *folders, *([self.page] if self.page else [])]
+
+    def write(
+        self, planned: "LocatePlan", every: "Places", places: "list[Place]", inputs: Sequence[str]
+    ) -> list[str]:
+        """Write everything, `every` place on the page and `places` elsewhere; returns what was written."""
+        from matcher.cli.locate_text import table
+        from matcher.formats.files import atomic_write
+        from matcher.formats.placefiles import write_georeferenced, write_places
+        from matcher.geo.place import records
+
+        for output in self.outputs:
+            write_places(output, places)
+        written = write_georeferenced(self.folder, places, planned.chips, inputs) if self.folder else []
+        if self.page is not None:
+            from matcher.report.located import write_located
+
+            write_located(
+                self.page,
+                every,
+                planned.chips,
+                planned.scenes,
+                settings=planned.settings,
+                ranges=planned.ranges,
+                false_colour=self.false_colour,
+            )
+        text = json.dumps(records(places), indent=2, allow_nan=False)
+        if self.json_to not in (None, "-"):
+            with atomic_write(str(self.json_to), "w") as file:
+                file.write(text + "\n")
+        click.echo(text if self.json_to == "-" else table(places))
+        return self.names(f"{self.folder}: {len(written)} GeoTIFFs")
+
+
+def _planned(
+    chips: Sequence[str],
+    scenes: Sequence[str],
+    files: Sequence[str],
+    rotations: str | None,
+    options: dict[str, Any],
+) -> "LocatePlan":
+    """The plan of a call; how files were taken is told where it fails, or where a scene may be among the chips."""
+    from matcher.locating.run import plan
+
+    told = _taken(chips, scenes, files)
+    try:
+        planned = plan(chips, scenes, rotations=_angles(rotations), **options)
+    except MatcherError as error:
+        raise type(error)(f"{error}{told}") from None
+    if told and _differ(planned.chips):
+        log.warning("%s", told.removeprefix("; "))
+    return planned
 
 
 def split(files: Sequence[str]) -> tuple[list[str], list[str]]:
