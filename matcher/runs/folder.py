@@ -71,7 +71,8 @@ class RunFolder:
             if "run.json" in names:
                 self.read_run()
                 return
-        if any(_SHARD.fullmatch(path.name) for path in (self.path / "shards").glob("*.shard")):
+        shards = (self.path / "shards").glob("*.shard") if "shards" in names else ()
+        if any(_SHARD.fullmatch(path.name) for path in shards):
             return  # a run whose run.json was lost: the shards say themselves to which run they belong
         foreign = [name for name in names if not self._is_begun(name)]
         if foreign:
