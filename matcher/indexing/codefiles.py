@@ -1,8 +1,8 @@
-"""The files of an index that hold codes: two a patch size, raw numbers, one picture after another, never overwritten.
+"""The files that hold codes, of an index and of a run directory: two a patch size, raw numbers, never overwritten.
 
-A picture's codes are those of its pieces in order, of each the fine, the middle and the coarse ones; its colour is in
-a file of its own. New pictures are written behind what a catalogue knows, so that a reader of any earlier state is not
-disturbed, and what a killed process left behind the end is written over.
+One picture follows another. A picture's codes are those of its pieces in order, of each the fine, the middle and the
+coarse ones; its colour is in a file of its own. New pictures are written behind what a catalogue knows, so that a
+reader of any earlier state is not disturbed, and what a killed process left behind the end is written over.
 """
 
 import os
@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.catalog import Kept, Row
 from matcher.formats.files import FileBytes, problem
-from matcher.search.pyramid.codes import Codes
-from matcher.search.pyramid.index import PARTS
+from matcher.imagery import Roles
+from matcher.search.pyramid.codes import Codes, Plan
+from matcher.search.pyramid.index import PARTS, coded
 
 ENDINGS = (".codes", ".colour")
 
@@ -44,7 +45,7 @@ class CodeWriter:
 
     def __init__(self, folder: Path, kept: Kept, also: Iterable[Row]) -> None:
         self._paths = paths_of(folder, kept)
-        self._at = list(_ends([*kept.rows(), *also]))
+        self._at = list(ends([*kept.rows(), *also]))
         self._sums, self._begun = [0, 0], list(self._at)
         self._files: list[Any] = []
 
@@ -111,7 +112,7 @@ class _errors:
             raise MatcherError(f"{self._path}: cannot be written: {problem(error)}") from None
 
 
-def _ends(rows: Iterable[Row]) -> tuple[int, int]:
+def ends(rows: Iterable[Row]) -> tuple[int, int]:
     """Where some pictures end in both files."""
     codes = colour = 0
     for row in rows:
@@ -119,35 +120,26 @@ def _ends(rows: Iterable[Row]) -> tuple[int, int]:
     return codes, colour
 
 
-def mapped(folder: Path, kept: Kept) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
-    """Both files, mapped as far as the catalogue knows them: flat.
+def write_codes(
+    folder: Path, side: tuple[int, int], pictures: Iterable[NDArray[np.float32]], roles: Roles
+) -> Kept:
+    """Write the codes of pictures (DN, height x width x bands), each whole, for patches of one size into a folder.
+
+    What a file of them held before is written over.
 
     Raises
     ------
-    FormatError
-        If one is missing or shorter.
+    MatcherError
+        If a file cannot be written, or a picture cannot be read.
     """
-    codes, colour = (
-        _map(path, end, dtype)
-        for path, end, dtype in zip(
-            paths_of(folder, kept), _ends(kept.rows()), (np.uint64, np.float32), strict=True
-        )
-    )
-    return codes, colour
-
-
-def _map(path: Path, size: int, dtype: Any) -> NDArray:
-    try:
-        if path.stat().st_size < size:
-            raise FormatError(
-                f"{path}: ends {size - path.stat().st_size} bytes too early; make the index anew"
-            )
-        if not size:
-            return np.empty(0, dtype)
-        # Copy on write: to kernels a read-only array is another type, which they would be compiled for anew.
-        return np.asarray(np.memmap(path, dtype, "c", shape=(size // np.dtype(dtype).itemsize,)))
-    except OSError as error:
-        raise FormatError(f"{path}: cannot be read: {problem(error)}; make the index anew") from None
+    kept, rows = Kept(side), []
+    with CodeWriter(folder, kept, ()) as writer:
+        for _, codes, colour in coded(pictures, roles, Plan.of(*side)):
+            for n, seen in enumerate(colour):
+                writer.write(codes, n, seen)
+                rows.append(writer.end_picture())
+        writer.flush()
+    return kept.with_rows(rows, {})
 
 
 def damaged(folder: Path, kept: Kept) -> Iterator[int]:

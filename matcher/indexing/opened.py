@@ -5,12 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from matcher.aliases import AnyPath
 from matcher.errors import FormatError, SettingsError
 from matcher.evidence import colour, gradient_phase, pixels
-from matcher.evidence.colour import grid
 from matcher.formats.bandnames import parse_bands
 from matcher.formats.base import Source
 from matcher.formats.catalog import Catalog, Kept, index_in, read_catalog
@@ -18,12 +15,11 @@ from matcher.formats.catalogued import source_of
 from matcher.formats.fingerprint import differences
 from matcher.identity import versions
 from matcher.imagery import Looked, Roles, tell_ranges
-from matcher.indexing.codefiles import mapped
+from matcher.indexing.mapped import map_codes
 from matcher.indexing.tiles import Box, Piece, TiledSource, pieces_of
 from matcher.kernels.sources import digest_of
 from matcher.search.pyramid import codes, index
-from matcher.search.pyramid.codes import Plan, plane_channels
-from matcher.search.pyramid.index import Index, bands_of, code_sizes
+from matcher.search.pyramid.index import Index
 from matcher.settings import Settings
 
 Side = tuple[int, int]
@@ -132,41 +128,8 @@ class ImageIndex:
         return self._indexes[side]
 
     def _load(self, kept: Kept) -> Index:
-        roles, plan = Roles.of(self.bands), Plan.of(*kept.side)
-        words, of_colour = mapped(Path(self.folder), kept)
-        by_picture = self.pieces(kept.side)
-        shapes = [(piece.height, piece.width) for pieces in by_picture for piece in pieces]
-        sizes = code_sizes(shapes, roles, plan)
-        counts = [len(pieces) for pieces in by_picture]
-        # Of each piece the fine codes, then the middle and the coarse ones; pieces of a picture follow each other.
-        before = np.cumsum(sizes.sum(1)) - sizes.sum(1)
-        first = np.cumsum([0, *counts])[:-1]
-        begin = np.repeat(np.array(kept.codes, np.int64) // 8, counts) + before
-        begin -= np.repeat(before[np.minimum(first, max(len(before) - 1, 0))], counts) if len(before) else 0
-        starts = begin[:, np.newaxis] + np.cumsum(sizes, axis=1) - sizes
-        windows = np.array([grid(shape, plan.whole) for shape in shapes], np.int64).reshape(-1, 2).prod(1)
-        return Index(
-            plan,
-            np.array(shapes, np.int64).reshape(-1, 2),
-            plane_channels(roles),
-            fine=words,
-            middle=words,
-            coarse=words,
-            fine_starts=np.ascontiguousarray(starts[:, 0]),
-            middle_starts=np.ascontiguousarray(starts[:, 1]),
-            coarse_starts=np.ascontiguousarray(starts[:, 2]),
-            sizes=sizes,
-            colour=_gathered(of_colour, kept).reshape(-1, 2 * bands_of(roles)),
-            colour_starts=np.concatenate([[0], np.cumsum(windows)]),
-        )
-
-
-def _gathered(values: np.ndarray, kept: Kept) -> np.ndarray:
-    """Colour of all pictures in their order: the map itself where they lie in it so."""
-    starts, sizes = (np.array(part, np.int64) // values.itemsize for part in (kept.colour, kept.colour_bytes))
-    if (starts == np.cumsum(sizes) - sizes).all():
-        return values[: sizes.sum()]
-    return np.concatenate([values[a : a + n] for a, n in zip(starts, sizes, strict=True)])
+        shapes = [[(piece.height, piece.width) for piece in pieces] for pieces in self.pieces(kept.side)]
+        return map_codes(Path(self.folder), kept, shapes, Roles.of(self.bands))
 
 
 def cut(number: int, shape: tuple[int, int], side: Side, how: str) -> list[Piece]:

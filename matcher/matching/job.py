@@ -1,11 +1,12 @@
 """A match made ready: pictures opened and checked, and options that were left open decided."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from matcher.aliases import Advance
 from matcher.errors import MatcherError
@@ -18,7 +19,7 @@ from matcher.indexing.opened import ImageIndex, indexed
 from matcher.model import Model, read_model, shipped
 from matcher.search.candidates import Candidates
 from matcher.search.exhaustive import fits, search_everywhere
-from matcher.search.pyramid.cascade import index_targets, search_pyramid
+from matcher.search.pyramid.cascade import index_targets, search_pyramid, to_code
 from matcher.search.pyramid.exact_tiles import weigh
 from matcher.search.pyramid.index import Index
 from matcher.search.task import Task
@@ -70,6 +71,18 @@ class Job:
             _tell_unindexed(self.stored, side)
         return index_targets(self.task(1), side)
 
+    def to_code(self, side: tuple[int, int]) -> Iterator[NDArray[np.float32]]:
+        """The targets whose codes are made for patches of `side`, as `index` makes them, DN, read one by one.
+
+        Raises
+        ------
+        MatcherError
+            If the codes do not fit the memory.
+        """
+        if self.stored is not None:
+            _tell_unindexed(self.stored, side)
+        return to_code(self.task(1), side)[0]
+
     def indexed(self, side: tuple[int, int]) -> bool:
         """Whether the targets' index holds codes for patches of `side`."""
         return self.stored is not None and side in self.stored.sides and self.stored.whole(side)
@@ -77,7 +90,7 @@ class Job:
     def search(
         self, which: Sequence[int], keep: int, report: Advance, index: Index | None = None
     ) -> Candidates:
-        """The `keep` best targets and places of some patches of one size; `index` as `build_indexes` makes it."""
+        """The `keep` best targets and places of some patches of one size; `index` is that of `Job.index`."""
         if self.settings.search == "exhaustive":
             return search_everywhere(self.task(keep), which, report)
         return search_pyramid(self.task(keep), which, report, index)

@@ -1,6 +1,7 @@
 """The match itself: from a job to a `Result`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +12,14 @@ from matcher.decision.confidence import confidence, log_likelihood
 from matcher.decision.content import Content, content
 from matcher.decision.reasons import IN_DOUBT, fault_of_little, has_little, reason
 from matcher.decision.settle import UNSETTLED, settle_doubtful
+from matcher.formats.catalog import Kept
 from matcher.imagery import Pictures
+from matcher.indexing.codefiles import write_codes
+from matcher.indexing.mapped import map_codes
 from matcher.matching.job import Job, prepare, tell_search
 from matcher.result import Result
 from matcher.search.candidates import Candidates
+from matcher.search.exhaustive import fits
 from matcher.search.pyramid.index import Index
 from matcher.settings import MatchOptions, Settings
 from matcher.threads import limited, spread
@@ -80,16 +85,38 @@ def match(
     return found.showing(job.targets.source, job.patches.source)
 
 
-def build_indexes(job: Job) -> Indexes:
-    """The indexes of the images, by patch size: made once, they serve every block of patches.
+def write_indexes(job: Job, folder: Path) -> list[Kept]:
+    """Write the codes of the images into a folder, for every size of patches: made once, they serve every process.
 
     Sizes that the job's own index has codes for are not among them.
+
+    Raises
+    ------
+    MatcherError
+        If codes do not fit the memory, or a file cannot be written.
     """
     if job.settings.search != "pyramid":
-        return {}
+        return []
     sides = sorted({job.patches.shape(k)[:2] for k in range(len(job.patches))})
     with limited(job.settings.threads):
-        return {side: job.index(side) for side in sides if not job.indexed(side)}
+        return [
+            write_codes(folder, side, job.to_code(side), job.roles) for side in sides if not job.indexed(side)
+        ]
+
+
+def map_indexes(job: Job, folder: Path, written: Sequence[Kept]) -> Indexes:
+    """What `write_indexes` wrote for a job, mapped.
+
+    Raises
+    ------
+    FormatError
+        If a file is missing or too short.
+    """
+    shapes = [job.targets.shape(k)[:2] for k in range(len(job.targets))]
+    return {
+        one.side: map_codes(folder, one, [[s] for s in shapes if fits(one.side, s)], job.roles)
+        for one in written
+    }
 
 
 def match_rows(
@@ -108,7 +135,7 @@ def match_rows(
     progress : callable, optional
         Called with (pairs done, pairs in all) of these patches.
     indexes : dict, optional
-        What `build_indexes` gave for this job; by default it is made here.
+        What `map_indexes` gave for this job; by default they are made here.
 
     Returns
     -------

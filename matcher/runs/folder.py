@@ -7,21 +7,24 @@ import os
 import pickle
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from matcher.errors import FormatError, MatcherError, ResumeError
+from matcher.formats.catalog import kept_of
 from matcher.formats.files import atomic_write, is_temporary, problem
 from matcher.formats.fingerprint import differences, key_of
 from matcher.formats.holding import locked, sweep
 from matcher.identity import versions
+from matcher.indexing.codefiles import damaged
 from matcher.matching.job import Job
-from matcher.matching.run import Indexes, build_indexes
+from matcher.matching.run import Indexes, map_indexes, write_indexes
 from matcher.result import Result
 from matcher.runs.shards import Shard, read_shard, write_shard
-from matcher.search.pyramid.index_file import load_index, save_index
 
 _SHARD = re.compile(r"[0-9]{9,}-[0-9]{9,}\.shard")
+KEPT = "codes.json"  # which codes there are, and where
 SUBMISSION, DETAILS, ERRORS, DONE = "submission.csv", "details.csv", "errors.jsonl", "DONE"
 
 
@@ -175,15 +178,12 @@ class RunFolder:
         """What the images alone give, mapped: made at the first call of a run, found at later ones."""
         root = self.path / "index"
         with contextlib.suppress(FormatError):
-            return load_indexes(root, self.run, verify=True)
-        sides = []
-        for side, index in build_indexes(job).items():
-            save_index(root / f"{side[0]}x{side[1]}", index)
-            sides.append(list(side))
+            return load_indexes(root, self.run, job, verify=True)
         root.mkdir(exist_ok=True)
-        with atomic_write(root / "sides.json", "w") as file:
-            json.dump({"run": self.run, "sides": sides}, file)
-        return load_indexes(root, self.run)
+        kept = write_indexes(job, root)
+        with atomic_write(root / KEPT, "w") as file:
+            json.dump({"run": self.run, "kept": [asdict(one) for one in kept]}, file)
+        return load_indexes(root, self.run, job)
 
     def post_job(self, job: Job) -> str:
         """Write the job for other processes to read; returns its checksum."""
@@ -203,16 +203,24 @@ class RunFolder:
 
     def _sweep(self) -> None:
         """Remove what a killed process was writing, where runs write."""
-        sweep(self.path, self.path / "shards", *(self.path / "index").glob("**"))
+        sweep(self.path, self.path / "shards", self.path / "index")
 
 
-def load_indexes(root: Path, run: str, verify: bool = False) -> Indexes:
-    """Map the indexes that `RunFolder.indexes` wrote for a run; a FormatError where they are not there."""
+def load_indexes(root: Path, run: str, job: Job, verify: bool = False) -> Indexes:
+    """Map the indexes that `RunFolder.indexes` wrote for a run.
+
+    Raises
+    ------
+    FormatError
+        If they are not there, are of another run or too short or, where that is verified, a checksum does not hold.
+    """
     try:
-        content = json.loads((root / "sides.json").read_text("utf-8"))
-        sides = [(int(height), int(width)) for height, width in content["sides"]]
+        content = json.loads((root / KEPT).read_text("utf-8"))
+        kept = [kept_of(one) for one in content["kept"]]
         if content["run"] != run:
             raise FormatError(f"{root}: holds codes of another run")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise FormatError(f"{root}: holds no codes that can be read: {error}") from None
-    return {side: load_index(root / f"{side[0]}x{side[1]}", verify=verify) for side in sides}
+    if verify and any(True for one in kept for _ in damaged(root, one)):
+        raise FormatError(f"{root}: the codes are damaged (a checksum does not hold)")
+    return map_indexes(job, root, kept)

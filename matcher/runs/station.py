@@ -62,4 +62,4 @@ def _enter(folder: Path, digest: str) -> tuple[Job, Indexes]:
     theirs, run, job = pickle.loads(data)
     if wrong := differences(theirs, versions()):
         raise MatcherError(f"a worker has other versions than the run: {'; '.join(wrong)}")
-    return job, load_indexes(folder / "index", run)
+    return job, load_indexes(folder / "index", run, job)

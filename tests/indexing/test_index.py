@@ -268,7 +268,7 @@ def test_a_run_directory_of_an_index(tmp_path, files, index):
     wanted = told(tmp_path / "out", files[0], files[1])
     run(index, files[1], tmp_path / "run")
     assert outputs(tmp_path / "run") == wanted
-    assert not list((tmp_path / "run").rglob("fine.npy"))
+    assert not list((tmp_path / "run").rglob("*.codes"))
     add_images(index, _more(tmp_path))
     with pytest.raises(ResumeError, match="images"):
         run(index, files[1], tmp_path / "run")

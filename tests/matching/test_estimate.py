@@ -7,7 +7,6 @@ import pytest
 
 from matcher.matching.estimate import estimate
 from matcher.matching.job import prepare
-from matcher.matching.run import build_indexes
 from matcher.search.pyramid.codes import MOST_TOGETHER, together
 from matcher.settings import Settings
 
@@ -21,7 +20,7 @@ def job():
 
 
 def test_codes_are_those_that_are_made(job):
-    (index,) = build_indexes(job).values()
+    index = job.index((64, 64))
     told = estimate(job)
     assert told.codes == sum(getattr(index, part).nbytes for part in ("fine", "middle", "coarse", "colour"))
     assert told.fits

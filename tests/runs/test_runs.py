@@ -18,10 +18,9 @@ from matcher.errors import FormatError, MatcherError, NoInputError, ResumeError,
 from matcher.formats.columns import read_ids
 from matcher.formats.official import write_images, write_patches
 from matcher.matching.job import prepare
-from matcher.matching.run import build_indexes, match_rows
+from matcher.matching.run import map_indexes, match_rows, write_indexes
 from matcher.runs import Batch, merge, run, run_at_once
 from matcher.runs.shards import Shard, cut, from_table, to_table
-from matcher.search.pyramid.index_file import load_index, save_index
 from tests.runs_common import SMALL, Answering, expected_outputs, outputs, pictures, shard_files, write_inputs
 
 pytestmark = pytest.mark.usefixtures("one_core")
@@ -70,8 +69,9 @@ def test_patches_of_several_sizes(tmp_path):
 
 def test_the_index_is_made_once_and_read_back_as_it_was(world, tmp_path, monkeypatch):
     made = []
-    real = build_indexes
-    monkeypatch.setattr("matcher.runs.folder.build_indexes", lambda job: made.append(1) or real(job))
+    monkeypatch.setattr(
+        "matcher.runs.folder.write_indexes", lambda *args: made.append(1) or write_indexes(*args)
+    )
     run(*world, tmp_path / "run", batch=Batch(shard_size=2))
     assert len(made) == 1
     shutil.rmtree(tmp_path / "run" / "shards")
@@ -79,30 +79,47 @@ def test_the_index_is_made_once_and_read_back_as_it_was(world, tmp_path, monkeyp
     assert len(made) == 1
 
 
-def test_index_round_trip_and_damage(world, tmp_path):
+def test_codes_on_disk_are_those_in_memory(world, tmp_path):
     job = prepare(*world)
-    ((side, index),) = build_indexes(job).items()
-    save_index(tmp_path, index)
-    for mmap in (False, True):
-        again = load_index(tmp_path, mmap=mmap, verify=True)
-        for name in index.__dataclass_fields__:
-            assert np.array_equal(getattr(index, name), getattr(again, name)) or name == "plan"
-        assert again.plan == index.plan
-        assert np.array_equal(match_rows(job, indexes={side: again}).score, match_rows(job).score)
-    path = tmp_path / "fine.npy"
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 4
-    path.write_bytes(content)
-    with pytest.raises(FormatError, match=r"fine\.npy"):
-        load_index(tmp_path, verify=True)
-    path.write_bytes(content[:-8])
-    with pytest.raises(FormatError, match=r"fine\.npy"):
-        load_index(tmp_path)
+    (kept,) = write_indexes(job, tmp_path)
+    index, again = job.index(kept.side), map_indexes(job, tmp_path, [kept])[kept.side]
+    assert again.plan == index.plan
+    for name in ("shapes", "channel", "sizes", "colour", "colour_starts"):
+        assert np.array_equal(getattr(index, name), getattr(again, name)), name
+    for k in range(len(index)):
+        for n, part in enumerate(("fine", "middle", "coarse")):
+            one, other = (
+                getattr(each, part)[getattr(each, f"{part}_starts")[k] :][: each.sizes[k, n]]
+                for each in (index, again)
+            )
+            assert np.array_equal(one, other), part
+    assert np.array_equal(match_rows(job, indexes={kept.side: again}).score, match_rows(job).score)
 
 
-def test_codes_that_are_mapped_do_not_count_as_a_processs_memory(world, monkeypatch):
+@pytest.mark.parametrize("ending", [".codes", ".colour", ".json"])
+@pytest.mark.parametrize("how", ["changed", "cut", "gone"])
+def test_codes_that_are_damaged_are_made_anew(world, tmp_path, ending, how):
+    folder = tmp_path / "run"
+    run(*world, folder, batch=SMALL)
+    wanted = outputs(folder)
+    (path,) = (folder / "index").glob(f"*{ending}")
+    content = path.read_bytes()
+    if how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(
+            content[:-8] if how == "cut" else content[:-5] + bytes([content[-5] ^ 4]) + content[-4:]
+        )
+    shutil.rmtree(folder / "shards")
+    run(*world, folder, batch=SMALL)
+    assert outputs(folder) == wanted
+    assert path.read_bytes() == content
+
+
+def test_codes_that_are_mapped_do_not_count_as_a_processs_memory(world, tmp_path, monkeypatch):
     job = prepare(*world)
-    indexes = build_indexes(job)
+    kept = write_indexes(job, tmp_path)
+    indexes = map_indexes(job, tmp_path, kept)
     monkeypatch.setattr("matcher.search.pyramid.cascade.INDEX_SHARE", 1e-9)
     with pytest.raises(MatcherError, match="memory"):
         match_rows(job)

@@ -7,7 +7,6 @@ import pytest
 
 from matcher.demo.sample import cut_patches, read_sample
 from matcher.matching.job import prepare
-from matcher.matching.run import build_indexes
 from matcher.search.candidates import Candidates
 from matcher.search.pyramid import cascade
 from matcher.search.pyramid.codes import Plan
@@ -80,7 +79,7 @@ def hard():
     places = read_sample()
     patches, answers = cut_patches(places, 40, SIDE, seed=3)
     job = prepare([place.image for place in places], patches, value_range="dn")
-    return job, answers, build_indexes(job)[SIDE, SIDE]
+    return job, answers, job.index((SIDE, SIDE))
 
 
 @pytest.fixture(scope="module")

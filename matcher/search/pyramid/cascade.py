@@ -83,13 +83,24 @@ def _blocks(level: Level, hunt: Hunt) -> Iterator[Block]:
 
 def index_targets(task: Task, side: tuple[int, int]) -> Index:
     """The codes of all targets that a patch of `side` (height, width) fits into; an error where memory is short."""
-    _check_memory(task, side)
     begin = time.perf_counter()
-    numbers = fitting(task.targets, side)
-    shapes = [task.targets.shape(k)[:2] for k in numbers]
-    index = build_index((task.targets[k] for k in numbers), shapes, task.roles, Plan.of(*side))
-    log.debug("level index: %d targets, %.2f s", len(numbers), time.perf_counter() - begin)
+    targets, shapes = to_code(task, side)
+    index = build_index(targets, shapes, task.roles, Plan.of(*side))
+    log.debug("level index: %d targets, %.2f s", len(shapes), time.perf_counter() - begin)
     return index
+
+
+def to_code(task: Task, side: tuple[int, int]) -> tuple[Iterator[NDArray[np.float32]], list[tuple[int, int]]]:
+    """The targets that a patch of `side` fits into, DN, read one by one; and their heights and widths.
+
+    Raises
+    ------
+    MatcherError
+        If their codes do not fit the memory.
+    """
+    _check_memory(task, side)
+    numbers = fitting(task.targets, side)
+    return (task.targets[k] for k in numbers), [task.targets.shape(k)[:2] for k in numbers]
 
 
 def key_bytes(shapes: Sequence[tuple[int, int]], plan: Plan, memory: int) -> int:
