@@ -46,9 +46,10 @@ def test_chunk_minima(time_it, benchmark):
     rng = np.random.default_rng(1)
     places = 113 * 113
     codes, patches = words(rng, 8, places), words(rng, 256, 8)
+    target = (codes.ravel(), np.array([0]), np.array([0, -(-places // CHUNK)]), np.array([places]))
     patches[7] = codes[:, 5 * CHUNK + 9]
     out = np.empty((256, -(-places // CHUNK)), np.uint32)
-    time_it(lambda: chunk_minima(codes, patches, out))
+    time_it(lambda: chunk_minima(*target, patches, out))
     benchmark.extra_info["comparisons"] = 256 * places
     assert out[7, 5] == 9  # distance 0 at place 9
     for p, chunk in ((0, 0), (130, 50), (255, out.shape[1] - 1)):

@@ -332,3 +332,16 @@ def naive_lag_products(own, other, block):
                             other[f, y + i, x + j]
                         )
     return out
+
+
+def naive_lattices(codes):
+    """Codes (words, rows, columns) as they lie in memory: one after another of even and odd rows and columns, flat."""
+    return np.concatenate([codes[:, y::2, x::2].ravel() for y in (0, 1) for x in (0, 1)])
+
+
+def naive_of_lattices(flat, rows, columns):
+    """What `naive_lattices` was given, of so many rows and columns."""
+    numbers = naive_lattices(np.arange(flat.size).reshape(-1, rows, columns))
+    out = np.empty(flat.size, flat.dtype)
+    out[numbers] = flat
+    return out.reshape(-1, rows, columns)

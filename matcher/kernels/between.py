@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from matcher.kernels.bits import popcount
 from matcher.kernels.jit import kernel
+from matcher.kernels.lattices import lattice_place
 
 
 @kernel(parallel=True, nogil=True)
@@ -20,24 +21,24 @@ def least_beside(
 ) -> None:
     """Move every place to the one of least distance among itself and its eight neighbours.
 
-    codes flat uint64: target t's from starts[t] on, laid out (words, rows, columns) with rows and columns grids[t];
-    patches (n, words) uint64; targets (n, m). places (n, m, 2) as (row, column) of the grid, changed in place; distance
-    (n, m) uint32, of the place moved to. Ties go to the lower row, then the lower column.
+    codes flat uint64: target t's from starts[t] on, in lattices (`matcher.kernels.lattices`) of grids[t] rows and
+    columns; patches (n, words) uint64; targets (n, m). places (n, m, 2) as (row, column) of the grid, changed in place;
+    distance (n, m) uint32, of the place moved to. Ties go to the lower row, then the lower column.
     """
     words = patches.shape[1]
     for n in prange(len(patches)):
         for m in range(targets.shape[1]):
             t = targets[n, m]
             rows, columns = grids[t, 0], grids[t, 1]
-            area = rows * columns
-            own = codes[starts[t] : starts[t] + words * area]
+            own = codes[starts[t] : starts[t] + words * rows * columns]
             row, column = places[n, m, 0], places[n, m, 1]
             best = np.uint64(1) << np.uint64(32)
             for r in range(max(row - 1, 0), min(row + 2, rows)):
                 for c in range(max(column - 1, 0), min(column + 2, columns)):
+                    first, step = lattice_place(rows, columns, words, r, c)
                     apart = np.uint64(0)
                     for w in range(words):
-                        apart += popcount(own[w * area + r * columns + c] ^ patches[n, w])
+                        apart += popcount(own[first + w * step] ^ patches[n, w])
                     if apart < best:
                         best = apart
                         places[n, m, 0], places[n, m, 1] = r, c

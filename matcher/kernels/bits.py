@@ -11,6 +11,7 @@ from matcher.kernels.jit import kernel
 
 CHUNK = 128  # places that share one minimum
 _SPAN = 4 * CHUNK  # places whose distances are held at once
+_QUADS = 16  # fours of patches that are compared with one target by one thread
 KEY_SHIFT = 7  # a key is distance << KEY_SHIFT | place in the chunk
 
 
@@ -81,38 +82,55 @@ def _rows(codes: NDArray, low: int, size: int) -> tuple[NDArray, ...]:
     )
 
 
-@kernel(parallel=True, nogil=True)
-def chunk_minima(codes: NDArray, patches: NDArray, out: NDArray) -> None:
-    """Least Hamming distance of every patch in every chunk of an image's places.
+@kernel(nogil=True)
+def _chunk_minima(codes: NDArray, patches: NDArray, out: NDArray) -> None:
+    """Least Hamming distance of four patches (4, 8) in every chunk of one target's places, codes (8, places).
 
-    codes (8, places) uint64, patches (n, 8) uint64 with n a multiple of 4; out (n, chunks) uint32 keys.
-    Four patches a pass, over several chunks at once, keep the popcount unit busy; the arrays
-    are one-dimensional and the function's own, since the compiler must see that they do not overlap.
+    out (4, chunks) uint32 keys. Several chunks at once keep the popcount unit busy; the arrays are one-dimensional and
+    the function's own, since the compiler must see that they do not overlap.
     """
     places = codes.shape[1]
-    for quad in prange(len(patches) // 4):
-        p = 4 * quad
-        d0 = np.empty(_SPAN, np.uint64)
-        d1 = np.empty(_SPAN, np.uint64)
-        d2 = np.empty(_SPAN, np.uint64)
-        d3 = np.empty(_SPAN, np.uint64)
-        for low in range(0, places, _SPAN):
-            size = min(_SPAN, places - low)
-            c0, c1, c2, c3, c4, c5, c6, c7 = _rows(codes, low, size)
-            p0 = _words(patches[p])
-            p1 = _words(patches[p + 1])
-            p2 = _words(patches[p + 2])
-            p3 = _words(patches[p + 3])
-            for x in range(size):
-                place = (c0[x], c1[x], c2[x], c3[x], c4[x], c5[x], c6[x], c7[x])
-                d0[x] = differing(place, p0)
-                d1[x] = differing(place, p1)
-                d2[x] = differing(place, p2)
-                d3[x] = differing(place, p3)
-            for q, distance in enumerate((d0, d1, d2, d3)):
-                for start in range(0, size, CHUNK):
-                    key = least_key(distance[start : min(start + CHUNK, size)], KEY_SHIFT)
-                    out[p + q, (low + start) // CHUNK] = key
+    d0 = np.empty(_SPAN, np.uint64)
+    d1 = np.empty(_SPAN, np.uint64)
+    d2 = np.empty(_SPAN, np.uint64)
+    d3 = np.empty(_SPAN, np.uint64)
+    for low in range(0, places, _SPAN):
+        size = min(_SPAN, places - low)
+        c0, c1, c2, c3, c4, c5, c6, c7 = _rows(codes, low, size)
+        p0 = _words(patches[0])
+        p1 = _words(patches[1])
+        p2 = _words(patches[2])
+        p3 = _words(patches[3])
+        for x in range(size):
+            place = (c0[x], c1[x], c2[x], c3[x], c4[x], c5[x], c6[x], c7[x])
+            d0[x] = differing(place, p0)
+            d1[x] = differing(place, p1)
+            d2[x] = differing(place, p2)
+            d3[x] = differing(place, p3)
+        for q, distance in enumerate((d0, d1, d2, d3)):
+            for start in range(0, size, CHUNK):
+                key = least_key(distance[start : min(start + CHUNK, size)], KEY_SHIFT)
+                out[q, (low + start) // CHUNK] = key
+
+
+@kernel(parallel=True, nogil=True)
+def chunk_minima(
+    codes: NDArray, starts: NDArray, chunks: NDArray, places: NDArray, patches: NDArray, out: NDArray
+) -> None:
+    """Least Hamming distance of every patch in every chunk of every target's places of the first lattice.
+
+    codes flat uint64: target t's from starts[t] on, the first lattice (8, places[t]); its chunks are chunks[t] to
+    chunks[t + 1] - 1. patches (n, 8) uint64 with n a multiple of 4; out (n, chunks) uint32 keys. A few patches in one
+    target are a piece of work: a target's codes stay in the cache, and a large target is work for every core.
+    """
+    quads = len(patches) // 4
+    parts = (quads + _QUADS - 1) // _QUADS
+    for k in prange(len(starts) * parts):
+        t, part = k // parts, k % parts
+        own = codes[starts[t] : starts[t] + 8 * places[t]].reshape(8, places[t])
+        for quad in range(part * _QUADS, min((part + 1) * _QUADS, quads)):
+            p = 4 * quad
+            _chunk_minima(own, patches[p : p + 4], out[p : p + 4, chunks[t] : chunks[t + 1]])
 
 
 @kernel(parallel=True, nogil=True)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from matcher.kernels.fields import doubled_gradient, unit_gradient
 from matcher.kernels.jit import kernel
+from matcher.kernels.lattices import lattice_place
 
 NOTHING = np.float32(1e-4)  # a field below is 0: it votes by lot
 STRIP = 32  # rows whose fields are made at a time: they stay in the cache
@@ -114,20 +115,25 @@ def block_sums(fields: NDArray, factor: int, out: NDArray) -> None:
 
 
 @kernel(nogil=True)
-def pooled_codes(fields: NDArray, cell: int, stride: int, cells: NDArray, lot: int, out: NDArray) -> None:
-    """Coarse codes: signs of sums over cell x cell px, at every `stride` px: (P, H, W) to out (W, rows, columns).
+def pooled_codes(
+    fields: NDArray, cell: int, stride: int, cells: NDArray, lot: int, grid: tuple[int, int], out: NDArray
+) -> None:
+    """Coarse codes: signs of sums over cell x cell px, at every `stride` px: (P, H, W) to out, flat.
 
-    Word p of a place holds the signs of the cells below it, row by row, lowest bit first; cell is a multiple of
-    stride. out has at least P words; those beyond are 0.
+    out (W x rows x columns,) of grid (rows, columns) lies in lattices (`matcher.kernels.lattices`). Word p of a place
+    holds the signs of the cells below it, row by row, lowest bit first; cell is a multiple of stride. There are at
+    least P words; those beyond are 0.
     """
     planes, height, width = fields.shape
-    rows, columns = out.shape[1:]
+    rows, columns = grid
+    words = len(out) // (rows * columns)
     step = cell // stride
     high = rows + step * (cells[0] - 1)
     wide = columns + step * (cells[1] - 1)
     sums = np.empty((planes, height // stride, width // stride), np.float32)
     block_sums(fields, stride, sums)
     bits = np.empty((high, wide), np.uint64)
+    codes = np.empty((rows, columns), np.uint64)
     out[:] = 0
     for p in range(planes):
         for y in range(high):
@@ -140,13 +146,19 @@ def pooled_codes(fields: NDArray, cell: int, stride: int, cells: NDArray, lot: i
                     bits[y, x] = np.uint64(lot_bit(lot, (p * high + y) * wide + x))
                 else:
                     bits[y, x] = np.uint64(1) if v > 0 else np.uint64(0)
+        codes[:] = 0
         for r in range(cells[0]):
             for c in range(cells[1]):
                 place = np.uint64(r * cells[1] + c)
                 for y in range(rows):
-                    own, codes = bits[y + step * r, step * c : step * c + columns], out[p, y]
+                    own, line = bits[y + step * r, step * c : step * c + columns], codes[y]
                     for x in range(columns):
-                        codes[x] |= own[x] << place
+                        line[x] |= own[x] << place
+        for y in range(rows):
+            for odd in range(min(2, columns)):
+                first, apart = lattice_place(rows, columns, words, y, odd)
+                for x in range(odd, columns, 2):
+                    out[first + p * apart + (x >> 1)] = codes[y, x]
 
 
 @kernel(parallel=True, nogil=True)
@@ -165,10 +177,10 @@ def code_batch(
 
     work (parts, P, H, W), float32, is written over: pages of memory that are new cost as much as the fields that they
     take, so that as many pictures as there are parts are worked on at a time, each part's again and again.
-    evidence as `plane_fields` takes it; pooling (cell, stride, factor, cells, phases);
+    evidence as `plane_fields` takes it; pooling (cell, stride, factor, cells, phases, grid);
     middle (n, phases, …) holds the codes of cells that begin at each of `phases`.
     """
-    cell, stride, factor, cells, phases = pooling
+    cell, stride, factor, cells, phases, grid = pooling
     count, height, width = pictures.shape[:3]
     for part in prange(len(work)):
         fields = work[part]
@@ -183,4 +195,4 @@ def code_batch(
                 )
                 block_sums(fields[:, y:, x:], factor, reduced)
                 pack_signs(reduced, lot, middle[n, k, :, :, : reduced.shape[1]])
-            pooled_codes(fields, cell, stride, cells, lot, coarse[n])
+            pooled_codes(fields, cell, stride, cells, lot, grid, coarse[n])

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from matcher.kernels.bits import popcount
 from matcher.kernels.jit import kernel
+from matcher.kernels.lattices import lattice_place
 
 _NEVER = np.int32(1 << 30)  # more than any distance
 
@@ -17,6 +18,23 @@ def _leave_out(distance: NDArray, stride: int, y: int, x: int, apart: int) -> No
     for r in range(max(-((apart - y) // stride), 0), min((y + apart) // stride + 1, rows)):
         for c in range(max(-((apart - x) // stride), 0), min((x + apart) // stride + 1, columns)):
             distance[r, c] = _NEVER
+
+
+@kernel()
+def _distances(codes: NDArray, patch: NDArray, out: NDArray) -> None:
+    """Distances of a patch (words,) from codes in lattices: out (rows, columns) int32."""
+    rows, columns = out.shape
+    words = len(patch)
+    for y in range(min(2, rows)):
+        for x in range(min(2, columns)):
+            first, step = lattice_place(rows, columns, words, y, x)
+            own = out[y::2, x::2]
+            flat = np.zeros(step, np.int32)
+            for w in range(words):
+                word, theirs = patch[w], codes[first + w * step : first + (w + 1) * step]
+                for k in range(step):
+                    flat[k] += np.int32(popcount(theirs[k] ^ word))
+            own[:] = flat.reshape(own.shape)
 
 
 @kernel(parallel=True, nogil=True)
@@ -32,9 +50,9 @@ def places_apart(
 ) -> None:
     """The coarse places of least distance in one target a patch, apart from a known place and from each other.
 
-    codes flat uint64: target t's from starts[t] on, laid out (words, rows, columns) with rows and columns grids[t];
-    patches (n, words) uint64. known are (target (n,), -1 for none, corner (n, 2) as (y, x), pixels). A place lies
-    `stride` px from the next, and no two that are taken within `apart` px in both directions. out (n, count, 2)
+    codes flat uint64: target t's from starts[t] on, in lattices (`matcher.kernels.lattices`) of grids[t] rows and
+    columns; patches (n, words) uint64. known are (target (n,), -1 for none, corner (n, 2) as (y, x), pixels). A place
+    lies `stride` px from the next, and no two that are taken within `apart` px in both directions. out (n, count, 2)
     int64: their (y, x), pixels, least distance first, ties to the lower y and x; -1 where there are fewer.
     """
     target, corner = known
@@ -45,13 +63,9 @@ def places_apart(
         if t < 0:
             continue
         rows, columns = grids[t, 0], grids[t, 1]
-        own = codes[starts[t] : starts[t] + words * rows * columns].reshape(words, rows * columns)
-        flat = np.zeros(rows * columns, np.int32)
-        for w in range(words):
-            word, theirs = patches[n, w], own[w]
-            for k in range(rows * columns):
-                flat[k] += np.int32(popcount(theirs[k] ^ word))
-        distance = flat.reshape(rows, columns)
+        distance = np.empty((rows, columns), np.int32)
+        flat = distance.reshape(rows * columns)
+        _distances(codes[starts[t] : starts[t] + words * rows * columns], patches[n], distance)
         _leave_out(distance, stride, corner[n, 0], corner[n, 1], apart)
         for m in range(out.shape[1]):
             best = np.int64(0)

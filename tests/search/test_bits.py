@@ -41,37 +41,53 @@ def masks_of(width):
 
 
 class TestChunkMinima:
-    @pytest.mark.parametrize("places", [1, 7, CHUNK - 1, CHUNK, CHUNK + 1, 5 * CHUNK + 3, 9 * CHUNK])
-    @pytest.mark.parametrize("patches", [4, 8])
-    def test_as_loops(self, places, patches):
-        rng = np.random.default_rng(places)
-        codes, own = words(rng, 8, places), words(rng, patches, 8)
-        own[1] = codes[:, places // 2]  # one that is there
-        chunks = -(-places // CHUNK)
-        wide = np.full((patches, chunks + 2), 7, np.uint32)
-        chunk_minima(codes, own, wide[:, 1:-1])
+    @pytest.mark.parametrize("patches", [4, 8, 68])
+    def test_as_loops(self, patches):
+        """Of targets of few and many places, each of which begins anywhere in the codes."""
+        rng = np.random.default_rng(patches)
+        counts = [1, 7, CHUNK - 1, CHUNK, CHUNK + 1, 5 * CHUNK + 3, 9 * CHUNK]
+        flat, own = words(rng, 8 * sum(counts) + 500), words(rng, patches, 8)
+        starts = np.array(
+            [8 * sum(counts[t + 1 :]) + 31 * t for t in range(len(counts))]
+        )  # the last comes first
+        parts = [
+            flat[start : start + 8 * count].reshape(8, count)
+            for start, count in zip(starts, counts, strict=True)
+        ]
+        own[1], own[-1] = parts[0][:, 0], parts[6][:, 5 * CHUNK]  # two that are there
+        chunks = np.cumsum([0, *(-(-count // CHUNK) for count in counts)])
+        wide = np.full((patches, chunks[-1] + 2), 7, np.uint32)
+        chunk_minima(flat, starts, chunks, np.array(counts), own, wide[:, 1:-1])
         assert (wide[:, 0] == 7).all()
         assert (wide[:, -1] == 7).all()
-        for p in range(patches):
-            for c in range(chunks):
-                inside = range(c * CHUNK, min((c + 1) * CHUNK, places))
-                distances = [naive.naive_distance(codes[:, k], own[p]) for k in inside]
-                (least,) = naive.naive_least(distances, 1)
-                assert wide[p, 1 + c] == distances[least] << KEY_SHIFT | least
-        assert wide[1, 1 + (places // 2) // CHUNK] >> KEY_SHIFT == 0
+        for t, part in enumerate(parts):
+            for p in {0, 1, 2, patches // 2, patches - 1}:
+                for c in range(chunks[t + 1] - chunks[t]):
+                    inside = range(c * CHUNK, min((c + 1) * CHUNK, counts[t]))
+                    distances = [naive.naive_distance(part[:, k], own[p]) for k in inside]
+                    (least,) = naive.naive_least(distances, 1)
+                    assert wide[p, 1 + chunks[t] + c] == distances[least] << KEY_SHIFT | least
+        assert wide[1, 1] >> KEY_SHIFT == wide[-1, 1 + chunks[6] + 5] >> KEY_SHIFT == 0
 
     def test_ties_go_to_the_first_place(self):
         codes = np.zeros((8, 2 * CHUNK), np.uint64)
         codes[:, [3, CHUNK + 5, CHUNK + 9]] = 2**64 - 1
         out = np.empty((4, 4), np.uint32)[:, 1:3]
-        chunk_minima(codes, np.full((4, 8), 2**64 - 1, np.uint64), out)
+        least_in_one(codes, np.full((4, 8), 2**64 - 1, np.uint64), out)
         assert (out & (1 << KEY_SHIFT) - 1).tolist() == [[3, 5]] * 4
 
     def test_a_key_holds_every_distance(self):
         """All bits differ: a distance of 512."""
         out = np.empty((4, 3), np.uint32)[:, 1:2]
-        chunk_minima(np.zeros((8, 5), np.uint64), np.full((4, 8), 2**64 - 1, np.uint64), out)
+        least_in_one(np.zeros((8, 5), np.uint64), np.full((4, 8), 2**64 - 1, np.uint64), out)
         assert (out == 512 << KEY_SHIFT).all()
+
+
+def least_in_one(codes, patches, out):
+    """Chunks' minima of one target, codes (8, places)."""
+    chunk_minima(
+        codes.ravel(), np.array([0]), np.array([0, out.shape[1]]), np.array([codes.shape[1]]), patches, out
+    )
 
 
 class TestLeastKeys:
@@ -275,8 +291,9 @@ class TestPacking:
     def test_pooled_codes_as_loops(self, cell, stride, cells, shape):
         fields = np.random.default_rng(cell).normal(size=(5, *shape)).astype(np.float32)
         rows, columns = ((n - cell * c) // stride + 1 for n, c in zip(shape, cells, strict=True))
-        out = np.full((8, rows, columns), 9, np.uint64)
-        pooled_codes(fields, cell, stride, np.array(cells), 1, out)
+        flat = np.full(8 * rows * columns, 9, np.uint64)
+        pooled_codes(fields, cell, stride, np.array(cells), 1, (rows, columns), flat)
+        out = naive.naive_of_lattices(flat, rows, columns)
         assert not out[5:].any()
         for p, y, x in np.ndindex(5, rows, columns):
             for r, c in np.ndindex(cells):
@@ -313,7 +330,8 @@ class TestCode:
         codes = code(pictures, roles, plan, 1)
         planes = len(plane_channels(roles))
         assert codes.fine.shape == (2, planes, 2, 19)
-        assert codes.coarse.shape == (2, 8, *plan.places(19, 31))
+        coarse = naive.naive_of_lattices(codes.coarse[0], *plan.places(19, 31))
+        assert len(coarse) == 8
         near = codes.fine[0, :, 0].copy()
         fields = naive_planes(pictures[0], roles)
         assert len(fields) == planes
@@ -325,7 +343,7 @@ class TestCode:
                 top, left = y * plan.stride + r * plan.cell, x * plan.stride + c * plan.cell
                 total = naive.naive_pooled(fields[p], plan.cell, top, left)
                 if abs(total) > 0.02:
-                    bit = int(codes.coarse[0, p, y, x]) >> (r * plan.cells[1] + c) & 1
+                    bit = int(coarse[p, y, x]) >> (r * plan.cells[1] + c) & 1
                     assert bit == (total > 0)
 
     def test_a_picture_is_coded_alike_among_any_others(self):
@@ -357,8 +375,7 @@ class TestCode:
         assert (out[0, 0] <= total).all()
         assert (out[0, 0] > total * (1 - border / area)).all()
         if not any(plan.margin):
-            codes = index.coarse.reshape(8, *index.places()[0])
+            codes = naive.naive_of_lattices(index.coarse, *index.places()[0])
             distance = naive.naive_distance(patches.coarse[0], codes[:, y // stride, x // stride])
             others = [naive.naive_distance(patches.coarse[0], c) for c in codes.reshape(8, -1).T]
             assert distance == min(others)
-            np.testing.assert_array_equal(index.every_second(0), codes[:, ::2, ::2].reshape(8, -1))

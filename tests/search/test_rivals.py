@@ -41,7 +41,7 @@ def test_places_apart_as_loops(stride, apart):
         [rng.integers(0, 9 * stride, len(target)), rng.integers(0, 5 * stride, len(target))], -1
     )
     out = np.empty((len(target), 5, 2), np.int64)
-    codes = np.concatenate([part.ravel() for part in parts])
+    codes = np.concatenate([naive.naive_lattices(part) for part in parts])
     places_apart(codes, starts, grids, patches, (target, corner), stride, apart, out)
     for n, t in enumerate(target.tolist()):
         expected = (
@@ -60,7 +60,7 @@ def test_least_beside_as_loops():
     places = np.stack([rng.integers(0, grids[target][..., k]) for k in range(2)], -1)
     patches = rng.integers(0, 2**64, (5, 8), np.uint64)
     moved, distance = places.copy(), np.empty(target.shape, np.uint32)
-    codes = np.concatenate([part.ravel() for part in parts])
+    codes = np.concatenate([naive.naive_lattices(part) for part in parts])
     least_beside(codes, starts, grids, patches, target, moved, distance)
     for n, m in np.ndindex(target.shape):
         (rows, columns), (row, column) = grids[target[n, m]], places[n, m]

@@ -5,6 +5,7 @@ cosine keeps 0.9 of its correlation), and 512 of them are compared in a few inst
 (flat, saturated, no data) votes by lot, patch and target by different lots, so that nothing agrees with nothing.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,8 +106,8 @@ class Codes:
         word of padding at the right.
     middle : ndarray (n, phases, planes, words, height // factor), uint64
         The same of sums over factor x factor px, from each phase's first pixel on; 0 where its cells have ended.
-    coarse : ndarray (n, words, rows, columns), uint64
-        Of every coarse place; words a multiple of 8.
+    coarse : ndarray (n, words x rows x columns), uint64
+        Of every coarse place, in lattices (`matcher.kernels.lattices`); words a multiple of 8.
     """
 
     fine: NDArray[np.uint64]
@@ -167,7 +168,7 @@ def code_shapes(height: int, width: int, roles: Roles, plan: Plan) -> tuple[tupl
     return (
         (planes, -(-width // 64) + 1, height),
         (len(plan.phases), planes, -(-reduced[1] // 64) + 1, reduced[0]),
-        (-(-planes // 8) * 8, *plan.places(height, width)),
+        (-(-planes // 8) * 8 * math.prod(plan.places(height, width)),),
     )
 
 
@@ -210,6 +211,13 @@ def code(
     shapes = (fine, (len(begins), *middle[1:]), coarse)
     out = out or Codes(*(np.empty((len(stack), *shape), np.uint64) for shape in shapes))
     work = np.empty((min(numba.get_num_threads(), len(stack)), fine[0], *stack.shape[1:3]), np.float32)
-    pooling = (plan.cell, plan.stride, plan.factor, np.array(plan.cells), begins)
+    pooling = (
+        plan.cell,
+        plan.stride,
+        plan.factor,
+        np.array(plan.cells),
+        begins,
+        plan.places(*stack.shape[1:3]),
+    )
     code_batch(stack, valid, _evidence(roles), pooling, lot, work, out.fine, out.middle, out.coarse)
     return out

@@ -62,12 +62,6 @@ class Index:
         """Rows and columns of coarse places of every target: (targets, 2)."""
         return (self.shapes - np.array(self.plan.side)) // self.plan.stride + 1
 
-    def every_second(self, target: int) -> NDArray[np.uint64]:
-        """Coarse codes of every second row and column of one target's places, made anew: (words, places)."""
-        start = self.coarse_starts[target]
-        codes = self.coarse[start : start + self.sizes[target, 2]].reshape(-1, *self.places()[target])
-        return codes[:, ::2, ::2].reshape(len(codes), -1)
-
     def fine_of(self, target: int) -> NDArray[np.uint64]:
         """Fine codes of one target: (planes, words, height)."""
         height, width = self.shapes[target].tolist()
@@ -216,9 +210,7 @@ def code_patches(patches: Sequence[NDArray[np.float32]], roles: Roles, plan: Pla
     if width % 64:
         masks[-1] = np.uint64((1 << (width % 64)) - 1)
     fine = np.ascontiguousarray(codes.fine[:, :, :words])
-    return PatchCodes(
-        fine, masks, _packed_middle(codes, plan), np.ascontiguousarray(codes.coarse[:, :, 0, 0])
-    )
+    return PatchCodes(fine, masks, _packed_middle(codes, plan), codes.coarse)
 
 
 def _packed_middle(codes: Codes, plan: Plan) -> NDArray[np.uint64]:

@@ -144,9 +144,8 @@ def _coarse_keys(index: Index, patches: PatchCodes) -> NDArray[np.uint32]:
     bounds = index.chunk_starts()
     padded = _padded(patches.coarse)
     out = _keys(len(padded), bounds[-1])
-    with at_most(len(padded) // 4):  # as many as are compared at once
-        for k in range(len(index)):
-            chunk_minima(index.every_second(k), padded, out[:, bounds[k] : bounds[k + 1]])
+    places = ((index.places() + 1) // 2).prod(1)
+    chunk_minima(index.coarse, index.coarse_starts, bounds, places, padded, out)
     return out
 
 
