@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from matcher.decision.colour import Colours
 from matcher.decision.reasons import BLIND, fault
@@ -204,6 +204,7 @@ def _odds(found: Candidates, shared: NDArray[np.float64], odds: Odds) -> NDArray
     there = found.target[0] >= 0
     if not there.any():
         return by_score
+    logsumexp = scipy.special.logsumexp  # loaded here, since most runs have no patch in such doubt
     together: NDArray[np.float64] = by_both + logsumexp(by_score[there]) - logsumexp(by_both[there])
     return together
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 # Sides and qualities tried in turn until all pictures fit the budget.
 _STEPS = ((72, 70), (64, 55), (56, 45), (48, 40), (40, 35), (32, 30), (24, 25))
@@ -69,6 +68,8 @@ def _first_three(picture: NDArray) -> NDArray[np.float64]:
 
 def webp(rgb: NDArray[np.uint8], side: int, quality: int) -> str:
     """A picture as base64 of a WebP of at most `side` px, never enlarged."""
+    from PIL import Image  # most commands show no picture
+
     image = Image.fromarray(rgb)
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()

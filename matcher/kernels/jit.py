@@ -39,6 +39,28 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]
     return compile_lazily
 
 
+def _load_numba() -> None:
+    """Have numba load what its kernels are made of, but not scipy.linalg, which takes a quarter of a second.
+
+    It looks there and then whether there is a BLAS, in case a kernel multiplies matrices. None does here, and this
+    package needs scipy, so that the answer is known. Where somebody's kernel does, numba looks again.
+    """
+    with contextlib.suppress(ImportError, AttributeError):  # another numba may be made otherwise
+        from numba.np import linalg
+
+        look = linalg.ensure_blas
+        linalg.ensure_blas = lambda: None
+        try:
+            from numba.np import arraymath
+
+            arraymath.ensure_blas = look
+        finally:
+            linalg.ensure_blas = look
+
+
+_load_numba()
+
+
 @contextlib.contextmanager
 def _cache_folder() -> Iterator[None]:
     """Within, numba takes the folder of this package's kernels; other packages' keep theirs.

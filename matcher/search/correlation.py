@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import scipy.fft
+import scipy  # loads scipy.fft, which takes a third of a second, when it is first asked for
 from numpy.typing import NDArray
 
 from matcher.evidence.channel import FULL, Channel
