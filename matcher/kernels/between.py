@@ -15,31 +15,33 @@ def least_beside(
     starts: NDArray,
     grids: NDArray,
     patches: NDArray,
-    targets: NDArray,
-    places: NDArray,
+    windows: tuple[NDArray, NDArray, NDArray],
     distance: NDArray,
 ) -> None:
     """Move every place to the one of least distance among itself and its eight neighbours.
 
     codes flat uint64: target t's from starts[t] on, in lattices (`matcher.kernels.lattices`) of grids[t] rows and
-    columns; patches (n, words) uint64; targets (n, m). places (n, m, 2) as (row, column) of the grid, changed in place;
-    distance (n, m) uint32, of the place moved to. Ties go to the lower row, then the lower column.
+    columns; patches (n, words) uint64. windows: targets (n, m); places (n, m, 2) as (row, column) of the grid, changed
+    in place; and flat indices (n x m) of these in the order in which they are looked at: those of one target together
+    read its codes from the cache. distance (n, m) uint32, of the place moved to. Ties go to the lower row, then the
+    lower column.
     """
-    words = patches.shape[1]
-    for n in prange(len(patches)):
-        for m in range(targets.shape[1]):
-            t = targets[n, m]
-            rows, columns = grids[t, 0], grids[t, 1]
-            own = codes[starts[t] : starts[t] + words * rows * columns]
-            row, column = places[n, m, 0], places[n, m, 1]
-            best = np.uint64(1) << np.uint64(32)
-            for r in range(max(row - 1, 0), min(row + 2, rows)):
-                for c in range(max(column - 1, 0), min(column + 2, columns)):
-                    first, step = lattice_place(rows, columns, words, r, c)
-                    apart = np.uint64(0)
-                    for w in range(words):
-                        apart += popcount(own[first + w * step] ^ patches[n, w])
-                    if apart < best:
-                        best = apart
-                        places[n, m, 0], places[n, m, 1] = r, c
-            distance[n, m] = best
+    targets, places, order = windows
+    words, each = patches.shape[1], targets.shape[1]
+    for i in prange(len(order)):
+        n, m = order[i] // each, order[i] % each
+        t = targets[n, m]
+        rows, columns = grids[t, 0], grids[t, 1]
+        own = codes[starts[t] : starts[t] + words * rows * columns]
+        row, column = places[n, m, 0], places[n, m, 1]
+        best = np.uint64(1) << np.uint64(32)
+        for r in range(max(row - 1, 0), min(row + 2, rows)):
+            for c in range(max(column - 1, 0), min(column + 2, columns)):
+                first, step = lattice_place(rows, columns, words, r, c)
+                apart = np.uint64(0)
+                for w in range(words):
+                    apart += popcount(own[first + w * step] ^ patches[n, w])
+                if apart < best:
+                    best = apart
+                    places[n, m, 0], places[n, m, 1] = r, c
+        distance[n, m] = best

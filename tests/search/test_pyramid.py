@@ -167,6 +167,28 @@ class TestProposals:
             best = judge(index, codes, PROPOSE[level](index, codes, 10**6), 1)
             assert [tuple(place) for place in best.place[:, 0].tolist()] == places
 
+    @pytest.mark.parametrize("level", PHASES)
+    def test_only_wanted_targets_are_proposed(self, level):
+        """What a patch is proposed does not depend on the targets that others want."""
+        shapes = [(90, 80), (70, 95), (84, 84)]
+        targets = [texture(*shape, seed=k) for k, shape in enumerate(shapes)]
+        plan = Plan.of(40, 40)
+        index = build_index(targets, shapes, FOUR, plan)
+        codes = code_patches([texture(40, 40, seed=8 + k) for k in range(5)], FOUR, plan)
+        wanted = np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1], [0, 0, 1]], bool)
+        phases = PHASES[level](plan)
+        every = propose_middle(index, codes, phases, 10**6)
+        some = propose_middle(index, codes, phases, 10**6, wanted)
+        for n in range(len(wanted)):
+            kept = np.flatnonzero(wanted[n][every.target[n]])
+            assert some.target[n, : len(kept)].tolist() == every.target[n, kept].tolist()
+            assert (some.target[n, len(kept) :] == -1).all()
+            assert (some.corner[n, : len(kept)] == every.corner[n, kept]).all()
+        found = judge(index, codes, some, 3)
+        for n in range(len(wanted)):
+            there = found.target[n][found.target[n] >= 0]
+            assert sorted(there.tolist()) == np.flatnonzero(wanted[n]).tolist()
+
     def test_depth_counts_proposals(self):
         plan = Plan.of(40, 40)
         index = build_index([texture(90, 80, seed=k) for k in range(3)], 3 * [(90, 80)], FOUR, plan)

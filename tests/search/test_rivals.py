@@ -61,7 +61,8 @@ def test_least_beside_as_loops():
     patches = rng.integers(0, 2**64, (5, 8), np.uint64)
     moved, distance = places.copy(), np.empty(target.shape, np.uint32)
     codes = np.concatenate([naive.naive_lattices(part) for part in parts])
-    least_beside(codes, starts, grids, patches, target, moved, distance)
+    order = rng.permutation(target.size)
+    least_beside(codes, starts, grids, patches, (target, moved, order), distance)
     for n, m in np.ndindex(target.shape):
         (rows, columns), (row, column) = grids[target[n, m]], places[n, m]
         near = [

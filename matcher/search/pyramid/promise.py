@@ -39,7 +39,16 @@ class Promise:
         self._columns = known + [count + k for k in known]
         self._whiten = np.linalg.inv(np.linalg.cholesky(within)).T
         self._starts = index.colour_starts[:-1]
+        self._pixels = index.shapes.prod(1)
         self._windows = np.ascontiguousarray(self._whitened(index.colour).T)
+
+    def before(self, dn: NDArray[np.float32], roles: Roles) -> NDArray[np.float64]:
+        """The share of all targets' pixels that lies in targets likelier than each: (targets,), 0 for the likest."""
+        order = np.argsort(self.distances(dn, roles), kind="stable")
+        area = self._pixels[order]
+        share = np.empty(len(order))
+        share[order] = (np.cumsum(area) - area) / area.sum()
+        return share
 
     def distances(self, dn: NDArray[np.float32], roles: Roles) -> NDArray[np.float32]:
         """Squared Mahalanobis distance of a patch (DN) to the likest window of every target: (targets,), float32."""
