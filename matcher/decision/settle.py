@@ -16,7 +16,6 @@ place would fall behind one on quiet ground that fits less.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import scipy
@@ -127,14 +126,15 @@ def settle_doubtful(
 def mutual_of(task: Task, which: Sequence[int], found: Candidates) -> NDArray[np.float64]:
     """Mutual information of patches of one size with what lies at each of their candidates, (n, m); 0 without one."""
     out = np.zeros(found.target.shape)
-    for n, k in enumerate(which):
-        patch = task.patches[k]
-        at = np.flatnonzero(found.target[n] >= 0)
-        windows = [
-            task.targets.crop(int(found.target[n, m]), (int(y), int(x)), (patch.shape[0], patch.shape[1]))
-            for m, (y, x) in zip(at.tolist(), found.place[n, at], strict=True)
-        ]
-        out[n, at] = spread(partial(mutual_information, patch, roles=task.roles), windows)
+
+    def one(n: int) -> None:
+        patch = task.patches[which[n]]
+        for m in np.flatnonzero(found.target[n] >= 0).tolist():
+            y, x = found.place[n, m].tolist()
+            window = task.targets.crop(int(found.target[n, m]), (y, x), (patch.shape[0], patch.shape[1]))
+            out[n, m] = mutual_information(patch, window, task.roles)
+
+    spread(one, range(len(which)))
     return out
 
 
