@@ -8,6 +8,7 @@ from matcher.geo.place import Place, records
 
 if TYPE_CHECKING:
     from matcher.locating.plan import LocatePlan
+    from matcher.locating.variants import Search
 
 _HEADER = ("chip", "scene", "row", "col", "lon", "lat", "scale", "confidence", "reason")
 _INDEX_BYTES = 5.0  # a pixel searched: what the coarse-to-fine search keeps of the scenes
@@ -72,21 +73,30 @@ def dry(planned: "LocatePlan", outputs: Sequence[str]) -> str:
             lines.append(
                 f"  {what}  {raster.name}  {raster.height} x {raster.width} px  {bands}  {raster.dtype}  {crs}"
             )
-    pixels = held = 0.0
+    pixels = coded = held = 0.0
     for search in planned.searches:
         size = sum(piece.height * piece.width for piece in search.tiles.pieces)
         high, wide = search.tiles.side
+        stored = _stored(planned, search)
         when = "" if search.variants[0].first else ", for chips still in doubt"
         lines.append(
             f"search of {len(search.variants)} chips of {high} x {wide} px in {len(search.tiles)} pieces{when}"
+            f"{', whose codes the index has' if stored else ''}"
         )
-        held = max(held, size * _INDEX_BYTES)
+        held = max(held, 0 if stored else size * _INDEX_BYTES)
         pixels += size if search.variants[0].first else 0
+        coded += size if search.variants[0].first and not stored else 0
     cores = planned.settings.threads or usable_cores()
-    seconds = pixels / _PIXELS_A_SECOND / cores
+    seconds = coded / _PIXELS_A_SECOND / cores
     lines.append(f"{planned.pairs:,} pairs of chip and piece, {pixels / 1e6:,.0f} million pixels")
     lines.append(
         f"about {held / 2**30 + 0.6:.1f} GiB of memory and {max(seconds, 1):,.0f} s on {cores} cores"
     )
     lines += [f"would write {path}" for path in outputs] or ["would write nothing: see --output"]
     return "\n".join(lines)
+
+
+def _stored(planned: "LocatePlan", search: "Search") -> bool:
+    """Whether the codes that a search needs are those of an index."""
+    index = planned.stored
+    return index is not None and index.of_tiles(search.tiles, search.bands or index.bands) is not None

@@ -40,6 +40,8 @@ def dry(ready: "Ready", batch: "Batch", options: dict[str, Any], outputs: Sequen
     if ready.bad:
         lines.append(f"{len(ready.bad)} records skipped, {len(ready.placeholders)} ids with a placeholder")
     codes = f"codes of the images {told.codes / 2**20:,.1f} MiB, " if told.codes else ""
+    if told.stored:
+        codes = f"codes of the index {told.stored / 2**20:,.1f} MiB, mapped, {codes}"
     lines.append(f"{codes}about {told.memory / 2**30:.1f} GiB of memory")
     if not told.fits:
         lines.append("the codes do not fit --memory: the match would be refused; raise it, or match in parts")

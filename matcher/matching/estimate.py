@@ -37,11 +37,13 @@ class Estimate:
     pairs : int
         Patches times images.
     codes : int
-        Bytes of the images' codes, exact; 0 where the search is exhaustive.
+        Bytes of the images' codes that are made, exact; 0 where the search is exhaustive, or an index has them.
+    stored : int
+        Bytes of the codes that an index has already: they are mapped, and let go where memory is short.
     fits : bool
-        Whether the codes fit the memory given; if not, the match is refused.
+        Whether the codes that are made fit the memory given; if not, the match is refused.
     memory : int
-        Bytes that all processes hold at most, about.
+        Bytes that all processes hold at most, about, without what is mapped of an index.
     seconds : float
         Of the wall, about: other machines and pictures may take several times as much or a fraction.
     cores : int
@@ -50,6 +52,7 @@ class Estimate:
 
     pairs: int
     codes: int
+    stored: int
     fits: bool
     memory: int
     seconds: float
@@ -78,7 +81,7 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
     memory = job.settings.memory // (workers or 1)
     task = replace(job.task(1), memory=max(memory, LEAST_MEMORY))
     cores = workers or job.settings.threads or usable_cores()
-    codes, held, keys, seconds = 0, 0, 0, 0.0
+    codes, stored, held, keys, seconds = 0, 0, 0, 0, 0.0
     for side, many in sides.items():
         many_here = many * share
         threads = 1 if workers else cores
@@ -88,10 +91,15 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
             continue
         plan = Plan.of(*side)
         taken = [s for s in shapes if fits(side, s)]
-        codes = max(codes, index_bytes(taken, job.roles, plan))
+        if job.indexed(side):
+            stored += index_bytes(taken, job.roles, plan)
+        else:
+            codes = max(codes, index_bytes(taken, job.roles, plan))
+            held = max(held, coding_bytes(taken, job.roles, threads))
+            seconds += pixels * _CODES
         keys = max(keys, key_bytes(taken, plan, task.memory))
         finer = (64 / min(*side, LARGEST)) ** 2  # places of the coarse search: the smaller a patch, the more
-        seconds += pixels * _CODES + many_here * (pixels * _PAIR * finer + _PATCH) * job.settings.effort
+        seconds += many_here * (pixels * _PAIR * finer + _PATCH) * job.settings.effort
         if not job.model.fits(job.settings.evidence):
             seconds += many_here * _EXACT
         doubtful, planes = many_here * _DOUBT, len(plane_kinds(job.roles))
@@ -102,11 +110,11 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
             held = max(held, held_bytes(task, side, threads))
             seconds += many_here * _SMALL_DOUBT * pixels * _EVERYWHERE
         together = min(math.ceil(doubtful), DOUBTFUL_BLOCK)
-        held = max(held, coding_bytes(taken, job.roles, threads))
         held = max(held, sweep.held_bytes(plan.side, planes, task.memory, together, threads))
     return Estimate(
         pairs=count * len(job.targets),
         codes=codes,
+        stored=stored,
         fits=codes <= INDEX_SHARE * job.settings.memory,
         # Index, coarse levels and sweep follow each other, and none holds what another does.
         memory=codes + (_PROCESS + max(held, keys)) * (workers or 1) + (_PROCESS if workers else 0),

@@ -5,11 +5,14 @@ import dataclasses
 import json
 import os
 import pickle
+import re
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import matcher
+from matcher.cli import main
 from matcher.errors import FormatError, MatcherError, ResumeError, SettingsError
 from matcher.formats.arrays import ArraySource
 from matcher.formats.catalog import NAME, read_catalog, write_catalog
@@ -18,6 +21,8 @@ from matcher.formats.official import write_images
 from matcher.indexing import completing, making
 from matcher.indexing.making import add_images, remove_images, replace_images
 from matcher.indexing.telling import faults
+from matcher.matching.estimate import estimate
+from matcher.matching.job import prepare
 from matcher.runs import run
 from tests.runs_common import SIDE, outputs, pictures
 
@@ -305,3 +310,17 @@ def test_rankings_by_the_directory(files, index):
     by, of = (matcher.retrieve(what, files[1], value_range="signed") for what in (index, files[0]))
     assert np.array_equal(by.score, of.score)
     assert np.array_equal(by.image, of.image)
+
+
+def test_a_dry_run_counts_no_codes_that_are_there(made, files, index):
+    """Those of a size that the index does not hold are made, and counted."""
+    by, of = (estimate(prepare(what, files[1], value_range="signed")) for what in (index, files[0]))
+    (kept,) = read_catalog(index).kept
+    assert by.stored == of.codes == sum(kept.code_bytes) + sum(kept.colour_bytes)
+    assert by.codes == of.stored == 0
+    assert by.fits
+    assert by.seconds < of.seconds
+    smaller = estimate(prepare(index, [patch[:18, :18] for patch in made[1]]))
+    assert smaller.stored == 0 < smaller.codes
+    said = CliRunner().invoke(main, ["match", str(index), str(files[1]), "--dry-run", "--range", "signed"])
+    assert re.search(r"^codes of the index 0\.\d MiB, mapped, about 0\.\d GiB of memory$", said.output, re.M)

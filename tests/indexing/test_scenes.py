@@ -80,6 +80,9 @@ def test_the_command(tmp_path, scenes, monkeypatch):
     assert "in pieces, for locate" in said("index", "info", place)
     assert said("index", "check", place).endswith("sound\n")
     assert "1 image," in said("index", "remove", place, 0)
+    for scenes_, there in ((place, True), (paths[1], False)):
+        dry = said("locate", chips[1], "in", scenes_, "--pixels", "--scale", 1, "--dry-run")
+        assert ("pieces, whose codes the index has" in dry) == there
     with monkeypatch.context() as patch:
         patch.setattr("matcher.search.pyramid.cascade.index_targets", None)  # nothing is coded any more
         said("locate", chips[1], "in", place, "--pixels", "-o", tmp_path / "found.csv")
