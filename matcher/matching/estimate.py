@@ -13,17 +13,19 @@ from matcher.search.pyramid.levels import DOUBTFUL_BLOCK, EVERYWHERE
 from matcher.settings import LEAST_MEMORY
 from matcher.threads import usable_cores
 
-# Processor time of one thread of an AMD EPYC, from docs/runs.md, docs/speed.md and the README; 512 x 512 px, 64 px.
-_CODES = 0.028 / 512**2  # s a pixel of the images
-_PAIR = 0.021e-3 / 512**2  # s a patch and pixel of the images, all levels together
-_PATCH = 3.0e-3  # s a patch
-_EXACT = 0.026  # s a patch that the exact engine judges
+# Processor time of one thread of an AMD EPYC without AVX-512, 64 px in images of 250 to 512 px; from the levels of
+# 912 patches in 5 and in 39 million pixels of real places, and of 38,400 in 157 million simulated ones. Shares in doubt
+# are those of real places, the small patches' of 32 px.
+_CODES = 0.05 / 512**2  # s a pixel of the images
+_PAIR = 0.26e-9  # s a patch and pixel of the images: coarse, and middle and close at the shares that they see
+_PATCH = 9.5e-3  # s a patch: reading, codes, places refined by all levels, the exact level at the share that it sees
+_EXACT = 0.05  # s a patch that the exact engine judges
 _EVERYWHERE = 5.1e-3 / 250**2  # s a patch and pixel of the images, searched exhaustively
-_SWEEP = 4e-9  # s a patch in doubt and pixel of the whole reach, half of which it is worth on the average
+_SWEEP = 23e-9  # s a patch in doubt and pixel of the whole reach, half of which it is worth on the average
 _UNSEEN = 0.3  # share of those in doubt of which nothing stands out in the nearer reach
 _SWEPT_EXACT = 4e-3  # s a place that the exact engine judges after it
-_DOUBT = 0.05  # share of patches that are in doubt to the end
-_SMALL_DOUBT = 0.3  # … where they are small
+_DOUBT = 0.055  # share of patches that are in doubt to the end
+_SMALL_DOUBT = 0.18  # … where they are small
 _START = 2.0  # s until the kernels are there
 _PROCESS = 250 << 20  # bytes of a process by itself: libraries, kernels, pictures at work
 
@@ -102,13 +104,14 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
         seconds += many_here * (pixels * _PAIR * finer + _PATCH) * job.settings.effort
         if not job.model.fits(job.settings.evidence):
             seconds += many_here * _EXACT
-        doubtful, planes = many_here * _DOUBT, len(plane_kinds(job.roles))
+        doubt = _SMALL_DOUBT if max(side) <= EVERYWHERE.largest else _DOUBT
+        doubtful, planes = many_here * doubt, len(plane_kinds(job.roles))
         near, far = (min(pixels, reach * job.settings.effort) for reach in sweep.REACHES)
         seconds += doubtful * (near + _UNSEEN * (far - near)) * _SWEEP
         seconds += doubtful * min(len(taken), sweep.TOP) * _SWEPT_EXACT
         if EVERYWHERE.sees(side, pixels, job.settings.effort):
             held = max(held, held_bytes(task, side, threads))
-            seconds += many_here * _SMALL_DOUBT * pixels * _EVERYWHERE
+            seconds += doubtful * pixels * _EVERYWHERE
         together = min(math.ceil(doubtful), DOUBTFUL_BLOCK)
         held = max(held, sweep.held_bytes(plan.side, planes, task.memory, together, threads))
     return Estimate(

@@ -13,6 +13,19 @@ from matcher.settings import Settings
 RNG = np.random.default_rng(0)
 
 
+class Many:
+    """So many targets of so many pixels a side, that nobody reads."""
+
+    def __init__(self, count, side):
+        self._count, self._side = count, side
+
+    def __len__(self):
+        return self._count
+
+    def shape(self, _):
+        return self._side, self._side, 4
+
+
 @pytest.fixture(scope="module")
 def job():
     images = RNG.integers(200, 3000, (3, 120, 140, 4)).astype(np.uint16)
@@ -31,16 +44,9 @@ def test_codes_are_those_that_are_made(job):
 def test_a_large_image_is_held_while_it_is_coded(job):
     """A scene of 6,000 x 6,000 px took 2.6 GiB, of which its codes are a tenth."""
 
-    class One:
-        def __len__(self):
-            return 1
-
-        def shape(self, _):
-            return 6000, 6000, 4
-
-    told = estimate(replace(job, targets=One()))
+    told = estimate(replace(job, targets=Many(1, 6000)))
     assert 2.0 < told.memory / 2**30 < 3.0
-    assert estimate(replace(job, targets=One()), workers=1).memory >= told.memory - 2**30
+    assert estimate(replace(job, targets=Many(1, 6000)), workers=1).memory >= told.memory - 2**30
 
 
 @pytest.mark.parametrize(("size", "count"), [(64, 8), (512, 8), (1024, 8), (2048, 2), (6000, 1), (20000, 1)])
@@ -50,8 +56,10 @@ def test_large_pictures_are_coded_one_by_one(size, count):
 
 
 def test_what_it_grows_with(job):
+    many = replace(job, targets=Many(600, 512))
+
     def seconds(patches=10_000, workers=None, **options):
-        return estimate(replace(job, settings=replace(job.settings, **options)), patches, workers).seconds
+        return estimate(replace(many, settings=replace(many.settings, **options)), patches, workers).seconds
 
     told = seconds()
     assert seconds(search="exhaustive") > told
@@ -65,52 +73,30 @@ def test_what_it_grows_with(job):
     assert estimate(job, workers=8).memory > estimate(job).memory
 
 
-def test_the_challenge_as_it_was_measured(job):
-    """38,400 patches of 64 px in 600 images of 512 x 512 px: docs/speed.md."""
-
-    class Many:
-        def __len__(self):
-            return 600
-
-        def shape(self, _):
-            return 512, 512, 4
-
-    told = estimate(replace(job, targets=Many()), patches=38_400)
-    assert 300 < told.seconds < 450
-    assert 1.2 < told.memory / 2**30 < 1.6
+@pytest.mark.parametrize(
+    ("images", "side", "patches", "patch", "least", "most"),
+    [
+        (78, 256, 912, 64, 18, 23),
+        (78, 256, 912, 32, 100, 104),
+        (600, 256, 912, 64, 51, 58),
+        (600, 512, 38_400, 64, 1800, 4000),
+    ],
+)
+def test_times_as_they_were_measured(job, images, side, patches, patch, least, most):
+    """Processor seconds on real places, and in the whole challenge up to its last level and in all, within a third."""
+    told = estimate(replace(job, targets=Many(images, side), patches=Many(patches, patch)))
+    assert 2 / 3 * least < told.seconds * 2 < 4 / 3 * most
+    if patches == 38_400:
+        assert 1.2 < told.memory / 2**30 < 1.6
 
 
 def test_codes_that_do_not_fit(job):
-    class Many:
-        """The job's targets, as if there were many more."""
-
-        def __init__(self, targets):
-            self._targets = targets
-
-        def __len__(self):
-            return 3 * 40000
-
-        def shape(self, k):
-            return self._targets.shape(k % 3)
-
-    assert not estimate(replace(job, targets=Many(job.targets))).fits
+    assert not estimate(replace(job, targets=Many(120_000, 130))).fits
 
 
 def test_a_large_image_is_worked_on_whole(job):
     """One of 6,000 x 6,000 px took 2.4 GiB; as many pixels in images of 1,000 x 1,000 take far less."""
 
-    class Pictures:
-        def __init__(self, count, side):
-            self.count, self.side = count, side
-
-        def __len__(self):
-            return self.count
-
-        def shape(self, _):
-            return self.side, self.side, 4
-
-    large, small = (
-        estimate(replace(job, targets=Pictures(*size))).memory for size in ((1, 6000), (36, 1000))
-    )
+    large, small = (estimate(replace(job, targets=Many(*size))).memory for size in ((1, 6000), (36, 1000)))
     assert 2.2 < large / 2**30 < 3.0
     assert small / 2**30 < 1.0
