@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from matcher.imagery import Roles
-from matcher.search.subpixel import REACH, refine
+from matcher.search.blocks import REACH
+from matcher.search.subpixel import refine
 from matcher.settings import DEFAULT_EVIDENCE
 
 MOVES = [(0, 0), (0.5, 0.5), (0.25, -0.25), (0.4, 0.1), (-0.3, 0.45), (0.15, 0.35)]

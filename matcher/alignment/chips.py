@@ -13,9 +13,10 @@ from matcher.decision.reasons import fault, reason
 from matcher.evidence import channels, templates
 from matcher.imagery import Roles
 from matcher.model import Model
+from matcher.search.blocks import REACH
 from matcher.search.correlation import score_maps, target_spectra
 from matcher.search.peaks import combined
-from matcher.search.subpixel import REACH, refine
+from matcher.search.subpixel import refine
 from matcher.threads import spread
 
 _APART = 6  # px that a rival lies off the best place

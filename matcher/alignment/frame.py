@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from matcher.formats.raster import RasterSource
 from matcher.geo.grid import Grid
-from matcher.geo.resample import shrink
+from matcher.geo.resample import interpolated, shrink
 from matcher.imagery import to_dn
 
 IDENTITY = Affine.identity()
@@ -146,7 +145,7 @@ class Frame:
         if factor > 1:
             dn = shrink(dn, factor)
         places = np.stack([(row - top) / factor - 0.5, (col - left) / factor - 0.5])
-        return _interpolated(dn, places)
+        return interpolated(dn, places)
 
 
 def frame(moving: Side, reference: Side) -> Frame:
@@ -155,26 +154,6 @@ def frame(moving: Side, reference: Side) -> Frame:
     to_ref = plain._local(moving.size[0] / 2, moving.size[1] / 2, 1)
     larger = 1 / np.sqrt(abs(to_ref.determinant))
     return Frame(moving, reference, float(larger) if larger >= _LARGER else 1.0)
-
-
-def _interpolated(dn: NDArray[np.float32], places: NDArray[np.float64]) -> NDArray[np.float32]:
-    """A picture interpolated between its pixels; 0 where a pixel without data takes part."""
-    empty = np.all(dn <= 0, axis=-1)
-    if empty.all():
-        return np.zeros((*places.shape[1:], dn.shape[2]), np.float32)
-    if empty.any():
-        nearest = ndimage.distance_transform_edt(empty, return_distances=False, return_indices=True)
-        dn = dn[tuple(nearest)]
-    out = np.stack(
-        [
-            ndimage.map_coordinates(dn[..., b], places, np.float32, order=3, mode="nearest")
-            for b in range(dn.shape[2])
-        ],
-        axis=-1,
-    )
-    if empty.any():
-        out[ndimage.map_coordinates(empty.astype(np.float32), places, order=1, mode="nearest") > 0.01] = 0
-    return np.ascontiguousarray(out)
 
 
 def moved(by: Affine, points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -101,6 +101,41 @@ def warp(array: NDArray, matrix: NDArray[np.float64], size: tuple[int, int]) -> 
     return _as(moved, array.dtype)
 
 
+def interpolated(dn: NDArray[np.float32], places: NDArray[np.float64]) -> NDArray[np.float32]:
+    """A picture read at any places, by cubic splines.
+
+    Parameters
+    ----------
+    dn : ndarray (height, width, bands), float32
+        A pixel of 0 and less in all bands is no data.
+    places : ndarray (2, …)
+        Rows and columns, counted from the middle of the first pixel.
+
+    Returns
+    -------
+    ndarray (…, bands), float32
+        0 where a pixel without data takes part; beyond the borders the picture repeats its last pixels.
+    """
+    from scipy import ndimage
+
+    empty = np.all(dn <= 0, axis=-1)
+    if empty.all():
+        return np.zeros((*places.shape[1:], dn.shape[2]), np.float32)
+    if empty.any():
+        nearest = ndimage.distance_transform_edt(empty, return_distances=False, return_indices=True)
+        dn = dn[tuple(nearest)]
+    out = np.stack(
+        [
+            ndimage.map_coordinates(dn[..., b], places, np.float32, order=3, mode="nearest")
+            for b in range(dn.shape[2])
+        ],
+        axis=-1,
+    )
+    if empty.any():
+        out[ndimage.map_coordinates(empty.astype(np.float32), places, order=1, mode="nearest") > 0.01] = 0
+    return np.ascontiguousarray(out)
+
+
 def _areas(
     values: NDArray[np.float64],
     factors: tuple[float, float],

@@ -10,11 +10,16 @@ from matcher.geo.grid import distance
 from matcher.locating.variants import Search, Variant
 from matcher.matching.job import Job
 from matcher.search.candidates import APART
+from matcher.search.pose import Pose
 
 
 @dataclass(frozen=True)
 class Hit:
-    """One place of one variant, pixels of the search, with what is needed to work on it further."""
+    """One place of one variant, pixels of the search, with what is needed to work on it further.
+
+    `pose` is how the chip lies there where it is turned or scaled beside what the variant says; `row` and `col` are
+    then its corner's as if it were not.
+    """
 
     variant: Variant
     search: Search
@@ -25,6 +30,7 @@ class Hit:
     row: int
     col: int
     score: float
+    pose: Pose | None = None
 
 
 @dataclass(frozen=True)
@@ -48,12 +54,21 @@ def rival(scenes: RasterSource, hits: list[Hit]) -> Hit | None:
     """
     for other in hits[1:]:
         one = hits[0]
-        if (one.variant, one.scene) == (other.variant, other.scene):
+        if _lie_alike(one, other):
             if max(abs(one.row - other.row), abs(one.col - other.col)) > APART:
                 return other
         elif len(apart(scenes, [one, other])) == 2:
             return other
     return None
+
+
+def _lie_alike(one: Hit, other: Hit) -> bool:
+    """Whether two hits were found by one search of one scene."""
+    if (one.variant, one.scene) != (other.variant, other.scene):
+        return False
+    if one.pose is None or other.pose is None:
+        return one.pose is other.pose
+    return bool((one.pose.matrix == other.pose.matrix).all())
 
 
 def apart(scenes: RasterSource, hits: list[Hit]) -> list[Hit]:

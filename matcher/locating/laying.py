@@ -45,14 +45,12 @@ class Variant:
     @property
     def scale(self) -> float:
         """Scene pixels along the side of a chip pixel, the geometric mean of both axes."""
-        a, b, d, e = self.linear
-        return math.sqrt(abs(a * e - b * d))
+        return scale_of(self.linear)
 
     @property
     def rotation(self) -> float:
         """Degrees, anticlockwise, by which the chip is turned to lie as the scene does."""
-        a, b, d, e = self.linear
-        return round(math.degrees(math.atan2(b - d, a + e)), 3) + 0.0
+        return rotation_of(self.linear)
 
     @cached_property
     def shrink(self) -> tuple[float, float]:
@@ -113,6 +111,18 @@ class Variant:
         place = Affine.translation(col + self.side[1] / 2, row + self.side[0] / 2)
         from_middle = Affine(a, b, 0, d, e, 0) @ Affine.translation(-width * across / 2, -height * down / 2)
         return Affine.scale(self.shrink[1], self.shrink[0]) @ place @ from_middle
+
+
+def scale_of(linear: Linear) -> float:
+    """Scene pixels along the side of a chip pixel, the geometric mean of both axes."""
+    a, b, d, e = linear
+    return math.sqrt(abs(a * e - b * d))
+
+
+def rotation_of(linear: Linear) -> float:
+    """Degrees, anticlockwise, by which a chip is turned to lie as the scene does."""
+    a, b, d, e = linear
+    return round(math.degrees(math.atan2(b - d, a + e)), 3) + 0.0
 
 
 def _coarser(size: float) -> float:

@@ -17,14 +17,17 @@ from matcher.imagery import Roles, tell_ranges, to_dn
 from matcher.indexing.tiles import Piece, read_shrunk
 from matcher.locating.found import Places
 from matcher.locating.hits import Hit, apart, shares
+from matcher.locating.laying import rotation_of, scale_of
 from matcher.locating.plan import LocateOptions, LocatePlan, plan
+from matcher.locating.turning import chip_to_scene, turned
 from matcher.locating.variants import LaidChips, Search, constant
 from matcher.locating.weighing import Weighed, weighed
 from matcher.matching.job import Job, prepare
+from matcher.search.blocks import REACH
 from matcher.search.candidates import Candidates
 from matcher.search.peaks import best_peaks
 from matcher.search.pyramid.index import Index
-from matcher.search.subpixel import REACH, refine
+from matcher.search.subpixel import refine
 from matcher.settings import Settings
 from matcher.threads import limited
 
@@ -183,14 +186,14 @@ def _exact_peaks(hit: Hit, count: int) -> list[Hit]:
     picture = channels(hit.job.targets[hit.piece], hit.job.roles, hit.job.settings.evidence)
     piece = hit.search.tiles.pieces[hit.piece]
     return [
-        replace(hit, row=piece.row + row, col=piece.col + col, score=score)
+        replace(hit, row=piece.row + row, col=piece.col + col, score=score, pose=None)
         for row, col, score in best_peaks(own, picture, count)
     ]
 
 
 def _places(planned: LocatePlan, chip: int, hits: list[Hit]) -> list[Place]:
     """The answer for one chip."""
-    best = weighed(planned, hits)
+    best = turned(planned, weighed(planned, hits))
     code = _reason(planned, chip, best)
     if not hits or best.sure < planned.asked.min_confidence:
         why = code or "less sure than was asked for"
@@ -215,7 +218,7 @@ def _shown(planned: LocatePlan, best: Weighed) -> list[Hit]:
     some = found[: planned.asked.candidates]
     out = [peak for hit in some for peak in _exact_peaks(hit, planned.asked.candidates)]
     own = [peak.score for peak in out if len(apart(planned.scenes, [found[0], peak])) == 1]
-    first = replace(found[0], score=max(own, default=found[0].score))
+    first = found[0] if found[0].pose else replace(found[0], score=max(own, default=found[0].score))
     return [first, *apart(planned.scenes, [replace(first, score=math.inf), *out])[1:]]
 
 
@@ -247,10 +250,10 @@ def _reason(planned: LocatePlan, chip: int, best: Weighed) -> str:
 
 
 def _place(planned: LocatePlan, hit: Hit, rank: int, sure: float, reason: str) -> Place:
-    row, col = _refined(planned, hit)
     raster = planned.chips.rasters[hit.variant.chip]
     scene = planned.scenes.rasters[hit.scene]
-    affine = hit.variant.affine(row, col)
+    affine = hit.variant.affine(*_refined(planned, hit)) if hit.pose is None else chip_to_scene(hit, hit.pose)
+    linear = hit.variant.linear if hit.pose is None else (affine.a, affine.b, affine.d, affine.e)
     left, top = affine @ (0, 0)
     return Place(
         chip=raster.name,
@@ -261,8 +264,8 @@ def _place(planned: LocatePlan, hit: Hit, rank: int, sure: float, reason: str) -
         affine=affine,
         size=(raster.height, raster.width),
         georef=scene.georef,
-        scale=hit.variant.scale,
-        rotation=hit.variant.rotation,
+        scale=scale_of(linear),
+        rotation=rotation_of(linear),
         score=hit.score / 2,
         confidence=sure,
         reason=reason,

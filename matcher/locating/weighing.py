@@ -37,7 +37,7 @@ def weighed(planned: LocatePlan, hits: list[Hit]) -> Weighed:
     The search judges places within its pieces. What does not stand out is judged again by the ground about it in the
     scene, so that no answer depends on how that is cut.
     """
-    first = _in_order(planned, ordered(hits))
+    first = in_order(planned, ordered(hits))
     if not hits or first.sure >= _CLEAR:
         return first
     two = [first.hits[0], *([] if first.rival is None else [first.rival])]
@@ -45,10 +45,10 @@ def weighed(planned: LocatePlan, hits: list[Hit]) -> Weighed:
     most = max([hit.score for hit in ordered(anew)[1:]], default=0.0)
     # What was judged anew goes before: of the others none counts for more than the best but one of these.
     rest = [replace(hit, score=min(hit.score, most)) for hit in first.hits if hit not in two]
-    return _in_order(planned, ordered([*anew, *rest]))
+    return in_order(planned, ordered([*anew, *rest]))
 
 
-def _in_order(planned: LocatePlan, hits: list[Hit]) -> Weighed:
+def in_order(planned: LocatePlan, hits: list[Hit]) -> Weighed:
     if not hits:
         return Weighed([], None, None, 0.0)
     best, second = hits[0], rival(planned.scenes, hits)
@@ -90,7 +90,7 @@ def _on_scene(planned: LocatePlan, hits: list[Hit]) -> list[Hit]:
     return [
         replace(
             first,
-            piece=_piece(tiles, whole.pieces[t].scene, int(y), int(x)),
+            piece=piece_of(tiles, whole.pieces[t].scene, int(y), int(x)),
             scene=whole.pieces[t].scene,
             row=int(y),
             col=int(x),
@@ -101,7 +101,7 @@ def _on_scene(planned: LocatePlan, hits: list[Hit]) -> list[Hit]:
     ]
 
 
-def _piece(tiles: TiledSource, scene: int, row: int, col: int) -> int:
+def piece_of(tiles: TiledSource, scene: int, row: int, col: int) -> int:
     """The first piece that holds a place of a scene, or lies nearest to it."""
 
     def off(k: int) -> int:

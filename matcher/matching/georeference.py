@@ -10,7 +10,8 @@ from matcher.formats.raster import Raster, RasterSource
 from matcher.geo.place import Place
 from matcher.matching.job import Job
 from matcher.result import Result
-from matcher.search.subpixel import REACH, refine
+from matcher.search.blocks import REACH
+from matcher.search.subpixel import refine
 
 _NOWHERE = Affine.translation(math.nan, math.nan)
 

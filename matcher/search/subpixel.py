@@ -14,22 +14,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from matcher.evidence import channels
 from matcher.geo.resample import Spline
 from matcher.imagery import Roles
-from matcher.kernels.products import lag_products
+from matcher.search.blocks import ALIKE, REACH, block_products, evidence_fields, slopes_and_bends
 
-REACH = 8  # px that a window should show beyond the patch on each side, where there are any
 _LOOK = 2.5  # px round the answer that the peak may lie off
 _STEPS = 8
 _STILL = 0.005  # px; a step below it ends the search
 _FURTHEST = 0.75  # px a step
-_BLOCK = 8  # px
-# Errors found are so many times what blocks tell, since neighbouring blocks err alike, and never less than the ground
-# itself moves from date to date: both fitted by `tools/measure_subpixel.py` on pairs of dates of 13 cities.
-_ALIKE = 2.2
+# Errors are never less than the ground itself moves from date to date, as `tools/measure_subpixel.py` finds it.
 _LEAST = 0.015  # px
 # What blocks tell is itself uncertain, the more the fewer they are: drawn towards what is usual, in logs (Stein 1956).
 _USUAL, _KEPT = 0.04, 0.75  # px; how much of the distance in logs is kept
@@ -81,12 +75,12 @@ def refine(
     Fine
         At most 2.5 px from the answer; the answer itself where there is no peak.
     """
-    own = _fields(np.ascontiguousarray(patch), roles, evidence)
+    own = evidence_fields(np.ascontiguousarray(patch), roles, evidence)
     framed = _framed(window, answer, patch.shape[:2])
     around = Spline(framed)
-    middle = _nearest(own, _fields(framed, roles, evidence))
+    middle = _nearest(own, evidence_fields(framed, roles, evidence))
     for _ in range(_STEPS):
-        sums = _products(own, _fields(around.moved(*middle), roles, evidence))
+        sums = block_products(own, evidence_fields(around.moved(*middle), roles, evidence))
         step = _step(sums.sum((0, 1)))
         if step is None:
             break
@@ -114,46 +108,21 @@ def _framed(
     return out
 
 
-def _fields(dn: NDArray[np.float32], roles: Roles, evidence: tuple[str, ...]) -> NDArray[np.float32]:
-    """All fields of a picture (fields, height, width), those of stacks that are centred less their means."""
-    stacks = [
-        stack - stack.mean((1, 2), keepdims=True) if channel.centred else stack
-        for channel in channels(dn, roles, evidence)
-        for stack in channel.stacks
-    ]
-    return np.concatenate(stacks)
-
-
 def _nearest(own: NDArray[np.float32], around: NDArray[np.float32]) -> NDArray[np.float64]:
     """The best whole lag up to 2 px away, (2,); ties go to the lower row, then the lower column."""
     total = np.full((5, 5), -np.inf)
     for down in (-1, 1):
         for right in (-1, 1):
-            near = _products(own, around, (down, right)).sum((0, 1))
+            near = block_products(own, around, (down, right)).sum((0, 1))
             total[1 + down : 4 + down, 1 + right : 4 + right] = near
     return np.array(np.unravel_index(total.argmax(), total.shape), np.float64) - 2
-
-
-def _products(
-    own: NDArray[np.float32], around: NDArray[np.float32], lag: tuple[int, int] = (0, 0)
-) -> NDArray[np.float64]:
-    """`lag_products` of a patch's fields and those about it, where all nine lags about `lag` show some evidence."""
-    _, height, width = own.shape
-    top, left = (REACH - 1 + k for k in lag)
-    other = np.ascontiguousarray(around[:, top : top + height + 2, left : left + width + 2])
-    seen = ndimage.minimum_filter(other.any(0), 3)[1:-1, 1:-1]
-    if not seen.all():
-        own = own * seen
-    out = np.empty((-(-height // _BLOCK), -(-width // _BLOCK), 3, 3))
-    lag_products(own, other, _BLOCK, out)
-    return out
 
 
 def _step(total: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """From the middle of nine values to their peak, px, at most `_FURTHEST` a side; None where there is no peak."""
     if total[1, 1] <= 0:
         return None
-    slope, bend = _shape(total)
+    slope, bend = slopes_and_bends(total)
     if bend[0, 0] >= 0 or bend[1, 1] >= 0 or np.linalg.det(bend) <= 0:
         best = np.unravel_index(total.argmax(), (3, 3))
         step = np.subtract(best, 1).astype(np.float64)
@@ -161,24 +130,15 @@ def _step(total: NDArray[np.float64]) -> NDArray[np.float64] | None:
     return np.clip(-np.linalg.solve(bend, slope), -_FURTHEST, _FURTHEST)
 
 
-def _shape(total: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Slope (…, 2) and curvature (…, 2, 2) in the middle of nine values (…, 3, 3), rows first."""
-    slope = np.stack([total[..., 2, 1] - total[..., 0, 1], total[..., 1, 2] - total[..., 1, 0]], -1) / 2
-    down = total[..., 2, 1] - 2 * total[..., 1, 1] + total[..., 0, 1]
-    across = total[..., 1, 2] - 2 * total[..., 1, 1] + total[..., 1, 0]
-    both = (total[..., 2, 2] - total[..., 2, 0] - total[..., 0, 2] + total[..., 0, 0]) / 4
-    return slope, np.stack([np.stack([down, both], -1), np.stack([both, across], -1)], -2)
-
-
 def _covariance(sums: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Of the error of a peak, from `_products` there."""
-    slopes, _ = _shape(sums.reshape(-1, 3, 3))
-    _, bend = _shape(sums.sum((0, 1)))
+    """Of the error of a peak, from `block_products` there."""
+    slopes, _ = slopes_and_bends(sums.reshape(-1, 3, 3))
+    _, bend = slopes_and_bends(sums.sum((0, 1)))
     inverse = np.linalg.inv(bend)
     spread = slopes.T @ slopes
     used = int(np.count_nonzero(slopes.any(1)))
     if used < 3:
         return np.inf, 0.0, np.inf
-    out = inverse @ spread @ inverse * (_ALIKE**2 * used / (used - 2)) + np.eye(2) * _LEAST**2
+    out = inverse @ spread @ inverse * (ALIKE**2 * used / (used - 2)) + np.eye(2) * _LEAST**2
     out *= (np.sqrt(np.trace(out) / 2) / _USUAL) ** (2 * _KEPT - 2)
     return float(out[0, 0]), float(out[0, 1]), float(out[1, 1])

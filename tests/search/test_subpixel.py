@@ -5,7 +5,8 @@ from matcher.evidence import channels
 from matcher.geo.resample import Spline
 from matcher.imagery import Roles
 from matcher.kernels.products import lag_products
-from matcher.search.subpixel import REACH, refine
+from matcher.search.blocks import REACH
+from matcher.search.subpixel import refine
 from matcher.settings import DEFAULT_EVIDENCE
 from tests.naive import naive_lag_products
 
