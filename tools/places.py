@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
 """Make the real places again, which the challenges and figures of docs/ are cut from, out of public repositories.
 
-    python tools/places.py OUT [--clones DIR] [--only NAME,...]
+    python tools/places.py OUT [--clones DIR] [--only NAME,...|places]
 
 Writes OUT/places/*.npz and OUT/more/*/*.npz, and cut.py beside them, so that MATCHER_DATA=OUT serves every tool here,
 and checks each place against its checksum in docs/places.json: the arrays' names, types, shapes and bytes. Exit code 1
-says that one differs. Clones
-are looked for as DIR/OWNER+NAME, DIR/OWNER/NAME and DIR/NAME; what is not there is cloned into OUT/clones by git. Reads
-the commits named below, so that a later state of a repository does no harm. Needs rasterio (extra geo).
+says that one differs. `--only places` makes the sixteen that the challenges are cut from, out of four repositories.
+Clones are looked for as DIR/OWNER+NAME, DIR/OWNER/NAME and DIR/NAME; what is not there is cloned into OUT/clones.
+Reads the commits named below, so that a later state of a repository does no harm. Needs rasterio (extra geo).
 
 Images are DN: reflectance x 10,000, clipped to 0..4095. Rights: Sentinel-2 is free and open (contains modified
 Copernicus Sentinel data), NAIP and Landsat are in the public domain.
 """
 
 import argparse
+import importlib.util
 import io
 import json
 import shutil
@@ -277,13 +278,21 @@ def main() -> None:
     )
     parser.add_argument("out", type=Path)
     parser.add_argument("--clones", type=Path, help="a folder of clones")
-    parser.add_argument("--only", default=",".join(PLACES), help="some places, with commas between")
+    parser.add_argument(
+        "--only",
+        default=",".join(PLACES),
+        help="some places, with commas between; places: those of OUT/places",
+    )
     options = parser.parse_args()
+    if importlib.util.find_spec("rasterio") is None:
+        raise SystemExit("rasterio is not installed: python -m pip install -e '.[geo]'")
+    sixteen = ",".join(name for name in PLACES if "/" not in name)
+    only = sixteen if options.only == "places" else options.only
     wanted = json.loads(RECORD.read_text(encoding="utf-8"))["sha256"]
     options.out.mkdir(parents=True, exist_ok=True)
     shutil.copy(Path(__file__).parent / "cut.py", options.out / "cut.py")
     wrong = 0
-    for name in options.only.split(","):
+    for name in only.split(","):
         if name not in PLACES:
             raise SystemExit(f"{name}: no place; there are {', '.join(PLACES)}")
         found = array_checksum(make(name, options.clones, options.out))

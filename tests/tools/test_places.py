@@ -104,6 +104,22 @@ def test_pictures_of_8_bit(tool, tmp_path):
     assert got["dates"].tolist() == ["20240215", "20240311"]
 
 
+def test_the_sixteen_are_made_by_one_word_and_rasterio_is_asked_for_first(tool, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(tool, "make", lambda name, *_: made.append(name))
+    monkeypatch.setattr(tool, "array_checksum", lambda _: "another")
+    monkeypatch.setattr(tool.sys, "argv", ["places.py", str(tmp_path), "--only", "places"])
+    with pytest.raises(SystemExit) as stop:
+        tool.main()
+    assert stop.value.code == 1
+    assert len(made) == 16
+    assert not [name for name in made if "/" in name]
+    monkeypatch.setattr(tool.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(SystemExit, match="rasterio is not installed: "):
+        tool.main()
+    assert len(made) == 16
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(CLONES is None, reason="MATCHER_CLONES names no folder of clones")
 @pytest.mark.parametrize("name", ONE_OF_A_KIND)
