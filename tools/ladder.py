@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Make docs/accuracy.md and the short table of README.md: how often the answers are right, and what makes them so.
 
-    python tools/ladder.py WORK [--seed 0] [--rounds 1] [--every 1] [--only ladder,peers,size,images,stress,failures]
+    python tools/ladder.py WORK [--seed 0] [--rounds 1] [--every 1] [--only PART,…]
 
+rounds    the default search on the rounds, the first hidden among more images, and of small patches (README.md)
 ladder    each kind of evidence, their sums, the default and OpenCV, on rounds of the real places
-peers     other methods on one patch in 24 of the first round (tools/ladder_peers.py)
+peers     other methods on one patch in 24 of the first round (tools/ladder_peers.py), a learned one by the extra peers
 size      the default search against the size of the patches
 images    the same against the number of images
 stress    the same on patches that were clouded, hazed, brightened, shifted, turned, … (tools/stress.py)
@@ -15,7 +16,6 @@ Rounds are cut into WORK, and answers kept there: what this state of the code ha
 """
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from ladder_pictures import draw_failures, draw_lines
 from rounds import (
     Answer,
     Round,
+    checksum,
     kept,
     match,
     matched,
@@ -36,20 +37,21 @@ from rounds import (
     wrong_rows,
 )
 from stress_table import stress_table
-from tables import by_group, caption, cell, counts, put, table
+from tables import by_group, caption, cell, counts, plain, put, table
 
 import matcher
 from matcher.settings import DEFAULT_EVIDENCE, EVIDENCE
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT / "benchmarks"))
+PEER_CODE = ROOT / "tools" / "ladder_peers.py", ROOT / "tools" / "ladder_learned.py"
 DOCUMENT, README = ROOT / "docs" / "accuracy.md", ROOT / "README.md"
 SIDE, SMALL, PLAIN = 64, 32, 78  # px, px, images of a round
 SIZES = (24, 32, 48, 64, 96)
 COUNTS = (10, 30, PLAIN, 200, 600)
+ROUNDS = 4  # of the README's table
 STRESSED = 4  # of the patches, every so many-th
 PEERED = 24  # likewise
-ALONE = ("skimage-gray",)  # peers that are OpenCV's over again, and too slow for the table
+COST = "ms of one core a pair"
 Row = tuple[matcher.Score, float]  # and milliseconds a pair
 
 
@@ -65,7 +67,7 @@ class Rung:
     def answer(self, round_: Round) -> Answer:
         """Its answers on a round."""
         if not self.evidence:
-            return kept(round_, "opencv-gray", lambda: opencv(round_))
+            return peered(round_, "opencv-gray")
         name = f"{self.search}-{'-'.join(self.evidence)}"
         return matched(round_, name, evidence=self.evidence, search=self.search)
 
@@ -97,19 +99,21 @@ def rungs() -> list[Rung]:
 DEFAULT = Rung("**default evidence, default search**", DEFAULT_EVIDENCE, "pyramid")
 
 
-def opencv(round_: Round) -> Answer:
-    """OpenCV's template matching of every pair, gray, in two processes."""
-    from peers import Peers
-
-    images = round_.load_images()
-    pairs = [(p, i) for p in range(len(round_.patches)) for i in range(len(images))]
-    with Peers(images, list(round_.patches)) as peers:
-        timed = peers.run("OpenCV, gray", pairs)
-    hits = np.array(timed.hits).reshape(len(round_.patches), len(images), 3)
-    best = hits[:, :, 0].argmax(1)
-    y, x = hits[np.arange(len(best)), best, 1:].T.astype(np.int64)
-    none = np.zeros(len(best), np.float32)
-    return Answer(best, x, y, none, np.array([""] * len(best)), timed.seconds, len(pairs))
+def over_rounds(a: argparse.Namespace) -> None:
+    """The README's first table: the default on all rounds, and on the first among more images and of small patches."""
+    most = COUNTS[-1]
+    kinds = {
+        f"{ROUNDS} rounds, {SIDE} px": (ROUNDS, SIDE, 0),
+        f"round 0, {SIDE} px": (1, SIDE, 0),
+        f"the same hidden among {most} images": (1, SIDE, most),
+        f"round 0, {SMALL} px": (1, SMALL, 0),
+    }
+    body = []
+    for title, (number, side, filled) in kinds.items():
+        read = read_rounds(a.work, a.seed, number, side, filled, a.every)
+        scored, _ = summed(read, [DEFAULT.answer(r) for r in read])
+        body.append((title, [*plain(scored), f"{scored.image:.3f}", f"{scored.within[2]:.3f}"]))
+    put(README, "rounds", list(table(["", "all", *GROUPS, "right image", "within 2 px"], body)))
 
 
 def ladder(a: argparse.Namespace) -> None:
@@ -124,33 +128,32 @@ def ladder(a: argparse.Namespace) -> None:
         timed = metric == "total"
         body = [("patches, images", counts(rows[0][1]) + [""] * timed)]
         body += [(r.title, by_group(s, metric) + [f"{cost:.3f}"] * timed) for r, s, cost in rows]
-        text += ["", *table([title, "all", *GROUPS, *["ms a pair"] * timed], body)]
+        text += ["", *table([title, "all", *GROUPS, *[COST] * timed], body)]
     put(DOCUMENT, "ladder", text)
-    short = [
-        (r.title, [f"{s.total:.3f}", *(f"{s.groups[g].total:.3f}" for g in GROUPS), f"{cost:.3f}"])
-        for r, s, cost in rows
-        if r.short
-    ]
+    short = [(r.title, [*plain(s), f"{cost:.3f}"]) for r, s, cost in rows if r.short]
     put(
         README,
         "ladder",
-        [caption(a.seed, a.every, rounds), "", *table(["evidence", "all", *GROUPS, "ms a pair"], short)],
+        [caption(a.seed, a.every, rounds), "", *table(["evidence", "all", *GROUPS, COST], short)],
     )
 
 
 def peers(a: argparse.Namespace) -> None:
     """Other methods on fewer patches of the first round, beside the default on the same."""
-    rounds = read_rounds(a.work, a.seed, 1, SIDE, 0, max(a.every, PEERED))
-    rows = [
-        (peer.title, *summed(rounds, [peered(r, name) for r in rounds]))
-        for name, peer in PEERS.items()
-        if name not in ALONE
-    ]
+    every = max(a.every, PEERED)
+    rounds = read_rounds(a.work, a.seed, 1, SIDE, 0, every)
+    if absent := sorted({package for peer in PEERS.values() for package in peer.missing}):
+        raise SystemExit(f"peers: install {', '.join(absent)} (extra peers), or leave the part out (--only)")
+    rows = [(peer.title, *summed(rounds, [peered(r, name) for r in rounds])) for name, peer in PEERS.items()]
     rows.append((DEFAULT.title, *summed(rounds, [DEFAULT.answer(r) for r in rounds])))
-    body = [("patches, images", [*counts(rows[0][1]), "", ""])]
-    body += [(title, [*by_group(s, "total"), cell(s, "image"), f"{cost:.2f}"]) for title, s, cost in rows]
-    head = ["official score", "all", *GROUPS, "right image", "ms a pair"]
-    put(DOCUMENT, "peers", [caption(a.seed, max(a.every, PEERED), rounds), "", *table(head, body)])
+    body = [("patches, images", [*counts(rows[0][1]), "", "", ""])]
+    for title, s, cost in rows:
+        body.append((title, [*by_group(s, "total"), cell(s, "image"), cell(s, "within_2"), f"{cost:.2f}"]))
+    head = ["official score", "all", *GROUPS, "right image", "within 2 px", COST]
+    put(DOCUMENT, "peers", [caption(a.seed, every, rounds), "", *table(head, body)])
+    short = [(title, [*plain(s), f"{cost:.2f}"]) for title, s, cost in rows]
+    text = [caption(a.seed, every, rounds), "", *table(["other methods", "all", *GROUPS, COST], short)]
+    put(README, "peers", text)
 
 
 def peered(round_: Round, name: str) -> Answer:
@@ -162,7 +165,7 @@ def peered(round_: Round, name: str) -> Answer:
         none = np.zeros(len(image), np.float32)
         return Answer(image, x, y, none, np.array([""] * len(image)), seconds, len(image) * len(images))
 
-    return kept(round_, f"peer-{name}", make)
+    return kept(round_, f"peer-{name}-{checksum(*PEER_CODE)}", make)
 
 
 def size(a: argparse.Namespace) -> None:
@@ -201,7 +204,7 @@ def summed(rounds: list[Round], answers: list[Answer]) -> Row:
 
 def numbers(what: str, rows: dict[int, Row]) -> Iterator[str]:
     """A table of the default's scores against a number."""
-    head = [what, "all", *GROUPS, "right image", "within 2 px", "ms a pair"]
+    head = [what, "all", *GROUPS, "right image", "within 2 px", COST]
     body = [
         (str(k), [*by_group(s, "total"), cell(s, "image"), cell(s, "within_2"), f"{cost:.3f}"])
         for k, (s, cost) in rows.items()
@@ -274,6 +277,7 @@ def _by_place(
 
 
 PARTS = {
+    "rounds": over_rounds,
     "ladder": ladder,
     "peers": peers,
     "size": size,

@@ -8,11 +8,13 @@ patch fits an image, higher is better, and only the best image and place of each
 """
 
 import argparse
+import importlib.metadata
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import ladder_learned as learned
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
@@ -27,11 +29,18 @@ NONE: Hit = (-np.inf, 0, 0)
 
 @dataclass(frozen=True)
 class Peer:
-    """A method: what it makes of an image and of a patch, and how it holds one against the other."""
+    """A method: what it makes of an image and of a patch, how it holds one against the other, packages it needs."""
 
     title: str
     prepare: Callable[[NDArray], Any]
     compare: Callable[[Any, Any], Hit]
+    needs: tuple[str, ...] = ("opencv-python",)
+    learned_on: str = "none"
+
+    @property
+    def missing(self) -> list[str]:
+        """Packages that it needs and that are not installed."""
+        return [name for name in self.needs if name not in versions(self.needs)]
 
     def answer(
         self, images: Sequence[NDArray], patches: Sequence[NDArray]
@@ -47,6 +56,17 @@ class Peer:
             best.append((k, hits[k][2], hits[k][1]))
         image, x, y = np.array(best, np.int64).T
         return image, x, y, time.process_time() - begin
+
+
+def versions(packages: Sequence[str]) -> dict[str, str]:
+    """The versions of packages, of those that are installed."""
+    found = {}
+    for name in packages:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
 
 
 def gray(picture: NDArray) -> NDArray[np.float32]:
@@ -121,14 +141,15 @@ def vote(patch: Features, image: Features, ratio: float = 0.9, bin_: float = 3.0
     (places, own), (spots, of) = patch, image
     if len(own) == 0 or len(of) < 2:
         return NONE
-    apart = 2 - 2 * own @ of.T  # descriptors are of length 1
-    nearest = np.argpartition(apart, 1, axis=1)[:, :2]
-    nearest = np.take_along_axis(nearest, np.take_along_axis(apart, nearest, 1).argsort(1), 1)
-    first, second = np.maximum(np.take_along_axis(apart, nearest, 1), 0).T
-    good = first <= ratio**2 * second
+    alike, rows = own @ of.T, np.arange(len(own))
+    nearest = alike.argmax(1)
+    first = 2 - 2 * alike[rows, nearest]  # squared distances, since descriptors are of length 1
+    alike[rows, nearest] = -np.inf
+    second = 2 - 2 * alike.max(1)
+    good = np.maximum(first, 0) < ratio**2 * second  # of doubles neither
     if not good.any():
         return NONE
-    shift = spots[nearest[good, 0]] - places[good]
+    shift = spots[nearest[good]] - places[good]
     near = (np.abs(shift[:, np.newaxis] - shift) <= bin_).all(-1)
     k = int(near.sum(1).argmax())
     x, y = np.rint(np.median(shift[near[k]], axis=0)).astype(int).tolist()
@@ -138,9 +159,16 @@ def vote(patch: Features, image: Features, ratio: float = 0.9, bin_: float = 3.0
 PEERS = {
     "opencv-gray": Peer("gray ZNCC, OpenCV", gray, zncc),
     "opencv-sobel": Peer("ZNCC of the Sobel magnitude of red, OpenCV", sobel, zncc),
-    "phase-only": Peer("phase-only correlation of gray", gray, phase_only),
+    "phase-only": Peer("phase-only correlation of gray", gray, phase_only, ("scipy",)),
     "rootsift": Peer("upright RootSIFT and a vote, OpenCV", root_sift, vote),
-    "skimage-gray": Peer("gray ZNCC, scikit-image `match_template`", gray, skimage_zncc),
+    "skimage-gray": Peer("gray ZNCC, scikit-image `match_template`", gray, skimage_zncc, ("scikit-image",)),
+    "aliked": Peer(
+        "ALIKED-n16, learned, its dense maps correlated",
+        learned.dense,
+        learned.correlate,
+        learned.NEEDS,
+        learned.PHOTOGRAPHS,
+    ),
 }
 
 
@@ -159,6 +187,8 @@ def main() -> None:
     parser.add_argument("name", choices=PEERS)
     parser.add_argument("-o", "--output", required=True)
     options = parser.parse_args()
+    if absent := PEERS[options.name].missing:
+        raise SystemExit(f"{options.name}: install {', '.join(absent)} (extra peers)")
     images, patches = matcher.open_images(options.images), matcher.open_patches(options.patches)
     number, x, y, seconds = PEERS[options.name].answer(pictures(images), pictures(patches))
     matcher.write_submission(options.output, matcher.Placements(patches.ids, images.ids[number], x, y))

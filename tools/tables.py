@@ -14,6 +14,11 @@ def by_group(scored: matcher.Score, metric: str) -> list[str]:
     return [cell(scored, metric), *(cell(scored.groups[g], metric) for g in GROUPS)]
 
 
+def plain(scored: matcher.Score) -> list[str]:
+    """Official scores of all patches and of each group, without intervals."""
+    return [f"{s.total:.3f}" for s in (scored, *(scored.groups[g] for g in GROUPS))]
+
+
 def cell(scored: matcher.Score, metric: str) -> str:
     """A value and its interval."""
     interval = scored.intervals[metric]
@@ -41,9 +46,9 @@ def table(head: list[str], rows: list[tuple[str, list[str]]]) -> Iterator[str]:
         yield f"| {' | '.join([name, *cells])} |"
 
 
-def put(path: Path, name: str, text: list[str]) -> None:
-    """Text between the two marks of its name in a document."""
-    start, end = f"<!-- {name}: written by tools/ladder.py -->\n", f"<!-- end of {name} -->"
+def put(path: Path, name: str, text: list[str], by: str = "tools/ladder.py") -> None:
+    """Text between the two marks of its name in a document, the first of which names the tool that writes it."""
+    start, end = f"<!-- {name}: written by {by} -->\n", f"<!-- end of {name} -->"
     before, rest = path.read_text(encoding="utf-8").split(start)
     _, after = rest.split(end)
     path.write_text(before + start + "\n".join(text) + "\n" + end + after, encoding="utf-8")

@@ -1,5 +1,6 @@
 """The ladder of docs/accuracy.md: rounds, answers that are kept, tables between marks."""
 
+import argparse
 import importlib
 import re
 from pathlib import Path
@@ -20,7 +21,6 @@ SIDE = 40
 @pytest.fixture(scope="module")
 def tool():
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "benchmarks"))
         patch.syspath_prepend(str(ROOT / "tools"))
         yield importlib.import_module("ladder")
 
@@ -66,7 +66,7 @@ def test_default_and_opencv_on_a_round(tool, round_):
     plain = tool.DEFAULT.answer(round_)
     assert plain.pairs == 24
     assert tool.wrong_rows(round_, plain) == [5]
-    cv = tool.opencv(round_)
+    cv = tool.rungs()[0].answer(round_)
     assert cv.image.tolist() == round_.truth.image.tolist()
     assert tool.wrong_rows(round_, cv) == [5]
 
@@ -81,6 +81,40 @@ def test_peers_find_their_patches(tool, round_, name, least):
     assert ((answer.image == round_.truth.image) & (apart <= 2)).sum() >= least
     assert answer.seconds > 0
     assert answer.pairs == 24
+
+
+@pytest.mark.slow
+def test_the_learned_peer_finds_its_patches(tool, round_):
+    if absent := tool.PEERS["aliked"].missing:
+        pytest.skip(f"needs the extra peers: {', '.join(absent)}")
+    answer = tool.peered(round_, "aliked")
+    apart = np.hypot(answer.x - round_.truth.x + 20 * (np.arange(6) == 5), answer.y - round_.truth.y)
+    assert ((answer.image == round_.truth.image) & (apart <= 2)).sum() >= 4
+
+
+@pytest.mark.usefixtures("tool")
+def test_dense_maps_are_correlated_by_the_mean_cosine():
+    """Against the sum of products at every place, in loops."""
+    learned = importlib.import_module("ladder_learned")
+    rng = np.random.default_rng(0)
+    image = rng.normal(size=(5, 9, 11)).astype(np.float32)
+    patch = (image[:, 4:8, 3:9] + 0.1 * rng.normal(size=(5, 4, 6))).astype(np.float32)
+    plain = [
+        (float((image[:, y : y + 4, x : x + 6] * patch).sum()), y, x) for y in range(6) for x in range(6)
+    ]
+    best, y, x = max(plain)
+    found = learned.correlate(learned.Dense(patch), learned.Dense(image))
+    assert found[0] == pytest.approx(best, rel=1e-5)
+    assert found[1:] == (y * learned.STEP, x * learned.STEP) == (4 * learned.STEP, 3 * learned.STEP)
+
+
+def test_peers_that_are_not_installed_are_named(tool, monkeypatch, tmp_path):
+    peer = importlib.import_module("ladder_peers").Peer("none", None, None, ("no-such-package",))
+    assert peer.missing == ["no-such-package"]
+    monkeypatch.setitem(tool.PEERS, "none", peer)
+    monkeypatch.setattr(tool, "read_rounds", lambda *_: [])
+    with pytest.raises(SystemExit, match="install no-such-package"):
+        tool.peers(argparse.Namespace(work=tmp_path, seed=0, every=1))
 
 
 @pytest.mark.usefixtures("tool")
@@ -130,13 +164,17 @@ def test_put_replaces_its_own_part_only(tool, tmp_path):
 
 def test_documents_have_every_part_and_picture(tool):
     text = DOCUMENT.read_text(encoding="utf-8")
-    for part in tool.PARTS:
-        assert re.search(
-            rf"<!-- {part}: written by tools/ladder.py -->\n.+<!-- end of {part} -->", text, re.S
-        )
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    held = {**{part: [text] for part in tool.PARTS}, "rounds": [readme], "ladder": [text, readme]}
+    held["peers"] = held["ladder"]
+    for part, pages in held.items():
+        for page in pages:
+            assert re.search(
+                rf"<!-- {part}: written by tools/ladder.py -->\n.+<!-- end of {part} -->", page, re.S
+            )
     pictures = re.findall(r"!\[[^\]]+\]\((.+?)\)", text)
     assert len(pictures) == 5
     for name in pictures:
         assert 0 < (DOCUMENT.parent / name).stat().st_size < 60_000
     # In a published README links are whole addresses.
-    assert "docs/accuracy.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "docs/accuracy.md)" in readme
