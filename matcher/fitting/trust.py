@@ -179,8 +179,9 @@ class Held:
 def held_out(observed: Observed, trust: Trust, by: str = "place") -> dict[str, Held]:
     """How confidences hold that were fitted without each place (or group) in turn.
 
-    Open rounds are those of even chances of being there, closed ones those with all images and bands; both in all, and
-    open ones by side, bands and group. `trust` is taken where what is left is too little for a fit.
+    In open rounds half of the patches are there, as their prior says: those sought in images that were drawn, with their
+    own and without it. Closed ones are those with all images. Both in all, and open ones by side, bands and group.
+    `trust` is taken where what is left is too little for a fit.
     """
     of = getattr(observed, by)
     open_, closed = (np.zeros(len(observed.right), np.float32) for _ in range(2))
@@ -189,11 +190,11 @@ def held_out(observed: Observed, trust: Trust, by: str = "place") -> dict[str, H
         fitted = fit_trust(observed, ~own) if enough(observed, ~own) else trust
         part = observed.rows(own)
         open_[own], closed[own] = chances(part, fitted, EVEN), chances(part, fitted, NEARLY_ALL)
-    every = np.ones(len(of), bool)
-    parts = {"open rounds": every, "closed rounds": observed.whole}
+    drawn = ~observed.whole
+    parts = {"open rounds": drawn, "closed rounds": observed.whole}
     for key, title in (("side", "{} px"), ("bands", "{} bands"), ("group", "{}")):
         values = getattr(observed, key)
-        parts |= {title.format(value): values == value for value in np.unique(values).tolist()}
+        parts |= {title.format(value): drawn & (values == value) for value in np.unique(values).tolist()}
     return {
         name: _held((closed if name == "closed rounds" else open_)[rows], observed.rows(rows))
         for name, rows in parts.items()

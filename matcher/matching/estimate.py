@@ -106,7 +106,7 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
             seconds += many_here * _EXACT
         doubt = _SMALL_DOUBT if max(side) <= EVERYWHERE.largest else _DOUBT
         doubtful, planes = many_here * doubt, len(plane_kinds(job.roles))
-        near, far = (min(pixels, reach * job.settings.effort) for reach in sweep.REACHES)
+        near, *_, far = (min(pixels, reach * job.settings.effort) for reach in sweep.REACHES)
         seconds += doubtful * (near + _UNSEEN * (far - near)) * _SWEEP
         seconds += doubtful * min(len(taken), sweep.TOP) * _SWEPT_EXACT
         if EVERYWHERE.sees(side, pixels, job.settings.effort):

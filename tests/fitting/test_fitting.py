@@ -17,7 +17,7 @@ from matcher.decision.confidence import CHANCE, confidence_features
 from matcher.errors import FormatError, MatcherError, SettingsError
 from matcher.fitting import observed as observing
 from matcher.fitting.colours import RIDGE, ColourPairs
-from matcher.fitting.observed import COUNTS, Observed, observe
+from matcher.fitting.observed import COUNTS, Observed, joined, observe
 from matcher.fitting.options import FitOptions
 from matcher.fitting.rounds import MOST
 from matcher.fitting.run import fit_model
@@ -232,8 +232,11 @@ class TestTrust:
         assert max(b.confidence for b in alone.bins if b.count) > 0.9
 
     def test_closed_rounds_expect_every_patch(self):
-        one = observed(4000, whole=np.ones(4000, bool))
-        held = held_out(one, shipped().trust)
+        """The same patches twice: those sought in all images are no part of the open rounds."""
+        one = observed(4000)
+        both = joined([replace(one, whole=np.full(4000, whole)) for whole in (True, False)])
+        held = held_out(both, shipped().trust)
+        assert held["closed rounds"].count == held["open rounds"].count == held["4 bands"].count == 4000
         said = [
             sum(b.count * b.confidence for b in held[k].bins if b.count)
             for k in ("closed rounds", "open rounds")
