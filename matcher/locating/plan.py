@@ -14,7 +14,7 @@ from matcher.formats.plain import as_rasters
 from matcher.formats.raster import RasterSource
 from matcher.indexing.opened import ImageIndex, indexed
 from matcher.locating.area import Near, box
-from matcher.locating.variants import Search, parse_scale, searches
+from matcher.locating.variants import Search, parse_rotations, parse_scale, searches
 from matcher.settings import MatchOptions, Settings, check_confidence, check_prior
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class Locating:
         Scene pixels a chip pixel. By default (auto) from both sides' pixel sizes; a chip that does not say its own
         is tried at `matcher.locating.variants.TRIED`.
     rotations : tuple of float
-        Degrees, anticlockwise, by which chips in doubt are turned and tried again.
+        Degrees, anticlockwise, by which chips in doubt are turned and tried again; any turn is found by
+        `matcher.locating.variants.ANY`.
     chip_bands : tuple of str, optional
         As `Settings.bands`, for the chips, where theirs differ from the scenes'.
     offset : float, optional
@@ -80,7 +81,7 @@ class LocateOptions(MatchOptions, total=False):
     candidates: int
     near: Near | str | None
     scale: float | Literal["auto"] | None
-    rotations: "Sequence[float]"
+    rotations: 'Sequence[float] | Literal["any"]'
     chip_bands: "Sequence[str] | None"
     offset: float | None
     pixels: bool
@@ -118,6 +119,8 @@ def plan(chips: Any, scenes: Any, settings: Settings | None = None, **options: A
         asked["near"] = Near.parse(asked["near"])
     if asked.get("scale") is not None:
         asked["scale"] = parse_scale(asked["scale"])
+    if isinstance(asked.get("rotations"), str):
+        asked["rotations"] = parse_rotations(asked["rotations"])
     if settings is not None and settings.min_confidence > 0:
         asked.setdefault("min_confidence", settings.min_confidence)
     if settings is not None and settings.prior != Settings.prior:

@@ -91,7 +91,7 @@ def run(planned: LocatePlan, progress: Progress | None = None) -> Places:
         for search in planned.searches:
             sought = [v for v in search.variants if v.chip not in blank]
             if not search.variants[0].first:
-                sought = [v for v in sought if weighed(planned, hits[v.chip]).sure < SURE]
+                sought = [v for v in sought if _best(planned, hits[v.chip]).sure < SURE]
                 sure |= {v.chip for v in search.variants if v.rotation} - {v.chip for v in sought}
             if sought:
                 _search(planned, replace(search, variants=sought), hits, tell)
@@ -193,7 +193,7 @@ def _exact_peaks(hit: Hit, count: int) -> list[Hit]:
 
 def _places(planned: LocatePlan, chip: int, hits: list[Hit]) -> list[Place]:
     """The answer for one chip."""
-    best = turned(planned, weighed(planned, hits))
+    best = _best(planned, hits)
     code = _reason(planned, chip, best)
     if not hits or best.sure < planned.asked.min_confidence:
         why = code or "less sure than was asked for"
@@ -208,6 +208,11 @@ def _places(planned: LocatePlan, chip: int, hits: list[Hit]) -> list[Place]:
         _place(planned, replace(hit, score=min(hit.score, first)), n + 1, part, "" if n else code)
         for n, (hit, part) in enumerate(zip(shown, parts, strict=True))
     ]
+
+
+def _best(planned: LocatePlan, hits: list[Hit]) -> Weighed:
+    """A chip's hits in order, laid as their ground says."""
+    return turned(planned, weighed(planned, hits))
 
 
 def _shown(planned: LocatePlan, best: Weighed) -> list[Hit]:

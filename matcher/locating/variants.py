@@ -18,6 +18,8 @@ from matcher.locating.laying import Linear, Variant
 from matcher.settings import MIN_SIDE
 
 TRIED = (1.0, 0.5, 2.0, 2 / 3, 1.5, 0.8, 1.25)  # scales tried where a chip does not say its pixel size
+# Turns that are tried for any, degrees: a chip that lies between two of them is found and laid as its ground says.
+ANY = tuple(float(angle) for angle in range(-176, 177, 8) if angle)
 LARGEST = 2048  # px a side of a chip
 _OBLONG = 0.02  # a scene's pixels are oblong or turned where a chip of square ones would differ by more
 _KEPT = 64 << 20  # bytes of chips as they are searched for, kept since resampling them takes long
@@ -50,6 +52,24 @@ def parse_scale(text: str | float) -> float | None:
     if not 1 / 64 <= value <= 64:
         raise SettingsError(f"--scale {text}: give auto, or scene pixels a chip pixel from 1/64 to 64")
     return value
+
+
+def parse_rotations(text: str) -> tuple[float, ...]:
+    """``any``, or degrees with commas between.
+
+    Raises
+    ------
+    SettingsError
+        If it is neither.
+    """
+    if text == "any":
+        return ANY
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise SettingsError(
+            f"--rotations {text}: give any, or degrees with commas between, such as -10,10"
+        ) from None
 
 
 def searches(

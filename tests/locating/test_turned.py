@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import matcher
+from matcher.errors import SettingsError
 from matcher.geo.place import records
 from matcher.search.pose import Pose
 from tests.locating.test_locate import NORTH, WEST, ground, other_date
@@ -96,6 +97,20 @@ def test_other_candidates_of_a_turned_chip(tmp_path, land, scene):
     for place in others:
         assert max(abs(place.row - first.row), abs(place.col - first.col)) > 20
         assert place.score < first.score
+
+
+@pytest.mark.slow
+def test_any_rotation(tmp_path, land, scene):
+    """A chip turned by no angle that is tried is found by the next one, and laid by its own."""
+    matrix, middle = lie(100.0, 0.01), (150.3, 201.6)
+    path = write(tmp_path / "chip.tif", cut(other_date(land), middle, 64, matrix))
+    assert matcher.locate(path, scene)[0].rank == 0
+    (place,) = matcher.locate(path, scene, rotations="any")
+    assert place.confidence > 0.9
+    assert corner_error(place, middle, 64, matrix) < 0.5
+    assert place.rotation == pytest.approx(100, abs=0.2)
+    with pytest.raises(SettingsError, match="--rotations round"):
+        matcher.locate(path, scene, rotations="round")
 
 
 @pytest.mark.slow
