@@ -38,7 +38,7 @@ def turned(planned: LocatePlan, best: Weighed) -> Weighed:
         return best
     many = 1 if best.sure >= _CLEAR else _TRIED
     some = apart(planned.scenes, best.hits)[:many]
-    laid = [_laid_anew(planned, hit) for hit in some]
+    laid = [_laid_anew(planned, hit, best.sure >= _CLEAR) for hit in some]
     if not any(laid):
         return best
     straight = [hit for hit, anew in zip(some, laid, strict=True) if anew]
@@ -56,10 +56,13 @@ def chip_to_scene(hit: Hit, pose: Pose) -> Affine:
     return scale @ laid @ ~scale @ hit.variant.affine(0, 0)
 
 
-def _laid_anew(planned: LocatePlan, hit: Hit) -> list[Hit]:
-    """The hit as its ground says that it lies, and the best other place about it; none where it lies straight."""
+def _laid_anew(planned: LocatePlan, hit: Hit, clear: bool) -> list[Hit]:
+    """The hit as its ground says that it lies, and the best other place about it; none where it lies straight.
+
+    One that is `clear` is thought to lie straight; one in doubt to be somewhere else.
+    """
     ground = _ground(hit, reach(hit.search.tiles.side) + WIDE + MARGIN)
-    made = _settled(hit, ground, _square(planned, hit))
+    made = _settled(hit, ground, _square(planned, hit), clear)
     if made is None or made.far < max(_LEAST, _SURE * made.sigma):
         return []
     laid, off = _judged(hit, ground, made.pose)
@@ -106,16 +109,19 @@ def _square(planned: LocatePlan, hit: Hit) -> Matrix:
     return np.asarray(linear[:, ::-1] @ np.diag(hit.search.tiles.shrink), np.float64)
 
 
-def _settled(hit: Hit, ground: _Ground, square: Matrix) -> Settled | None:
-    """How the hit lies, by its ground."""
+def _settled(hit: Hit, ground: _Ground, square: Matrix, clear: bool) -> Settled | None:
+    """How the hit lies, by its ground; None where its ground is not there."""
     job, side = hit.job, hit.search.tiles.side
     patch, compared = job.patches[hit.row_of], (job.roles, job.settings.evidence)
     begin = Pose.straight(hit.row, hit.col, side)
-    straight = settle(patch, ground.dn, ground.corner, begin, square, *compared, _FEW)
-    if straight is not None and straight.far + _SURE * straight.sigma < _STRAIGHT:
-        return straight
+    if clear:
+        straight = settle(patch, ground.dn, ground.corner, begin, square, *compared, _FEW)
+        if straight is not None and straight.far + _SURE * straight.sigma < _STRAIGHT:
+            return straight
     rim = reach(side)
     found = propose(patch, ground.about(hit, rim), rim, square, *compared, job.model.responses)
+    if found is None:
+        return None
     return settle(patch, ground.dn, ground.corner, begin.moved(*found), square, *compared)
 
 

@@ -120,6 +120,13 @@ class TestPropose:
         made = settle(patch, picture, (0, 0), pose, SQUARE, ROLES, DEFAULT_EVIDENCE)
         assert corner_error(made.pose, middle, matrix, side) < 0.1
 
+    def test_other_ground_is_chance(self):
+        picture, rim = ground(256), reach((64, 64))
+        window = picture[80 - rim : 144 + rim, 80 - rim : 144 + rim]
+        compared = ROLES, DEFAULT_EVIDENCE, shipped().responses
+        assert propose(ground(256, seed=5)[80:144, 80:144], window, rim, SQUARE, *compared) is None
+        assert propose(picture[80:144, 80:144], window, rim, SQUARE, *compared) is not None
+
 
 @pytest.mark.parametrize("city", ["milano", "rennes", "montpellier"])
 @pytest.mark.parametrize(("degrees", "growth"), [(4.0, 0.0), (-5.0, 0.02), (2.0, -0.03)])
