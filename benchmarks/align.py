@@ -12,6 +12,7 @@ warp known, less the median of the place, which the dates' own offset is part of
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -82,7 +83,8 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", default=Path(__file__).parents[2] / "shared" / "data", type=Path)
+    given = os.environ.get("MATCHER_DATA", Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--data", default=Path(given), type=Path)
     parser.add_argument("--arosics", help="a Python that has AROSICS")
     parser.add_argument("--warps", default="none,field")
     parser.add_argument("--places", type=int, default=13)

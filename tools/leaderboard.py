@@ -2,12 +2,15 @@
 """The leaderboard of docs/results: check every submission, compare all of a challenge, and write the page.
 
     python tools/leaderboard.py                                     # check and write docs/results/README.md
-    python tools/leaderboard.py --add CHALLENGE FILE --title TITLE --command COMMAND [--learned-on PLACES]
+    python tools/leaderboard.py --add CHALLENGE FILE.csv --title TITLE --command COMMAND [--learned-on PLACES]
+    python tools/leaderboard.py --make WORK [--only CHALLENGE,…] [--methods NAME,…]
 
 docs/results/CHALLENGE/ holds answers.csv, and of every entry NAME.csv (a submission) and NAME.json: title, command,
 versions, machine, what it was fitted on, and the SHA-256 of the submission. The answers' SHA-256 is that of
-docs/protocol.json. --add copies a submission there with what is known of this machine; commands are written with the
-challenge's folder as CHALLENGE. Exit code 1 says that a checksum differs.
+docs/protocol.json. --add copies a submission there with what is known of this machine, and writes the page; commands
+are written with the challenge's folder as CHALLENGE. --make runs the matcher, the peers and the learned example
+(tools/entrants.py) on the challenges that tools/protocol.py made in WORK, adds what they answer, and writes the page;
+what WORK/entries holds already is not made again. Exit code 1 says that a checksum differs.
 """
 
 import argparse
@@ -15,10 +18,11 @@ import json
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-import numpy as np
+from entrants import CHALLENGES, ENTRANTS, FOLDERS, Entrant
+from ladder_peers import versions
 
 import matcher
 from matcher.formats.outputs import file_checksum
@@ -27,7 +31,6 @@ from matcher.scoring.table import interval_cell
 
 ROOT = Path(__file__).parents[1]
 RESULTS, PROTOCOL = ROOT / "docs" / "results", ROOT / "docs" / "protocol.json"
-ANSWERS = {"real-split": "validation/answers.csv"}  # where they are not called answers.csv
 METRICS = ("total", "image", "within_2")
 HEAD = """# Results
 
@@ -36,6 +39,11 @@ images. Every submission lies in the folder of its challenge, with the command, 
 that this page can be made again, and checked, from this folder alone: `python tools/leaderboard.py`. *Against the
 first* is the paired difference of official scores from the best entry; where its interval holds 0, the two are not told
 apart.
+
+`python tools/leaderboard.py --make WORK` makes our own entries again: the matcher, plain methods, the peers of
+[accuracy.md](../accuracy.md#other-methods) and the [learned example](../learned/README.md), each on the challenges that
+it is fast enough for. The example learned on `real-split/train`, whose places the other real challenges hold, so it
+stands on `real-split` and on simulated places alone.
 """
 FOOT = """## Adding an entry
 
@@ -44,11 +52,11 @@ Make the challenge by the command of the protocol, match it, and
 ```
 python tools/leaderboard.py --add CHALLENGE submission.csv --title "what it is" \\
     --command "the command that made it" --learned-on "the places it was fitted on, or none"
-python tools/leaderboard.py
 ```
 
-then open a pull request with the three files that this changes. An entry that learned names the places that it learned
-on; those of `real-split/validation` may not be among them. The test that guards this page scores every submission anew.
+then open a pull request with the three files that this changes; the template `leaderboard` says what to tell. An entry
+that learned names the places that it learned on; those of `real-split/validation` may not be among them. The test that
+guards this page scores every submission anew.
 """
 
 
@@ -60,7 +68,8 @@ def entries(folder: Path) -> dict[str, dict]:
 def check(folder: Path) -> list[str]:
     """What does not hold of a challenge's checksums and files."""
     recorded = json.loads(PROTOCOL.read_text(encoding="utf-8"))["sha256"]
-    wanted = recorded.get(folder.name, {}).get(ANSWERS.get(folder.name, "answers.csv"))
+    within = FOLDERS.get(folder.name, folder.name).removeprefix(folder.name).lstrip("/")
+    wanted = recorded.get(folder.name, {}).get(f"{within}/answers.csv".lstrip("/"))
     wrong = [] if file_checksum(folder / "answers.csv") == wanted else ["answers.csv"]
     for name, entry in entries(folder).items():
         path = folder / f"{name}.csv"
@@ -118,28 +127,54 @@ def page() -> str:
     return "\n".join([*lines, FOOT])
 
 
-def add(options: argparse.Namespace) -> None:
+def add(challenge: str, path: Path, entrant: Entrant) -> None:
     """Copy a submission to its challenge, with what is known of it."""
-    folder = RESULTS / options.add[0]
-    path = Path(options.add[1])
+    folder = RESULTS / challenge
     if not (folder / "answers.csv").exists():
-        raise SystemExit(f"{options.add[0]}: no challenge of docs/results; make {folder}/answers.csv first")
+        raise SystemExit(f"{challenge}: no challenge of docs/results; make {folder}/answers.csv first")
     matcher.score(path, folder / "answers.csv")  # it can be read and belongs to this challenge
     target = folder / f"{path.stem}.csv"
     shutil.copy(path, target)
     entry = {
-        "title": options.title,
-        "command": options.command,
-        "learned on": options.learned_on,
+        "title": entrant.title,
+        "command": "; ".join(entrant.commands),
+        "learned on": entrant.learned_on,
         "versions": {
             "matcher": matcher.__version__,
-            "numpy": np.__version__,
             "python": platform.python_version(),
+            **versions(("numpy", *entrant.needs)),
         },
         "machine": f"{platform.system()} {platform.machine()}",
         "sha256": file_checksum(target),
     }
     target.with_suffix(".json").write_text(json.dumps(entry, indent=2) + "\n", encoding="utf-8")
+
+
+def make(work: Path, only: set[str], methods: set[str]) -> None:
+    """Run every method on every challenge that is in WORK, and add its submission."""
+    for name in sorted({c for entrant in ENTRANTS.values() for c in entrant.on} & only):
+        source = work / FOLDERS.get(name, name) / "answers.csv"
+        if not source.exists():
+            raise SystemExit(f"{source}: not there; make the challenges by tools/protocol.py {work}")
+        (RESULTS / name).mkdir(exist_ok=True)
+        shutil.copy(source, RESULTS / name / "answers.csv")
+        for key in (key for key in ENTRANTS if key in methods and name in ENTRANTS[key].on):
+            entrant, submission = ENTRANTS[key], work / "entries" / name / f"{key}.csv"
+            if not submission.exists():
+                if entrant.missing:
+                    print(f"{name}, {key}: left out, needs {', '.join(entrant.missing)}", file=sys.stderr)
+                    continue
+                entrant.make(work, name, submission.parent)
+                print(f"{name}, {key}: made", file=sys.stderr, flush=True)
+            add(name, submission, entrant)
+
+
+def chosen(said: str, known: Collection[str], what: str) -> set[str]:
+    """Names with commas between, each a known one."""
+    names = set(said.split(","))
+    if unknown := names - set(known):
+        raise SystemExit(f"{unknown.pop()}: no {what}; there are {', '.join(known)}")
+    return names
 
 
 def main() -> None:
@@ -150,12 +185,25 @@ def main() -> None:
     parser.add_argument("--title")
     parser.add_argument("--command")
     parser.add_argument("--learned-on", default="none")
+    parser.add_argument("--make", type=Path, metavar="WORK")
+    parser.add_argument("--only", default=",".join(CHALLENGES), help="challenges, with commas between")
+    parser.add_argument("--methods", default=",".join(ENTRANTS), help="methods, with commas between")
     options = parser.parse_args()
     if options.add:
         if not options.title or not options.command:
             raise SystemExit("--add: give --title and --command")
-        add(options)
-        return
+        challenge, path = options.add
+        if (taken := RESULTS / challenge / f"{Path(path).stem}.csv").exists():
+            raise SystemExit(
+                f"{challenge}/{taken.name}: stands there already; give the file a name of its own"
+            )
+        add(challenge, Path(path), Entrant(options.title, (options.command,), (), options.learned_on))
+    if options.make:
+        make(
+            options.make,
+            chosen(options.only, CHALLENGES, "challenge"),
+            chosen(options.methods, ENTRANTS, "method"),
+        )
     wrong = [
         f"{folder.name}/{name}" for folder in RESULTS.iterdir() if folder.is_dir() for name in check(folder)
     ]

@@ -16,6 +16,7 @@ aligned. Printed: seconds of the wall and of the processor, and the largest memo
 """
 
 import argparse
+import os
 import resource
 import tempfile
 import time
@@ -165,7 +166,8 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", default=Path(__file__).parents[2] / "shared" / "data", type=Path)
+    given = os.environ.get("MATCHER_DATA", Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--data", default=Path(given), type=Path)
     parser.add_argument("--seed", type=int, default=101)
     parser.add_argument("--only", help="places whose name or group holds this")
     parser.add_argument("--warps", default=",".join(WARPS))

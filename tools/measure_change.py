@@ -11,6 +11,7 @@ and writes matcher/data/change.json. --picture draws the change found in three w
 """
 
 import argparse
+import os
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", default=Path(__file__).parents[2] / "shared" / "data", type=Path)
+    given = os.environ.get("MATCHER_DATA", Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--data", default=Path(given), type=Path)
     parser.add_argument("--count", type=int, default=12, help="windows of each recipe, a pair of dates")
     parser.add_argument("--side", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)

@@ -16,6 +16,7 @@ of the wall and of the processor, the largest memory of the process, and how man
 """
 
 import argparse
+import os
 import resource
 import tempfile
 import time
@@ -161,7 +162,8 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", default=Path(__file__).parents[2] / "shared" / "data", type=Path)
+    given = os.environ.get("MATCHER_DATA", Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--data", default=Path(given), type=Path)
     parser.add_argument("--chips", type=int, default=8, help="of each size, a place")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--large", action="store_true", help="one large scene, for time and memory")

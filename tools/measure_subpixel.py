@@ -16,6 +16,7 @@ never looked at when the standard error was fitted.
 """
 
 import argparse
+import os
 from pathlib import Path
 
 import numpy as np
@@ -171,7 +172,8 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", default=Path(__file__).parents[2] / "shared" / "data", type=Path)
+    given = os.environ.get("MATCHER_DATA", Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--data", default=Path(given), type=Path)
     parser.add_argument("--windows", type=int, default=4, help="a place and pair of dates")
     parser.add_argument("--seed", type=int, default=101)
     parser.add_argument("--errors-only", action="store_true", help="the second table alone")

@@ -10,6 +10,7 @@ matcher/data/verify.json.
 """
 
 import argparse
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", default=Path(__file__).parents[2] / "shared" / "data", type=Path)
+    given = os.environ.get("MATCHER_DATA", Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--data", default=Path(given), type=Path)
     parser.add_argument("--pairs", type=int, default=40, help="of the same place, a place")
     parser.add_argument("--side", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""The evaluation protocol: make its challenges, check their checksums, and score the matcher and plain methods on them.
+"""The evaluation protocol: make its challenges, check their checksums, and rank images and windows on the small ones.
 
     python tools/protocol.py WORK [--data ../shared/data] [--only NAME,…]        # make and check
-    python tools/protocol.py WORK --results [--only NAME,…]                      # and match, rank and score
+    python tools/protocol.py WORK --rankings [--only NAME,…]                     # and rank
     python tools/protocol.py WORK --write                                        # and record the checksums
+
+Submissions to them are made and scored by tools/leaderboard.py.
 
 A challenge that is in WORK already is not made again, but checked. Checksums are those of docs/protocol.json; the exit
 code is 1 where one differs. docs/protocol.md describes the challenges.
@@ -23,7 +25,7 @@ import numpy as np
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
 from matcher.formats.outputs import file_checksum
-from matcher.settings import DEFAULT_EVIDENCE, plugin_names
+from matcher.settings import plugin_names
 
 VERSION = 1
 RECORD = Path(__file__).parents[1] / "docs" / "protocol.json"
@@ -34,46 +36,37 @@ KEPT = (
     "pairs",
 )  # what a checksum is kept of; manifests name paths of this machine
 EXAMPLE = "histograms"  # evidence of the worked example, docs/histograms: left out where it is not installed
-METHODS = {
-    "matcher": [],
-    "matcher, exhaustive": ["--search", "exhaustive"],
-    "ZNCC of the bands": ["--search", "exhaustive", "--evidence", "bands"],
-    "ZNCC of NDVI": ["--search", "exhaustive", "--evidence", "ndvi"],
-    "local histograms": ["--search", "exhaustive", "--evidence", EXAMPLE],
-    "matcher and histograms": [
-        "--search",
-        "exhaustive",
-        "--evidence",
-        ",".join((*DEFAULT_EVIDENCE, EXAMPLE)),
-    ],
+FIGURES = {
+    "first_1": "true one first",
+    "first_5": "among the first 5",
+    "mrr": "mean reciprocal rank",
+    "map": "mAP",
 }
 
 
 @dataclass(frozen=True)
 class Challenge:
-    """How one is made, and which methods it is small enough for."""
+    """How one is made, from the real places or not, and whether it is small enough to be ranked."""
 
     command: tuple[str, ...]
-    places: bool  # whether it takes the real places
-    methods: tuple[str, ...]
+    places: bool
+    ranked: bool = False
 
 
 CUT = ("cut", "--largest", "256", "--patches", "16", "--seed", "0")
 CHALLENGES = {
-    "real-64": Challenge(CUT, True, ("matcher",)),
-    "real-32": Challenge((*CUT, "--side", "32"), True, ("matcher",)),
-    "real-split": Challenge((*CUT, "--holdout", "0.3"), True, ()),
-    "real-trial": Challenge(
-        ("cut", "--largest", "256", "--patches", "3", "--seed", "0"), True, tuple(METHODS)
-    ),
-    "real-pairs": Challenge(("cut", "--pairs", "40", "--seed", "0"), True, ()),
+    "real-64": Challenge(CUT, True),
+    "real-32": Challenge((*CUT, "--side", "32"), True),
+    "real-split": Challenge((*CUT, "--holdout", "0.3"), True),
+    "real-trial": Challenge(("cut", "--largest", "256", "--patches", "3", "--seed", "0"), True, True),
+    "real-pairs": Challenge(("cut", "--pairs", "40", "--seed", "0"), True),
     "simulated-100": Challenge(
-        ("simulate", "--images", "100", "--patches-per-image", "64", "--seed", "0"), False, ("matcher",)
+        ("simulate", "--images", "100", "--patches-per-image", "64", "--seed", "0"), False
     ),
     "simulated-12": Challenge(
         ("simulate", "--images", "12", "--patches-per-image", "8", "--seed", "0", "--size", "256"),
         False,
-        tuple(METHODS),
+        True,
     ),
 }
 
@@ -83,6 +76,10 @@ def make(name: str, challenge: Challenge, folder: Path, data: Path) -> None:
     verb, *options = challenge.command
     if challenge.places:
         places = sorted(str(path) for path in data.glob("places/*.npz"))
+        if not places:
+            raise SystemExit(
+                f"{data}/places: no places; make them by tools/places.py, or name their folder (--data)"
+            )
         run([verb, *places, "-o", str(folder), *options, "-q"])
     else:
         run([verb, str(folder), *options], any_processor())
@@ -135,49 +132,25 @@ def array_checksum(path: Path) -> str:
     return digest.hexdigest()
 
 
-def results(name: str, challenge: Challenge, folder: Path) -> list[str]:
-    """A row a method: official score, right image, within 2 px, with intervals."""
-    rows = []
-    images, patches = folder / "test_images.tfrecords", folder / "test_patches.tfrecords"
-    for method in challenge.methods:
-        if EXAMPLE in " ".join(METHODS[method]) and EXAMPLE not in plugin_names():
-            continue
-        stem = method.replace(" ", "-").replace(",", "")
-        submission = folder.parent / f"{name}.{stem}.csv"
-        if not submission.exists():
-            run(["match", str(images), str(patches), "-o", str(submission), "-q", *METHODS[method]])
-        score = json.loads(run(["score", str(submission), str(folder / "answers.csv"), "--json", "-"]))
-        rows.append(
-            f"| {name} | {method} | "
-            + " | ".join(_cell(score, key) for key in ("total", "image", "within_2"))
-        )
-    return [row + " |" for row in rows]
-
-
-def rankings(name: str, challenge: Challenge, folder: Path) -> list[str]:
-    """What retrieval is worth: images and windows, and images fused with the example's scores."""
-    if len(challenge.methods) < len(METHODS):
-        return []
-    base = [str(folder / "test_images.tfrecords"), str(folder / "test_patches.tfrecords"), "-q"]
-    base += ["--answers", str(folder / "answers.csv")]
-    out = [f"{name}, images", run(["retrieve", *base])]
-    out += [f"{name}, windows every 32 px", run(["retrieve", *base, "--stride", "32"])]
+def rankings(name: str, folder: Path) -> list[list[str]]:
+    """Rows of a table: what rankings of images and of windows are worth, and of images fused with the example's."""
+    base = ["retrieve", str(folder / "test_images.tfrecords"), str(folder / "test_patches.tfrecords")]
+    base += ["--answers", str(folder / "answers.csv"), "--json", "-", "-q"]
+    columns = [json.loads(run(base)), json.loads(run([*base, "--stride", "32"]))]
+    columns = [column["metrics"] for column in columns]
+    surprise = ["", ""]
     if EXAMPLE in plugin_names():
         theirs = folder.parent / f"{name}.{EXAMPLE}.npz"
-        run(["retrieve", *base, "--evidence", EXAMPLE, "--export", str(theirs)])
-        out += [
-            f"{name}, images, fused with local histograms",
-            run(["retrieve", *base, "--scores", str(theirs)]),
-        ]
-    return out
-
-
-def _cell(score: dict, key: str) -> str:
-    value = score["metrics"][key]
-    if value["interval"] is None:
-        return f"{value['value']:.3f}"
-    low, high = value["interval"]
-    return f"{value['value']:.3f} [{low:.3f}, {high:.3f}]"
+        run([*base, "--evidence", EXAMPLE, "--export", str(theirs)])
+        fused = json.loads(run([*base, "--scores", str(theirs)]))
+        columns += [fused["scores"][key]["metrics"] for key in ("other", "fused")]
+        bits = fused["fusion"]["bits"]
+        surprise = [f"{bits[key]:.3f}" if key else "" for key in ("own", "", "other", "fused")]
+    rows = []
+    for key, said in FIGURES.items():
+        first = f"`{name}`: {said}" if not rows else said
+        rows.append([first, *(f"{column[key]['value']:.3f}" for column in columns)])
+    return [*rows, ["surprise, bits a patch", *surprise]]
 
 
 def main() -> None:
@@ -185,15 +158,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("work", type=Path)
-    parser.add_argument("--data", default=Path(__file__).parents[2] / "shared" / "data", type=Path)
+    given = os.environ.get("MATCHER_DATA", Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--data", default=Path(given), type=Path)
     parser.add_argument("--only", help="challenges, with commas between")
-    parser.add_argument("--results", action="store_true")
+    parser.add_argument("--rankings", action="store_true")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
     known = record.get("sha256", {})
     names = options.only.split(",") if options.only else list(CHALLENGES)
-    wrong, table, ranked = 0, [], []
+    wrong, ranked = 0, []
     for name in names:
         if name not in CHALLENGES:
             raise SystemExit(f"{name}: no challenge of the protocol; there are {', '.join(CHALLENGES)}")
@@ -209,15 +183,16 @@ def main() -> None:
             said = "same" if same else "recorded" if options.write else "DIFFERENT"
             print(f"{said:10}{own[:16]} {name}/{file}")
         known[name] = found
-        if options.results:
-            table += results(name, challenge, folder)
-            ranked += rankings(name, challenge, folder)
+        if options.rankings and challenge.ranked:
+            ranked += rankings(name, folder)
     if options.write:
         text = json.dumps({"protocol": VERSION, "sha256": known}, indent=2) + "\n"
         RECORD.write_text(text, encoding="utf-8")
-    if table:
-        print("\n| challenge | method | official score | right image | within 2 px |\n|---|---|---|---|---|")
-        print("\n".join([*table, "", *ranked]))
+    if ranked:
+        heads = ["", "images", "windows every 32 px", "histograms, images", "fused, images"][: len(ranked[0])]
+        print()
+        for row in (heads, ["---"] * len(heads), *ranked):
+            print(f"| {' | '.join(row)} |")
     sys.exit(1 if wrong else 0)
 
 

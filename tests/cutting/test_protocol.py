@@ -65,6 +65,28 @@ def test_checksums_are_of_contents(tool, tmp_path):
     assert tool.checksums(a)["pairs.npz"] != tool.checksums(b)["pairs.npz"]
 
 
+def test_rankings_are_told_in_one_table(tool, tmp_path, monkeypatch):
+    """Images and windows; beside them the example's ranking and the fused one, where the example is installed."""
+
+    def worth(value):
+        return {"metrics": {key: {"value": value} for key in tool.FIGURES}}
+
+    def retrieve(arguments):
+        if "--scores" in arguments:
+            bits = {"own": 0.1, "other": 2.0, "fused": 0.0625}
+            scores = {"matcher": worth(1), "other": worth(0.5), "fused": worth(0.9)}
+            return json.dumps({"scores": scores, "fusion": {"bits": bits}})
+        return json.dumps(worth(0.25 if "--stride" in arguments else 1))
+
+    monkeypatch.setattr(tool, "run", retrieve)
+    monkeypatch.setattr(tool, "plugin_names", lambda: [])
+    assert tool.rankings("tiny", tmp_path / "tiny")[0] == ["`tiny`: true one first", "1.000", "0.250"]
+    monkeypatch.setattr(tool, "plugin_names", lambda: [tool.EXAMPLE])
+    rows = tool.rankings("tiny", tmp_path / "tiny")
+    assert rows[-2] == ["mAP", "1.000", "0.250", "0.500", "0.900"]
+    assert rows[-1] == ["surprise, bits a patch", "0.100", "", "2.000", "0.062"]
+
+
 def run(*arguments):
     command = [sys.executable, str(TOOL), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=ROOT, check=False)
@@ -81,6 +103,11 @@ def test_the_simulated_trial_is_what_is_recorded_and_a_change_is_told(tmp_path):
     assert done.returncode == 1
     assert done.stdout.count("DIFFERENT") == 1
     shutil.rmtree(tmp_path / "simulated-12")
+
+
+def test_missing_places_are_told(tool, tmp_path):
+    with pytest.raises(SystemExit, match=r"no places; make them by tools/places\.py"):
+        tool.make("real-64", tool.CHALLENGES["real-64"], tmp_path / "real-64", tmp_path)
 
 
 class TestRealPlaces:

@@ -45,7 +45,10 @@ def test_an_entry_is_added_and_a_change_is_seen(tool, tmp_path, monkeypatch):
             "sys.argv", ["x", "--add", "tiny", str(path), "--title", name, "--command", f"make {name}"]
         )
         tool.main()
+    with pytest.raises(SystemExit, match=r"tiny/bad.csv: stands there already"):
+        tool.main()
     assert tool.check(folder) == []
+    assert (tmp_path / "results" / "README.md").read_text() == tool.page()
     lines = [line for line in tool.page().splitlines() if line.startswith("| [")]
     assert lines[0].startswith("| [good](tiny/good.csv) | 1.000")
     assert "| -0.500 [-1.000, +0.000] |" in lines[1]
@@ -53,3 +56,46 @@ def test_an_entry_is_added_and_a_change_is_seen(tool, tmp_path, monkeypatch):
     (folder / "stray.csv").write_text("Patch ID,Result\n")
     (folder / "answers.csv").write_text("Patch ID,Result\n1,7 0 0\n")
     assert tool.check(folder) == ["answers.csv", "bad.csv", "stray.csv"]
+
+
+def test_entrants_are_run_where_they_are_not_yet(tool, tmp_path, monkeypatch):
+    """A method's commands are run in the challenge's folder of entries, and its submission is added."""
+    entrants = importlib.import_module("entrants")
+    work, results = tmp_path / "work", tmp_path / "results"
+    held = work / "real-split" / "validation"
+    held.mkdir(parents=True)
+    results.mkdir()
+    (held / "answers.csv").write_text("Patch ID,Result\n1,7 0 0\n2,8 0 0\n")
+    script = tmp_path / "copy.py"
+    script.write_text("import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2])")
+    one = entrants.Entrant("one", (f"python {script} CHALLENGE/answers.csv one.csv",), ("real-split",), "it")
+    absent = entrants.Entrant("absent", (), ("real-split",), needs=("no-such-package",))
+    monkeypatch.setattr(tool, "RESULTS", results)
+    monkeypatch.setattr(tool, "ENTRANTS", {"one": one, "absent": absent})
+    for _ in range(2):
+        tool.make(work, {"real-split", "real-64"}, {"one", "absent"})
+        script.write_text("raise SystemExit(1)")  # what is there is not made again
+    told = tool.entries(results / "real-split")
+    assert list(told) == ["one"]
+    assert told["one"]["command"] == one.commands[0]
+    assert told["one"]["learned on"] == "it"
+    (work / "entries" / "real-split" / "one.csv").unlink()
+    with pytest.raises(SystemExit, match="failed"):
+        tool.make(work, {"real-split"}, {"one"})
+
+
+def test_every_entry_is_of_a_method_that_can_be_run(tool):
+    """Those of our own; others may add theirs."""
+    entrants = importlib.import_module("entrants").ENTRANTS
+    for folder in (path for path in tool.RESULTS.iterdir() if path.is_dir()):
+        for name, entry in tool.entries(folder).items():
+            if name in entrants:
+                assert folder.name in entrants[name].on, name
+                assert entry["title"] == entrants[name].title
+                assert entry["command"] == "; ".join(entrants[name].commands)
+
+
+def test_a_name_that_is_none_is_told(tool):
+    assert tool.chosen("b,a", {"a": 1, "b": 2}, "method") == {"a", "b"}
+    with pytest.raises(SystemExit, match=r"c: no method; there are a, b"):
+        tool.chosen("a,c", {"a": 1, "b": 2}, "method")
