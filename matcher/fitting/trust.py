@@ -179,7 +179,7 @@ class Held:
 def held_out(observed: Observed, trust: Trust, by: str = "place") -> dict[str, Held]:
     """How confidences hold that were fitted without each place (or group) in turn.
 
-    In open rounds half of the patches are there, as their prior says: those sought in images that were drawn, with their
+    In open rounds half of the patches are there, as their prior says: those that were sought in images drawn with their
     own and without it. Closed ones are those with all images. Both in all, and open ones by side, bands and group.
     `trust` is taken where what is left is too little for a fit.
     """
