@@ -80,7 +80,7 @@ def main() -> None:
                 score = matcher.score(found, folder / "answers.csv", read_groups(folder / "groups.csv"))
                 cells = [score.total, *(score.groups[group].total for group in GROUPS)]
                 print(
-                    f"| {side} px | {title} | " + " | ".join(f"{cell:.4f}" for cell in cells) + " |",
+                    f"| {side} px | {title} | " + " | ".join(f"{cell:.3f}" for cell in cells) + " |",
                     flush=True,
                 )
 
