@@ -97,7 +97,7 @@ def coarse_cost(scale: Scale) -> Cost:
     blocks = -(-scale.patches // levels.BLOCK)
     beside = 9 * min(levels.WIDE_DEPTH, scale.images * -(-places // CHUNK)) * scale.patches
     return Cost(
-        words=8 * (places * scale.pairs + beside), bytes=4 * keys + 2 * blocks * scale.images * places * 64
+        words=8 * (places * scale.pairs + beside), bytes=4 * keys + blocks * scale.images * places * 64
     )
 
 
