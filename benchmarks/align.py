@@ -2,12 +2,16 @@
 """`matcher.align` beside AROSICS and scikit-image on the same pairs: tie points' errors, how many are kept, seconds.
 
     python benchmarks/align.py [--data ../shared/data] [--arosics PYTHON] [--warps none,field] [--places 6]
+    python benchmarks/align.py --large FOLDER --arosics PYTHON
 
 Pairs of dates of cities, the second one laid out anew by a known warp (`tools/measure_align.py`). All sides seek tie
 points by 64 px windows every 32 px. AROSICS's COREG_LOCAL runs with the interpreter that --arosics names, which has it
 (its GDAL may not go with ours), with shifts up to 10 px; it is passed over where none is named. scikit-image: phase
 correlation of the mean band, upsampled 100 times, on the same windows. The error of a point is its distance from the
 warp known, less the median of the place, which the dates' own offset is part of.
+
+With --large, the two scenes of 10,980 x 10,980 px that `tools/measure_align.py --large FOLDER` writes, by some 2,000
+windows of 64 px: seconds and the largest memory of AROSICS, to be held against what that tool prints of ours.
 """
 
 import argparse
@@ -37,6 +41,21 @@ table = run.CoRegPoints_table
 kept = table[(table.X_SHIFT_M != -9999) & (table.OUTLIER == False)]
 print(json.dumps([len(table), [[float(v) for v in row] for row in
       kept[["X_MAP", "Y_MAP", "X_SHIFT_M", "Y_SHIFT_M"]].values]]))
+"""
+
+
+LARGE = """
+import resource, sys, time
+from arosics import COREG_LOCAL
+folder, start = sys.argv[1], time.perf_counter()
+run = COREG_LOCAL(folder + "/reference.tif", folder + "/moving.tif", grid_res={step}, window_size=({window}, {window}),
+                  max_shift={far}, q=True, CPUs=2, nodata=(0, 0), path_out=None)
+table = run.CoRegPoints_table
+seconds = time.perf_counter() - start
+own, each = (resource.getrusage(who).ru_maxrss / 2**20 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+kept = int(((table.X_SHIFT_M != -9999) & (table.OUTLIER == False)).sum())
+print(f"AROSICS: {{len(table)}} tie points, {{kept}} kept: {{seconds:.0f}} s")
+print(f"{{own:.2f}} GiB, and {{each:.2f}} GiB of the largest process that it starts")
 """
 
 
@@ -89,7 +108,14 @@ def main():
     parser.add_argument("--warps", default="none,field")
     parser.add_argument("--places", type=int, default=13)
     parser.add_argument("--seed", type=int, default=101)
+    parser.add_argument(
+        "--large", metavar="FOLDER", help="time and memory of AROSICS on the large scenes there"
+    )
     options = parser.parse_args()
+    if options.large:
+        code = LARGE.format(step=244, window=WINDOW, far=80)
+        subprocess.run([options.arosics, "-c", code, options.large], check=True)
+        return
     peers = {"matcher": ours, "scikit-image": skimage}
     if options.arosics:
         peers["AROSICS"] = lambda folder: arosics(folder, options.arosics)
