@@ -82,7 +82,7 @@ PARTS = {
     "features": Part("what dates share, docs/baseline.md", ("matcher features PLACES",)),
     "tasks": Part(
         "classification and segmentation, docs/baseline.md",
-        ("docs/classify.py DATA/places/deurne.npz",),
+        ("tools/measure_tasks.py --data DATA", "docs/classify.py DATA/places/deurne.npz"),
         "docs/baseline.md",
     ),
     "locate": Part(
