@@ -106,12 +106,13 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
             seconds += many_here * _EXACT
         doubt = _SMALL_DOUBT if max(side) <= EVERYWHERE.largest else _DOUBT
         doubtful, planes = many_here * doubt, len(plane_kinds(job.roles))
-        near, *_, far = (min(pixels, reach * job.settings.effort) for reach in sweep.REACHES)
-        seconds += doubtful * (near + _UNSEEN * (far - near)) * _SWEEP
-        seconds += doubtful * min(len(taken), sweep.TOP) * _SWEPT_EXACT
         if EVERYWHERE.sees(side, pixels, job.settings.effort):
             held = max(held, held_bytes(task, side, threads))
             seconds += doubtful * pixels * _EVERYWHERE
+            continue
+        near, *_, far = (min(pixels, reach * job.settings.effort) for reach in sweep.REACHES)
+        seconds += doubtful * (near + _UNSEEN * (far - near)) * _SWEEP
+        seconds += doubtful * min(len(taken), sweep.TOP) * _SWEPT_EXACT
         together = min(math.ceil(doubtful), DOUBTFUL_BLOCK)
         held = max(held, sweep.held_bytes(plan.side, planes, task.memory, together, threads))
     return Estimate(

@@ -1,6 +1,7 @@
 """The cascade's levels one by one: who is in doubt, how far a level looks, and what they find on real ground."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,12 +13,24 @@ from matcher.search.pyramid import cascade
 from matcher.search.pyramid.codes import Plan
 from matcher.search.pyramid.exact_tiles import judge_exactly
 from matcher.search.pyramid.index import build_index, code_patches
-from matcher.search.pyramid.levels import AFTER_COARSE, AFTER_EXACT, AFTER_MIDDLE, LEVELS, Pooled, merged
+from matcher.search.pyramid.levels import (
+    AFTER_COARSE,
+    AFTER_EXACT,
+    AFTER_MIDDLE,
+    EVERYWHERE,
+    LEVELS,
+    Hunt,
+    Pooled,
+    Sweep,
+    merged,
+)
 from matcher.search.pyramid.proposals import Proposals, judge
 from tests.evidence.test_evidence import FOUR
 from tests.search.test_pyramid import noisy, smooth
 
 SIDE = 32
+# The sweep too, though all of these patches are sought everywhere.
+EVERY_LEVEL = (*LEVELS[:-2], Sweep(AFTER_EXACT, unless=replace(EVERYWHERE, pixels=0)), EVERYWHERE)
 
 
 def candidates(*rows):
@@ -106,6 +119,7 @@ def levels(hard):
     cascade.log.setLevel(logging.DEBUG)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(cascade, "_blocks", watched)
+        patched.setattr(cascade, "LEVELS", EVERY_LEVEL)
         cascade.search_pyramid(job.task(2), range(len(answers.ids)), done.append, index)
     cascade.log.removeHandler(handler)
     cascade.log.setLevel(before)
@@ -130,11 +144,19 @@ class TestRealGround:
         assert list(seen) == ["coarse", *pooled, "exact", "sweep", "everywhere"]
         count = len(hard[1].ids)
         assert seen["coarse"] == count
-        assert all(count / 20 < seen[level.name] < count * 0.7 for level in LEVELS[1:])
+        assert all(count / 20 < seen[level.name] < count * 0.7 for level in EVERY_LEVEL[1:])
         assert seen["close"] < seen["middle"]
         assert seen["middle, others"] < seen["middle"]
         assert seen["close, others"] < seen["close"]
         assert pairs == count * len(hard[2])
+
+    def test_what_is_sought_everywhere_is_not_swept(self, hard):
+        job, answers, index = hard
+        everywhere, sweep = LEVELS[-2:]
+        hunt = Hunt(job.task(2), range(len(answers.ids)), index, Candidates.empty(len(answers.ids), 2))
+        assert len(everywhere.rows(hunt)) == len(answers.ids)
+        assert not len(sweep.rows(hunt))
+        assert len(EVERY_LEVEL[-2].rows(hunt)) == len(answers.ids)
 
     def test_close_looks_between_the_middle_places(self):
         phases = {level.name: level.between for level in LEVELS if isinstance(level, Pooled)}

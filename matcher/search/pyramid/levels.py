@@ -216,28 +216,6 @@ class Exact(Level):
 
 
 @dataclass(frozen=True)
-class Sweep(Level):
-    """Every pixel of the most promising targets, by one transform a pair; the best places by the exact engine."""
-
-    doubt: Doubt
-    name: str = "sweep"
-
-    def rows(self, hunt: Hunt) -> NDArray[np.int64]:
-        """Those in doubt."""
-        return self.doubt.rows(hunt.found)
-
-    def together(self, hunt: Hunt) -> int:
-        """As many as their spectra allow."""
-        each = spectra_bytes(hunt.index.plan.side, len(hunt.index.channel))
-        return max(1, min(DOUBTFUL_BLOCK, int(hunt.task.memory * SPECTRA_SHARE) // each))
-
-    def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:
-        """The best of what is seen and of what was known."""
-        seen = hunt.placed(sweep(hunt.task, hunt.index, hunt.promise, patches))
-        return merged(hunt.found.take(rows), judge_exactly(patches, seen, hunt.task))
-
-
-@dataclass(frozen=True)
 class Everywhere(Level):
     """Every pixel of every target by the exact engine, where patches are small and targets few.
 
@@ -255,11 +233,14 @@ class Everywhere(Level):
         """Whether patches of `side` (height, width) are small, and so many pixels of targets few."""
         return max(side) <= self.largest and pixels <= self.pixels * effort
 
+    def sees_in(self, hunt: Hunt) -> bool:
+        """Whether it sees the patches of a search."""
+        pixels = float(hunt.index.shapes.prod(1).sum())
+        return self.sees(hunt.index.plan.whole, pixels, hunt.task.effort)
+
     def rows(self, hunt: Hunt) -> NDArray[np.int64]:
         """Those in doubt, of few pixels, among few targets."""
-        pixels = float(hunt.index.shapes.prod(1).sum())
-        seen = self.sees(hunt.index.plan.whole, pixels, hunt.task.effort)
-        return self.doubt.rows(hunt.found) if seen else np.arange(0)
+        return self.doubt.rows(hunt.found) if self.sees_in(hunt) else np.arange(0)
 
     def together(self, hunt: Hunt) -> int:  # noqa: ARG002
         """A block."""
@@ -270,6 +251,29 @@ class Everywhere(Level):
         task = replace(hunt.task, keep=hunt.found.target.shape[1])
         which = [hunt.which[k] for k in rows.tolist()]
         return search_everywhere(task, which, lambda _pairs: None)
+
+
+@dataclass(frozen=True)
+class Sweep(Level):
+    """Every pixel of the most promising targets, by one transform a pair; the best places by the exact engine."""
+
+    doubt: Doubt
+    unless: Everywhere  # sees them: it finds whatever a sweep does
+    name: str = "sweep"
+
+    def rows(self, hunt: Hunt) -> NDArray[np.int64]:
+        """Those in doubt."""
+        return np.arange(0) if self.unless.sees_in(hunt) else self.doubt.rows(hunt.found)
+
+    def together(self, hunt: Hunt) -> int:
+        """As many as their spectra allow."""
+        each = spectra_bytes(hunt.index.plan.side, len(hunt.index.channel))
+        return max(1, min(DOUBTFUL_BLOCK, int(hunt.task.memory * SPECTRA_SHARE) // each))
+
+    def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:
+        """The best of what is seen and of what was known."""
+        seen = hunt.placed(sweep(hunt.task, hunt.index, hunt.promise, patches))
+        return merged(hunt.found.take(rows), judge_exactly(patches, seen, hunt.task))
 
 
 EVERYWHERE = Everywhere(AFTER_EXACT, largest=48, pixels=8e6)
@@ -286,8 +290,8 @@ LEVELS: tuple[Level, ...] = (
     Pooled("close", AFTER_MIDDLE, CLOSE_DEPTH, True, LIKEST, TEXTURED),
     Pooled("close, others", AFTER_MIDDLE, CLOSE_DEPTH, True, OTHERS, TEXTURED),
     Exact(),
-    Sweep(AFTER_EXACT),
     EVERYWHERE,
+    Sweep(AFTER_EXACT, unless=EVERYWHERE),
 )
 
 
