@@ -1,6 +1,5 @@
 """Codes that lie in files, mapped: the index that a search is given, without a byte of it read."""
 
-import mmap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +47,6 @@ def map_codes(folder: Path, kept: Kept, cut: Sequence[Sequence[Shape]], roles: R
     begin = np.repeat(np.array(kept.codes, np.int64) // 8, counts) + before
     begin -= np.repeat(before[np.minimum(first, max(len(before) - 1, 0))], counts) if len(before) else 0
     starts = begin[:, np.newaxis] + np.cumsum(sizes, axis=1) - sizes
-    _expect(words, starts[:, 2], 8 * _first_places(shapes, plan))
     windows = np.array([grid(shape, plan.whole) for shape in shapes], np.int64).reshape(-1, 2).prod(1)
     return Index(
         plan,
@@ -89,27 +87,6 @@ def _map(path: Path, size: int, dtype: Any) -> NDArray:
         return np.asarray(np.memmap(path, dtype, "c", shape=(size // np.dtype(dtype).itemsize,)))
     except OSError as error:
         raise FormatError(f"{path}: cannot be read: {problem(error)}; make the index anew") from None
-
-
-def _expect(words: NDArray[np.uint64], starts: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
-    """Have the system read the codes that every search compares, and read no others ahead of what is asked for.
-
-    They lie among codes of which few are asked for, and what it reads ahead by itself would be all of these.
-    """
-    held = getattr(words.base, "_mmap", None)
-    if not hasattr(held, "madvise"):  # Windows, and files that hold nothing
-        return
-    held.madvise(mmap.MADV_RANDOM)
-    first = starts * words.itemsize // mmap.PAGESIZE * mmap.PAGESIZE
-    for start, stop in zip(first.tolist(), ((starts + counts) * words.itemsize).tolist(), strict=True):
-        held.madvise(mmap.MADV_WILLNEED, start, stop - start)
-
-
-def _first_places(shapes: Sequence[Shape], plan: Plan) -> NDArray[np.int64]:
-    """Places of the first lattice of coarse codes of pieces of these heights and widths."""
-    places = np.array([plan.places(*shape) for shape in shapes], np.int64).reshape(-1, 2)
-    out: NDArray[np.int64] = ((places + 1) // 2).prod(1)
-    return out
 
 
 def _gathered(values: NDArray[np.float32], kept: Kept) -> NDArray[np.float32]:
