@@ -38,7 +38,8 @@ What was scored on the challenges of the [evaluation protocol](../protocol.md), 
 images. Every submission lies in the folder of its challenge, with the command, versions and machine that made it, so
 that this page can be made again, and checked, from this folder alone: `python tools/leaderboard.py`. *Against the
 first* is the paired difference of official scores from the best entry; where its interval holds 0, the two are not told
-apart.
+apart. CHALLENGE in a command is the challenge's folder, of `real-split` the folder `validation` in it, and TRAIN is
+`real-split/train`.
 
 `python tools/leaderboard.py --make WORK` makes our own entries again: the matcher, plain methods, the peers of
 [accuracy.md](../accuracy.md#other-methods) and the [learned example](../learned/README.md), each on the challenges that
