@@ -119,7 +119,7 @@ class TestRealPlaces:
 
     @pytest.mark.parametrize("place", PLACES)
     def test_corners_lie_within_a_pixel(self, tmp_path, place):
-        """Turned by 1 to 6 degrees and scaled by up to 4 %, another date's chips of 96 to 256 px; one may be in doubt."""
+        """Turned by 1 to 6 degrees, scaled by up to 4 %: chips of 96 to 256 px of another date; one may be in doubt."""
         with np.load(DATA / "places" / f"{place}.npz") as file:
             (first, second), shift = file["images"], file["shift_yx"].astype(float)
         write(tmp_path / "scene.tif", first, nodata=0, transform=from_origin(WEST, NORTH, 10, 10))
