@@ -25,7 +25,7 @@ import launch
 import numpy as np
 import sets
 
-_LEVEL = re.compile(r"level ([\w -]+): ([\d,]+) (patches|targets)(?: \S+)*?, ([\d.,]+) s\b")
+_LEVEL = re.compile(r"level ([\w ,-]+): ([\d,]+) (patches|targets)(?: \S+)*?, ([\d.,]+) s\b")
 _PEER_IMAGES, _PEER_PATCHES = 16, 512  # drawn from: the workers hold them
 
 
@@ -192,7 +192,7 @@ def measure(chosen: argparse.Namespace, made: sets.Set, out: Path) -> dict:
 
 
 def _groups(made: sets.Set) -> dict[int, str] | None:
-    from matcher.formats.submission import read_groups
+    from matcher.formats.columns import read_groups
 
     return None if made.groups is None else read_groups(made.groups)
 
