@@ -110,7 +110,7 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
             held = max(held, held_bytes(task, side, threads))
             seconds += doubtful * pixels * _EVERYWHERE
             continue
-        near, *_, far = (min(pixels, reach * job.settings.effort) for reach in sweep.REACHES)
+        near, far = (min(pixels, reach * job.settings.effort) for reach in sweep.REACHES)
         seconds += doubtful * (near + _UNSEEN * (far - near)) * _SWEEP
         seconds += doubtful * min(len(taken), sweep.TOP) * _SWEPT_EXACT
         together = min(math.ceil(doubtful), DOUBTFUL_BLOCK)
