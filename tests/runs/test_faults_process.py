@@ -257,11 +257,11 @@ def test_too_little_memory_is_a_clear_error(tmp_path):
     world = write_inputs(tmp_path)
     script = textwrap.dedent("""
         import sys
-        import matcher.matching.job
+        import matcher.indexing.codefiles
         from matcher.cli import main
         def greedy(*_arguments, **_options):
             bytearray(1 << 62)
-        matcher.matching.job.index_targets = greedy
+        matcher.indexing.codefiles.coded = greedy
         main(sys.argv[1:])
     """)
     done = python("-c", script, "match", *world, "--run-dir", tmp_path / "run")
