@@ -160,9 +160,8 @@ class Pooled(Level):
     doubt: Doubt
     depth: int  # columns of places, among all targets
     between: bool  # the places between those of the first phase, in place of these
-    part: tuple[
-        float, float
-    ]  # of all targets' pixels, the likest targets first: from which share on to which
+    # Of all targets' pixels, the likest targets first: from which share on to which.
+    part: tuple[float, float]
     textured: float = 0.0  # the share of a patch's pixels that need texture above noise
 
     def phases(self, hunt: Hunt) -> range:

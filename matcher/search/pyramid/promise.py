@@ -42,12 +42,16 @@ class Promise:
         self._pixels = index.shapes.prod(1)
         self._windows = np.ascontiguousarray(self._whitened(index.colour).T)
 
+    def order(self, dn: NDArray[np.float32], roles: Roles) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Targets, the likest a patch (DN) first, and the pixels of all up to each: (targets,) both."""
+        order = np.argsort(self.distances(dn, roles), kind="stable")
+        return order, np.cumsum(self._pixels[order])
+
     def before(self, dn: NDArray[np.float32], roles: Roles) -> NDArray[np.float64]:
         """The share of all targets' pixels that lies in targets likelier than each: (targets,), 0 for the likest."""
-        order = np.argsort(self.distances(dn, roles), kind="stable")
-        area = self._pixels[order]
+        order, area = self.order(dn, roles)
         share = np.empty(len(order))
-        share[order] = (np.cumsum(area) - area) / area.sum()
+        share[order] = (area - self._pixels[order]) / area[-1]
         return share
 
     def distances(self, dn: NDArray[np.float32], roles: Roles) -> NDArray[np.float32]:

@@ -105,9 +105,7 @@ class _Query:
 
     @classmethod
     def of(cls, dn: NDArray[np.float32], task: Task, index: Index, promise: Promise) -> "_Query":
-        distances = promise.distances(dn, task.roles)
-        order = np.argsort(distances, kind="stable")
-        area = np.cumsum(index.shapes[order].prod(1))
+        order, area = promise.order(dn, task.roles)
         share = task.effort * worth(dn, task.roles)
         reaches = tuple(reach * share for reach in REACHES)
         return cls(template(dn, task, index.plan), order, area, reaches)
