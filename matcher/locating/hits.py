@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from matcher.formats.raster import RasterSource
 from matcher.geo.grid import distance
+from matcher.geo.resample import shrunk
+from matcher.imagery import to_dn
+from matcher.indexing.tiles import Piece, read_shrunk
 from matcher.locating.variants import Search, Variant
 from matcher.matching.job import Job
 from matcher.search.candidates import APART
@@ -39,6 +43,22 @@ class _Spot:
 
     place: tuple[float, float]
     reach: float
+
+
+def ground_about(hit: Hit, rim: int) -> tuple[NDArray[np.float32], tuple[int, int]]:
+    """The scene under a hit and `rim` px on each side, as far as there is any: DN, pixels of the search.
+
+    And the row and column of its first pixel.
+    """
+    tiles = hit.search.tiles
+    whole = shrunk(tiles.scenes.shape(hit.scene), tiles.shrink)
+    top, left = max(hit.row - rim, 0), max(hit.col - rim, 0)
+    bottom, right = (
+        min(at + side + rim, size)
+        for at, side, size in zip((hit.row, hit.col), tiles.side, whole, strict=True)
+    )
+    raw = read_shrunk(tiles.scenes, Piece(hit.scene, top, left, bottom - top, right - left), tiles.shrink)
+    return to_dn(raw, hit.job.targets.value_range), (top, left)
 
 
 def ordered(hits: list[Hit]) -> list[Hit]:

@@ -12,11 +12,9 @@ from matcher.decision.reasons import IN_DOUBT, fault, fault_of_little, reason
 from matcher.evidence import channels, templates
 from matcher.formats.bandnames import named
 from matcher.geo.place import Place
-from matcher.geo.resample import shrunk
 from matcher.imagery import Roles, tell_ranges, to_dn
-from matcher.indexing.tiles import Piece, read_shrunk
 from matcher.locating.found import Places
-from matcher.locating.hits import Hit, apart, shares
+from matcher.locating.hits import Hit, apart, ground_about, shares
 from matcher.locating.laying import rotation_of, scale_of
 from matcher.locating.plan import LocateOptions, LocatePlan, plan
 from matcher.locating.turning import chip_to_scene, turned
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("matcher")
 KEEP = 8  # pieces a chip and search; up to four of them can show the same place
-SURE = 0.9  # above it, other scales and rotations are not tried
 
 
 def locate(
@@ -87,19 +84,28 @@ def run(planned: LocatePlan, progress: Progress | None = None) -> Places:
     sure: set[int] = set()
     planned = ranged(planned)
     tell = _Progress(progress, planned.pairs)
+    known: dict[int, Weighed] = {}  # of chips that were not sought since
+
+    def best(chip: int) -> Weighed:
+        if chip not in known:
+            known[chip] = turned(planned, weighed(planned, hits[chip]))
+        return known[chip]
+
     with limited(planned.settings.threads):
         for search in planned.searches:
             sought = [v for v in search.variants if v.chip not in blank]
             if not search.variants[0].first:
-                sought = [v for v in sought if _best(planned, hits[v.chip]).sure < SURE]
+                sought = [v for v in sought if best(v.chip).sure < IN_DOUBT]
                 sure |= {v.chip for v in search.variants if v.rotation} - {v.chip for v in sought}
             if sought:
                 _search(planned, replace(search, variants=sought), hits, tell)
+                for variant in sought:
+                    known.pop(variant.chip, None)
         for search in planned.searches:
             search.tiles.check_seen()
         if sure:
             log.info("rotations: %d of %d chips are sure and are not turned further", len(sure), len(hits))
-        places = [place for k in range(len(planned.chips)) for place in _places(planned, k, hits[k])]
+        places = [place for k in range(len(planned.chips)) for place in _places(planned, k, best(k))]
         return Places(places, planned.chips, planned.scenes)
 
 
@@ -191,11 +197,10 @@ def _exact_peaks(hit: Hit, count: int) -> list[Hit]:
     ]
 
 
-def _places(planned: LocatePlan, chip: int, hits: list[Hit]) -> list[Place]:
-    """The answer for one chip."""
-    best = _best(planned, hits)
+def _places(planned: LocatePlan, chip: int, best: Weighed) -> list[Place]:
+    """The answer for one chip, by its hits as its ground lays them."""
     code = _reason(planned, chip, best)
-    if not hits or best.sure < planned.asked.min_confidence:
+    if not best.hits or best.sure < planned.asked.min_confidence:
         why = code or "less sure than was asked for"
         log.info(
             "%s: in none of these scenes (%s)%s", planned.chips.where(chip), why, _guess(planned, best.hits)
@@ -208,11 +213,6 @@ def _places(planned: LocatePlan, chip: int, hits: list[Hit]) -> list[Place]:
         _place(planned, replace(hit, score=min(hit.score, first)), n + 1, part, "" if n else code)
         for n, (hit, part) in enumerate(zip(shown, parts, strict=True))
     ]
-
-
-def _best(planned: LocatePlan, hits: list[Hit]) -> Weighed:
-    """A chip's hits in order, laid as their ground says."""
-    return turned(planned, weighed(planned, hits))
 
 
 def _shown(planned: LocatePlan, best: Weighed) -> list[Hit]:
@@ -257,7 +257,7 @@ def _reason(planned: LocatePlan, chip: int, best: Weighed) -> str:
 def _place(planned: LocatePlan, hit: Hit, rank: int, sure: float, reason: str) -> Place:
     raster = planned.chips.rasters[hit.variant.chip]
     scene = planned.scenes.rasters[hit.scene]
-    affine = hit.variant.affine(*_refined(planned, hit)) if hit.pose is None else chip_to_scene(hit, hit.pose)
+    affine = hit.variant.affine(*_refined(hit)) if hit.pose is None else chip_to_scene(hit, hit.pose)
     linear = hit.variant.linear if hit.pose is None else (affine.a, affine.b, affine.d, affine.e)
     left, top = affine @ (0, 0)
     return Place(
@@ -279,15 +279,9 @@ def _place(planned: LocatePlan, hit: Hit, rank: int, sure: float, reason: str) -
     )
 
 
-def _refined(planned: LocatePlan, hit: Hit) -> tuple[float, float]:
+def _refined(hit: Hit) -> tuple[float, float]:
     """A hit's place to a fraction of a pixel of the search."""
-    tiles = hit.search.tiles
-    size = shrunk(planned.scenes.shape(hit.scene), tiles.shrink)
-    top, left = max(hit.row - REACH, 0), max(hit.col - REACH, 0)
-    bottom = min(hit.row + tiles.side[0] + REACH, size[0])
-    right = min(hit.col + tiles.side[1] + REACH, size[1])
-    raw = read_shrunk(tiles.scenes, Piece(hit.scene, top, left, bottom - top, right - left), tiles.shrink)
-    window = to_dn(raw, hit.job.targets.value_range)
+    window, (top, left) = ground_about(hit, REACH)
     patch = hit.job.patches[hit.row_of]
     place = (hit.row - top, hit.col - left)
     found = refine(patch, window, place, hit.job.roles, hit.job.settings.evidence)

@@ -5,17 +5,17 @@ Here its own ground says how it lies. It is laid anew only where that is sure, m
 and fits better, so that chips which lie straight stay where they are.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from matcher.evidence import channels, templates
+from matcher.decision.reasons import IN_DOUBT
+from matcher.evidence import Channel, channels, templates
 from matcher.geo.resample import shrunk
-from matcher.imagery import to_dn
-from matcher.indexing.tiles import Piece, read_shrunk
-from matcher.locating.hits import Hit, apart, ordered
+from matcher.locating.hits import Hit, apart, ground_about, ordered
 from matcher.locating.plan import LocatePlan
 from matcher.locating.weighing import Weighed, in_order, piece_of
 from matcher.search.correlation import target_spectra
@@ -28,7 +28,6 @@ _LEAST, _SURE = 0.5, 4.0  # px that turn and scale must move a corner, and times
 _FEW = 4  # steps to the pose of a chip that lies straight
 _STRAIGHT = 1.0  # px that a corner surely does not lie off, from which nothing else is looked for
 _NEAR = 2.0  # px from the pose at which the whole chip must fit best
-_CLEAR = 0.9  # confidence above which the first place alone is looked at
 _TRIED = 2  # places that are looked at of a chip in doubt
 
 
@@ -36,9 +35,9 @@ def turned(planned: LocatePlan, best: Weighed) -> Weighed:
     """A chip's hits, those that lie turned or scaled laid as they do: the first, and of a chip in doubt some more."""
     if not best.hits:
         return best
-    many = 1 if best.sure >= _CLEAR else _TRIED
-    some = apart(planned.scenes, best.hits)[:many]
-    laid = [_laid_anew(planned, hit, best.sure >= _CLEAR) for hit in some]
+    clear = best.sure >= IN_DOUBT
+    some = apart(planned.scenes, best.hits)[: 1 if clear else _TRIED]
+    laid = [_laid_anew(planned, hit, clear) for hit in some]
     if not any(laid):
         return best
     straight = [hit for hit, anew in zip(some, laid, strict=True) if anew]
@@ -65,8 +64,10 @@ def _laid_anew(planned: LocatePlan, hit: Hit, clear: bool) -> list[Hit]:
     made = _settled(hit, ground, _square(planned, hit), clear)
     if made is None or made.far < max(_LEAST, _SURE * made.sigma):
         return []
-    laid, off = _judged(hit, ground, made.pose)
-    straight, _ = _judged(hit, ground, Pose(made.pose.middle, np.eye(2)))
+    job = hit.job
+    own = templates(job.patches[hit.row_of], job.roles, job.settings.evidence, job.model.responses)
+    laid, off = _judged(hit, own, ground, made.pose)
+    straight, _ = _judged(hit, own, ground, Pose(made.pose.middle, np.eye(2)))
     if off > _NEAR or laid[0].score <= straight[0].score:
         return []
     return [replace(laid[0], pose=made.pose), *(other for other in laid[1:] if other.score > 0)]
@@ -87,15 +88,11 @@ class _Ground:
 
 
 def _ground(hit: Hit, rim: int) -> _Ground:
-    tiles = hit.search.tiles
-    whole = shrunk(tiles.scenes.shape(hit.scene), tiles.shrink)
-    corner = hit.row - rim, hit.col - rim
-    top, left = (max(c, 0) for c in corner)
-    bottom, right = (min(c + s + 2 * rim, w) for c, s, w in zip(corner, tiles.side, whole, strict=True))
-    raw = read_shrunk(tiles.scenes, Piece(hit.scene, top, left, bottom - top, right - left), tiles.shrink)
-    dn = np.zeros((tiles.side[0] + 2 * rim, tiles.side[1] + 2 * rim, raw.shape[2]), np.float32)
-    inside = np.s_[top - corner[0] : bottom - corner[0], left - corner[1] : right - corner[1]]
-    dn[inside] = to_dn(raw, hit.job.targets.value_range)
+    side, corner = hit.search.tiles.side, (hit.row - rim, hit.col - rim)
+    seen, (top, left) = ground_about(hit, rim)
+    dn = np.zeros((side[0] + 2 * rim, side[1] + 2 * rim, seen.shape[2]), np.float32)
+    down, across = top - corner[0], left - corner[1]
+    dn[down : down + seen.shape[0], across : across + seen.shape[1]] = seen
     return _Ground(dn, corner)
 
 
@@ -125,17 +122,16 @@ def _settled(hit: Hit, ground: _Ground, square: Matrix, clear: bool) -> Settled 
     return settle(patch, ground.dn, ground.corner, begin.moved(*found), square, *compared)
 
 
-def _judged(hit: Hit, ground: _Ground, pose: Pose) -> tuple[list[Hit], float]:
+def _judged(hit: Hit, own: Sequence[Channel], ground: _Ground, pose: Pose) -> tuple[list[Hit], float]:
     """The best place of the hit laid by a pose, and the best other one about it, by the noise of the ground there.
 
-    And how many pixels the best lies off the pose.
+    And how many pixels the best lies off the pose. `own` are the chip's templates.
     """
     job, tiles = hit.job, hit.search.tiles
-    evidence, (height, width) = job.settings.evidence, tiles.side
+    height, width = tiles.side
     around = pose.seen(ground.dn, ground.corner, tiles.side, WIDE + MARGIN)
     size = height + 2 * WIDE, width + 2 * WIDE
-    fields = [c.window((MARGIN, MARGIN), size) for c in channels(around, job.roles, evidence)]
-    own = templates(job.patches[hit.row_of], job.roles, evidence, job.model.responses)
+    fields = [c.window((MARGIN, MARGIN), size) for c in channels(around, job.roles, job.settings.evidence)]
     score, place = patch_peaks(own, target_spectra([fields], tiles.side))
     last = np.subtract(shrunk(tiles.scenes.shape(hit.scene), tiles.shrink), tiles.side)
     out = []
