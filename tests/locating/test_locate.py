@@ -12,11 +12,10 @@ from matcher.locating.area import Circle, Near, Rectangle
 from matcher.locating.laying import Variant
 from matcher.locating.variants import parse_scale
 from tests.formats.test_rasters import write
+from tests.locating.conftest import NORTH, WEST
 
 rasterio = pytest.importorskip("rasterio")
 from rasterio.transform import from_origin  # noqa: E402
-
-WEST, NORTH = 600000, 5700000
 
 
 def ground(height, width, seed=0, grain=1.2):
@@ -38,11 +37,6 @@ def other_date(array, seed=1):
 @pytest.fixture(scope="module")
 def land():
     return ground(700, 900)
-
-
-@pytest.fixture
-def scene(tmp_path, land):
-    return write(tmp_path / "scene.tif", land, nodata=0, transform=from_origin(WEST, NORTH, 10, 10))
 
 
 def chip(tmp_path, land, row, col, side=48, name="chip.tif", **profile):

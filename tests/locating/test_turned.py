@@ -7,7 +7,8 @@ import matcher
 from matcher.errors import SettingsError
 from matcher.geo.place import records
 from matcher.search.pose import Pose
-from tests.locating.test_locate import NORTH, WEST, ground, other_date
+from tests.locating.conftest import NORTH, WEST
+from tests.locating.test_locate import ground, other_date
 from tests.places import DATA, needs_data
 
 rasterio = pytest.importorskip("rasterio")
@@ -40,11 +41,6 @@ def corner_error(place, middle, side, matrix):
 @pytest.fixture(scope="module")
 def land():
     return ground(360, 400)
-
-
-@pytest.fixture
-def scene(tmp_path, land):
-    return write(tmp_path / "scene.tif", land, nodata=0, transform=from_origin(WEST, NORTH, 10, 10))
 
 
 @pytest.mark.parametrize(("degrees", "growth"), [(4.0, 0.0), (-2.0, 0.02), (0.0, -0.03)])

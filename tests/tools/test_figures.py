@@ -1,6 +1,5 @@
 """All figures by one command: its parts, and where what they print is laid."""
 
-import importlib
 import re
 import sys
 from pathlib import Path
@@ -8,13 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def tool():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "tools"))
-        yield importlib.import_module("figures")
+TOOL = "figures"
 
 
 def test_every_mark_of_a_document_has_its_part(tool):

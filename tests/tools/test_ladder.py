@@ -16,13 +16,7 @@ from tests.search.test_pyramid import noisy, smooth
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "accuracy.md"
 SIDE = 40
-
-
-@pytest.fixture(scope="module")
-def tool():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "tools"))
-        yield importlib.import_module("ladder")
+TOOL = "ladder"
 
 
 @pytest.fixture

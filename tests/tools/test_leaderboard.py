@@ -2,18 +2,10 @@
 
 import importlib
 import json
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def tool():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "tools"))
-        yield importlib.import_module("leaderboard")
+TOOL = "leaderboard"
 
 
 def test_every_submission_is_as_recorded(tool):

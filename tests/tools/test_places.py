@@ -23,17 +23,7 @@ ONE_OF_A_KIND = (
     *("bands2/alps", "bands1/alps", "bands1/andasol", "bands1/dubai_usgs"),
 )
 rasterio = pytest.importorskip("rasterio")
-
-
-@pytest.fixture(scope="module")
-def tool():
-    sys.path.insert(0, str(TOOLS))
-    try:
-        import places
-
-        return places
-    finally:
-        sys.path.remove(str(TOOLS))
+TOOL = "places"
 
 
 def git(folder, *arguments):

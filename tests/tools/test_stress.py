@@ -1,8 +1,5 @@
 """The recipes of tools/stress.py do what their names say, and the same every time."""
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -11,13 +8,7 @@ from matcher.demo.sample import read_sample
 from tests.search.test_pyramid import noisy, smooth
 
 SIDE = 64
-
-
-@pytest.fixture(scope="module")
-def tool():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(Path(__file__).parents[2] / "tools")
-        yield importlib.import_module("stress")
+TOOL = "stress"
 
 
 @pytest.fixture(scope="module")
