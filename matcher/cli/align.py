@@ -7,7 +7,7 @@ import click
 
 from matcher.cli.align_outputs import Wanted, many, one
 from matcher.cli.locate import split
-from matcher.cli.options import match_options, quiet_option
+from matcher.cli.options import gathered, match_options, quiet_option
 from matcher.cli.paths import Filled, Read, Written
 from matcher.cli.progress import reporting
 
@@ -95,17 +95,7 @@ _FORMS = "csv, geojson, gpkg (extra geopackage), points (QGIS), gcps (gdal_trans
 @match_options
 @quiet_option
 def command(
-    files: tuple[str, ...],
-    outputs: tuple[str, ...],
-    moved: str | None,
-    field: str | None,
-    folder: str | None,
-    mutual: bool,
-    points: str | None,
-    onto_reference: bool,
-    resampling: str,
-    quiet: bool,
-    **options: Any,
+    files: tuple[str, ...], folder: str | None, mutual: bool, points: str | None, quiet: bool, **options: Any
 ) -> None:
     """Bring each MOVING scene onto the REFERENCE, and say what is left.
 
@@ -117,13 +107,13 @@ def command(
     from matcher.errors import SettingsError
 
     moving, reference = split(files)
+    wanted = gathered(Wanted, options)
     if folder is None and (len(moving) > 1 or mutual):
         raise SettingsError("several scenes are written to a folder: name one with --folder")
-    if folder is not None and (outputs or moved or field or points):
+    if folder is not None and (wanted.outputs or wanted.moved or wanted.field or points):
         raise SettingsError(
             "--folder holds all outputs of all scenes: leave out -o, --moved, --field and --points"
         )
-    wanted = Wanted(tuple(outputs), moved, field, onto_reference, resampling)
     with reporting(quiet, "chips") as progress:
         if folder is None:
             done = [one(moving, reference, wanted, points, progress, options)]
@@ -131,7 +121,7 @@ def command(
             done = many(moving, reference, folder, wanted, mutual, progress, options)
     click.echo("\n".join([HEADER, *(line(row) for row in done)]))
     if not quiet:
-        for path in [*outputs, moved, field, folder]:
+        for path in [*wanted.outputs, wanted.moved, wanted.field, folder]:
             if path is not None:
                 click.echo(f"matcher: {path}", err=True)
     sys.exit(3 if any("error" in row for row in done) else 0)

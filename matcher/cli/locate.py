@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +13,7 @@ import click
 from matcher.cli.options import (
     Names,
     dry_run_option,
+    gathered,
     match_options,
     min_confidence_option,
     prior_option,
@@ -127,7 +128,7 @@ def command(
     from matcher.cli.locate_text import dry
     from matcher.locating.run import ranged, run
 
-    outputs = _Outputs(*(options.pop(field.name) for field in fields(_Outputs)))
+    outputs = gathered(_Outputs, options)
     chips, scenes = split(files)
     outputs.check()
     options["candidates"] = outputs.candidates(candidates)

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from dataclasses import fields
+from typing import Any, TypeVar, cast
 
 import click
 from click.shell_completion import CompletionItem
@@ -11,6 +12,7 @@ from matcher.cli.paths import Read
 from matcher.settings import EVIDENCE, LEAST_MEMORY, RANGES, SEARCHES, Settings, known_evidence
 
 F = TypeVar("F", bound=Callable[..., Any])
+Made = TypeVar("Made")
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
 _BINARY = {"ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}
 
@@ -254,3 +256,8 @@ def quiet_option(function: F) -> F:
     return click.option("-q", "--quiet", is_flag=True, help="No progress and no notes, errors only.")(
         function
     )
+
+
+def gathered(kind: type[Made], options: dict[str, Any]) -> Made:
+    """A dataclass made of the options that its fields are named by, which are taken out of `options`."""
+    return kind(**{field.name: options.pop(field.name) for field in fields(cast(Any, kind))})

@@ -1,5 +1,6 @@
 """``matcher retrieve``: all images ranked for every patch."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -8,6 +9,7 @@ from matcher.cli.options import (
     bands_option,
     dry_run_option,
     evidence_option,
+    gathered,
     memory_option,
     quiet_option,
     range_option,
@@ -65,11 +67,7 @@ def command(
     patches: str,
     answers: str | None,
     xy_order: str,
-    output: str | None,
-    export: str | None,
-    qrels: str | None,
     scores: str | None,
-    json_to: str | None,
     dry_run: bool,
     **options: Any,
 ) -> None:
@@ -86,13 +84,14 @@ def command(
     from matcher.ranking.trec import write_qrels
     from matcher.scoring.judge import load_answers
 
-    _check_wanted(answers, scores, qrels, output or export or dry_run)
-    if export is not None:
-        check_ending(export, "rankings", SUFFIXES)
+    files = gathered(_Files, options)
+    _check_wanted(answers, scores, files.qrels, files.output or files.export or dry_run)
+    if files.export is not None:
+        check_ending(files.export, "rankings", SUFFIXES)
     truth = None if answers is None else load_answers(answers, xy_order)
     theirs = None if scores is None else read_ranking(scores)
     if dry_run:
-        _tell(images, patches, options, [path for path in (output, export, qrels) if path is not None])
+        _tell(images, patches, options, files.named())
         return
     if truth is not None:
         if theirs is not None and options["ranked"] is None:
@@ -102,15 +101,29 @@ def command(
             click.echo(f"matcher: warning: {answers}: {told}", err=True)
     ranking = _ranking(images, patches, **options)
     if truth is not None:
-        ranking = _judged(ranking, truth, theirs, scores, json_to)
-        if qrels is not None:
-            write_qrels(truth[0], qrels, ranking)
-    if export is not None:
-        write_ranking(ranking, export, options["top"])
-    if output is not None:
+        ranking = _judged(ranking, truth, theirs, scores, files.json_to)
+        if files.qrels is not None:
+            write_qrels(truth[0], files.qrels, ranking)
+    if files.export is not None:
+        write_ranking(ranking, files.export, options["top"])
+    if files.output is not None:
         if not ranking.placed:
-            raise MatcherError(f"{output}: a submission needs places, and the ranking says none")
-        write_submission(output, ranking.placements())
+            raise MatcherError(f"{files.output}: a submission needs places, and the ranking says none")
+        write_submission(files.output, ranking.placements())
+
+
+@dataclass(frozen=True)
+class _Files:
+    """What is written, by the names of the command's options: submission, ranking, qrels, and scores as JSON."""
+
+    output: str | None
+    export: str | None
+    qrels: str | None
+    json_to: str | None
+
+    def named(self) -> list[str]:
+        """The files beside the scores."""
+        return [path for path in (self.output, self.export, self.qrels) if path is not None]
 
 
 def _check_wanted(answers: str | None, scores: str | None, qrels: str | None, writes: Any) -> None:
