@@ -9,46 +9,20 @@ Uses the places that ship with the package (contains modified Copernicus Sentine
 import sys
 from pathlib import Path
 
-import numpy as np
 import rasterio
-from rasterio.transform import from_origin
 
 import matcher
-from matcher.demo.sample import BANDS, read_sample
+from matcher.demo.rasters import SIDE, write_rasters
 from matcher.formats.placefiles import write_georeferenced, write_places
 from matcher.report.gallery import GalleryCard, draw_gallery
-
-SIDE = 96
-
-
-def write(path, array, east, north):
-    """A GeoTIFF of (height, width, bands) whose bands say their names."""
-    height, width, count = array.shape
-    shape = {"height": height, "width": width, "count": count, "dtype": array.dtype.name}
-    grid = {"crs": "EPSG:32631", "transform": from_origin(east, north, 10, 10), "nodata": 0}
-    with rasterio.open(path, "w", driver="GTiff", **shape, **grid) as dataset:
-        dataset.write(np.moveaxis(array, -1, 0))
-        for k, name in enumerate(BANDS, 1):
-            dataset.set_band_description(k, name)
 
 
 def main():
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "walkthrough")
-    for name in ("scenes", "chips"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
 
     # 1. Scenes: each place as it was on one date. Chips: cut from the other date, their coordinates lost. The last
     #    chip shows noise, and belongs nowhere.
-    rng = np.random.default_rng(0)
-    cut = {}
-    for number, place in enumerate(read_sample()):
-        write(folder / "scenes" / f"{place.name}.tif", place.image, 500000 + 10000 * number, 5600000)
-        row, col = (int(rng.integers(n - SIDE + 1)) for n in place.other.shape[:2])
-        path = folder / "chips" / f"from-{place.name}.tif"
-        write(path, place.other[row : row + SIDE, col : col + SIDE], 0, 0)
-        cut[str(path)] = (place, row, col)
-    noise = folder / "chips" / "noise.tif"
-    write(noise, rng.integers(200, 3000, (SIDE, SIDE, 4)).astype(np.uint16), 0, 0)
+    cut = {str(path): chip for path, chip in write_rasters(folder).items()}
 
     # 2. Where are they?
     places = matcher.locate(folder / "chips", folder / "scenes")
@@ -62,7 +36,7 @@ def main():
             f"{name}: row {place.row:.1f}, column {place.col:.1f} of {Path(place.scene).name}, at {x:.0f} {y:.0f}"
         )
         print(
-            f"    confidence {place.confidence:.3f}; cut at row {cut[place.chip][1]}, column {cut[place.chip][2]}"
+            f"    confidence {place.confidence:.3f}; cut at row {cut[place.chip].row}, column {cut[place.chip].col}"
         )
 
     # 3. For a map: outlines in degrees, and the chips as GeoTIFFs in their places.
@@ -77,7 +51,8 @@ def main():
     cards = []
     for place in places:
         if place.rank:
-            source, row, col = cut[place.chip]
+            chip = cut[place.chip]
+            source, row, col = chip.place, chip.row, chip.col
             scene = rasterio.open(place.scene).read().transpose(1, 2, 0)
             top, left = round(place.row), round(place.col)
             found = scene[top : top + SIDE, left : left + SIDE]
