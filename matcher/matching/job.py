@@ -144,13 +144,14 @@ def prepare(
     return Job(targets, queries, roles, replace(settings, bands=names), model, stored)
 
 
-def tell_search(job: Job) -> None:
-    """Say what is about to be searched, in the words of who asked for it."""
+def tell_search(job: Job, count: int | None = None) -> None:
+    """Say what is about to be searched, in the words of who asked for it: all patches, or so many of them."""
     patches, images = len(job.patches), len(job.targets)
+    some = "" if count in (None, patches) else f"{count:,} of "
     every = ", every pixel" if job.settings.search == "exhaustive" else ""
     log.info(
-        "searching %s patch%s in %s image%s%s",
-        f"{patches:,}", "" if patches == 1 else "es", f"{images:,}", "" if images == 1 else "s", every,
+        "searching %s%s patch%s in %s image%s%s",
+        some, f"{patches:,}", "" if patches == 1 else "es", f"{images:,}", "" if images == 1 else "s", every,
     )  # fmt: skip
 
 

@@ -68,8 +68,8 @@ def run_at_once(
     batch = batch or Batch()
     with _memory_errors():
         ready = make_ready(images, patches, settings or Settings(), batch)
-        tell_search(ready.job)
         shards = list(cut(len(ready.job.patches), len(ready.job.patches), batch.part))
+        tell_search(ready.job, sum(map(len, shards)))
         rows = [match_rows(ready.job, range(s.start, s.stop), progress) for s in shards]  # type: ignore[arg-type]
     return _outcome(ready, batch, rows)
 
@@ -131,7 +131,7 @@ def run(
                 "%s: %d of %d shards are finished; going on", place.path, len(shards) - len(todo), len(shards)
             )
         if todo:
-            tell_search(ready.job)
+            tell_search(ready.job, sum(map(len, todo)))
             _do(Work(ready.job, place, todo, _Tally(ready, shards, todo, progress)), engine, inputs, ready)
         outcome = _outcome(ready, batch, [place.read(shard) for shard in shards])
         publish(place, outcome)

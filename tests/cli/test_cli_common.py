@@ -183,13 +183,15 @@ class TestTerminal:
         assert quiet == ""
 
     @pytest.mark.parametrize(
-        ("counts", "search", "words"),
+        ("counts", "some", "search", "words"),
         [
-            ((1, 1200), "exhaustive", "searching 1 patch in 1,200 images, every pixel"),
-            ((2, 1), "pyramid", "searching 2 patches in 1 image"),
+            ((1, 1200), None, "exhaustive", "searching 1 patch in 1,200 images, every pixel"),
+            ((2, 1), None, "pyramid", "searching 2 patches in 1 image"),
+            ((72, 6), 72, "pyramid", "searching 72 patches in 6 images"),
+            ((72, 6), 8, "pyramid", "searching 8 of 72 patches in 6 images"),
         ],
     )
-    def test_words(self, caplog, counts, search, words):
+    def test_words(self, caplog, counts, some, search, words):
         from types import SimpleNamespace
 
         from matcher.matching.job import tell_search
@@ -198,7 +200,7 @@ class TestTerminal:
             patches=range(counts[0]), targets=range(counts[1]), settings=Settings(search=search)
         )
         with caplog.at_level("INFO", "matcher"):
-            tell_search(job)
+            tell_search(job, some)
         assert caplog.messages == [words]
 
     def test_compiling_is_told_once(self, caplog):

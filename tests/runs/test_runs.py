@@ -151,7 +151,7 @@ def test_run_directory_holds_what_it_says(world, whole, tmp_path):
     assert outputs(tmp_path / "run") == whole
 
 
-def test_resume_does_only_what_is_missing(world, whole, answers, tmp_path):
+def test_resume_does_only_what_is_missing(world, whole, answers, tmp_path, caplog):
     folder = tmp_path / "run"
     run(*world, folder, batch=SMALL)
     shard_files(folder)[1].unlink()
@@ -159,8 +159,12 @@ def test_resume_does_only_what_is_missing(world, whole, answers, tmp_path):
         (folder / name).unlink()
     engine = Answering(answers)
     done = []
-    run(*world, folder, batch=SMALL, engine=engine, progress=lambda *pair: done.append(pair))
+    with caplog.at_level("INFO", "matcher"):
+        run(*world, folder, batch=SMALL, engine=engine, progress=lambda *pair: done.append(pair))
     assert engine.asked == [(4, 8)]
+    assert [text for text in caplog.messages if "searching" in text] == [
+        "searching 4 of 11 patches in 3 images"
+    ]
     assert done[-1] == (33, 33)
     assert outputs(folder) == whole
 
