@@ -21,6 +21,7 @@ _PAIR = 0.26e-9  # s a patch and pixel of the images: coarse, and middle and clo
 _PATCH = 9.5e-3  # s a patch: reading, codes, places refined by all levels, the exact level at the share that it sees
 _EXACT = 0.05  # s a patch that the exact engine judges
 _EVERYWHERE = 5.1e-3 / 250**2  # s a patch and pixel of the images, searched exhaustively
+_READY = 0.45e-6  # s a pixel of the images until they can be: fields, spectra, kernels
 _SWEEP = 23e-9  # s a patch in doubt and pixel of the whole reach, half of which it is worth on the average
 _UNSEEN = 0.3  # share of those in doubt of which nothing stands out in the nearer reach
 _SWEPT_EXACT = 4e-3  # s a place that the exact engine judges after it
@@ -89,7 +90,7 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
         threads = 1 if workers else cores
         if job.settings.search == "exhaustive":
             held = max(held, held_bytes(task, side, threads))
-            seconds += many_here * pixels * _EVERYWHERE
+            seconds += pixels * (_READY + many_here * _EVERYWHERE)
             continue
         plan = Plan.of(*side)
         taken = [s for s in shapes if fits(side, s)]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 
 import numpy as np
@@ -137,9 +138,25 @@ def test_dry_run_writes_nothing(folder, tmp_path):
     assert result.exit_code == 0, result.output
     assert "2 chips, 1 scenes" in result.stdout
     assert "300 x 400 px" in result.stdout
+    assert "2 pairs of chip and piece, 0.1 million pixels" in result.stdout
     assert "GiB" in result.stdout
     assert f"would write {out}" in result.stdout
     assert not out.exists()
+
+
+def test_dry_run_tells_times_as_they_were_measured(tmp_path):
+    """Processor seconds of one chip and of a dozen of 64 px, in 0.4 and in 16 million pixels, within a third."""
+    chips = [tmp_path / f"{k}.tif" for k in range(12)]
+    for path in chips:
+        write(path, ground(64, 64)[..., :3])
+    for side, few, many in ((600, 3.0, 4.5), (4000, 6.8, 13.0)):
+        scene = tmp_path / f"{side}.tif"
+        write(scene, np.zeros((side, side, 3), np.uint16))
+        for some, taken in ((chips[:1], few), (chips, many)):
+            result = run(*some, "in", scene, "--dry-run", "--threads", "1")
+            assert result.exit_code == 0, result.output
+            told = float(re.search(r"and ([\d.]+) s on 1 core$", result.stdout, re.M)[1])
+            assert 2 / 3 * taken < told < 4 / 3 * taken, (side, len(some))
 
 
 @pytest.mark.parametrize(

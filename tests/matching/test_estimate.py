@@ -90,6 +90,14 @@ def test_times_as_they_were_measured(job, images, side, patches, patch, least, m
         assert 1.2 < told.memory / 2**30 < 1.6
 
 
+@pytest.mark.parametrize(("patches", "taken"), [(1, 5.0), (10, 8.5), (30, 15.8)])
+def test_times_of_an_exhaustive_search_as_they_were_measured(job, patches, taken):
+    """Processor seconds of patches of 64 px in 78 images of 180 to 320 px, within a third."""
+    settings = replace(job.settings, search="exhaustive", threads=1)
+    told = estimate(replace(job, targets=Many(78, 257), patches=Many(patches, 64), settings=settings))
+    assert 2 / 3 * taken < told.seconds < 4 / 3 * taken
+
+
 def test_codes_that_do_not_fit(job):
     assert not estimate(replace(job, targets=Many(120_000, 130))).fits
 
