@@ -102,6 +102,13 @@ PARTS = {
         ("benchmarks/rates.py", "benchmarks/full_challenge.py --peers 2000 --cache WORK/challenge"),
     ),
     "demo": Part("the demo, README.md", ("tools/update_readme.py",)),
+    "tutorials": Part(
+        "what the tutorials show",
+        (
+            "tools/tutorials.py WORK hackathon cluster qgis --write",
+            "tools/tutorials.py WORK learned --data DATA --write",
+        ),
+    ),
 }
 
 
