@@ -106,7 +106,7 @@ PARTS = {
         "what the tutorials show",
         (
             "tools/tutorials.py WORK hackathon cluster qgis --write",
-            "tools/tutorials.py WORK learned --data DATA --write",
+            "tools/tutorials.py WORK learned guide --data DATA --write",
         ),
     ),
 }

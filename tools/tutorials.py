@@ -3,11 +3,11 @@
 
     python tools/tutorials.py WORK [NAME …] [--data DATA] [--write]
 
-NAME is hackathon, cluster, qgis or learned; by default the first three, one after the other in one new folder in WORK.
-Says each shown line that was not printed, or was printed with other numbers, and each command that ended with
-another exit code than the text before it says (0 where it says none); exit code 1 then. `--write` puts the numbers that
-were printed into the tutorials. Installing, QGIS, addresses of others and the fetching of places are left out; learned
-runs in a copy of docs/ and tools/, and needs TensorFlow and the real places.
+NAME is hackathon, cluster, qgis, learned or guide (docs/learned); by default the first three, one after the other in
+one new folder in WORK. Says each shown line that was not printed, or was printed with other numbers; exit code 1 then.
+A command that ends with another exit code than the text before it says (0 where it says none) ends it all. `--write`
+puts the numbers that were printed into the pages. Installing, QGIS, PyTorch, addresses of others and the fetching of
+places are left out; the latter two pages run in a copy of docs/ and tools/, and need TensorFlow and the real places.
 
 A shown line and a printed one belong together when they are the same but for numbers and widths of columns. Times, and
 numbers that are within a hundredth of each other, pass.
@@ -25,8 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / "docs" / "tutorials"
-NAMES = ("hackathon", "cluster", "qgis", "learned")
+DOCS = ROOT / "docs"
+PAGES = {name: DOCS / "tutorials" / f"{name}.md" for name in ("hackathon", "cluster", "qgis", "learned")}
+PAGES["guide"] = DOCS / "learned" / "README.md"
+BY_DEFAULT = ("hackathon", "cluster", "qgis")
 LEFT_OUT = (
     "-m venv",
     "pip install",
@@ -36,6 +38,7 @@ LEFT_OUT = (
     "tools/places.py",
     "processing/scripts",
     "deactivate",
+    "torch",
 )
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 _COMMAND = re.compile(r"(matcher|python|cd|cp|head|cmp|rm|ls|rio) |[A-Z]+=")
@@ -142,7 +145,7 @@ def run(all_steps: list[Step], folder: Path, data: str) -> list[str]:
 
 def follow(path: Path, folder: Path, data: str) -> tuple[str, list[str]]:
     """Follow a tutorial; its text with the numbers that were printed, and what is shown otherwise than it is."""
-    text = path.read_text(encoding="utf-8")
+    text, name = path.read_text(encoding="utf-8"), path.name
     wrong, changes = [], []
     all_steps = steps(text)
     for step, printed in zip(all_steps, run(all_steps, folder, data), strict=True):
@@ -150,9 +153,11 @@ def follow(path: Path, folder: Path, data: str) -> tuple[str, list[str]]:
             fresh = body
             for shown, line in held(body, printed):
                 if line is None:
-                    wrong.append(f"{path.name}: not printed: {shown}")
-                elif not near(shown, line):
-                    wrong.append(f"{path.name}: shown:   {shown}\n{' ' * len(path.name)}  printed: {line}")
+                    wrong.append(f"{name}: not printed: {shown}")
+                    continue
+                if not near(shown, line):
+                    wrong.append(f"{name}: shown:   {shown}\n{' ' * len(name)}  printed: {line}")
+                if _TIME.sub("", shown) != _TIME.sub("", line):
                     fresh = fresh.replace(shown, line, 1)
             changes.append((start, body, fresh))
     for start, body, fresh in reversed(changes):
@@ -166,28 +171,28 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("work", type=Path)
-    parser.add_argument("names", nargs="*", help="by default " + ", ".join(NAMES[:3]))
+    parser.add_argument("names", nargs="*", help="by default " + ", ".join(BY_DEFAULT))
     parser.add_argument("--data", default=os.environ.get("MATCHER_DATA", "DATA"))
     parser.add_argument(
         "--write", action="store_true", help="put the numbers that were printed into the tutorials"
     )
     given = parser.parse_args()
-    names = given.names or NAMES[:3]
-    if unknown := set(names) - set(NAMES):
-        parser.error(f"no tutorial is called {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    names = given.names or BY_DEFAULT
+    if unknown := set(names) - set(PAGES):
+        parser.error(f"no tutorial is called {', '.join(sorted(unknown))}; there are {', '.join(PAGES)}")
     given.work.mkdir(parents=True, exist_ok=True)
     empty = Path(tempfile.mkdtemp(prefix="tutorials-", dir=given.work))
     wrong = []
     for name in names:
         folder = empty
-        if name == "learned":
-            folder = empty / "clone"
+        if name not in BY_DEFAULT:
+            folder = empty / f"clone-{name}"
             for part in ("docs", "tools"):
                 shutil.copytree(ROOT / part, folder / part)
-        text, off = follow(FOLDER / f"{name}.md", folder, os.path.abspath(given.data))
+        text, off = follow(PAGES[name], folder, os.path.abspath(given.data))
         wrong += off
         if given.write:
-            (FOLDER / f"{name}.md").write_text(text, encoding="utf-8")
+            PAGES[name].write_text(text, encoding="utf-8")
     print("\n".join(wrong) or "all is as it is shown")
     return 1 if any(not given.write or "not printed" in line for line in wrong) else 0
 

@@ -53,8 +53,8 @@ def test_steps_of_a_page(tool):
 
 
 def test_every_tutorial_has_steps_that_call_commands_there_are(tool):
-    for name in tool.NAMES:
-        steps = tool.steps((tool.FOLDER / f"{name}.md").read_text(encoding="utf-8"))
+    for page in tool.PAGES.values():
+        steps = tool.steps(page.read_text(encoding="utf-8"))
         called = [c.split()[1] for step in steps for c in step.commands if c.startswith("matcher ")]
         assert len(called) >= 3
         assert set(called) <= set(COMMANDS)
