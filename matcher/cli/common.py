@@ -82,7 +82,7 @@ def _read_config(context: click.Context, _param: click.Parameter, value: str | N
             if long.startswith("--") and param.name not in ("config", "verbose")
         }
         context.meta["matcher.config"] = [value]
-        given = _options(value, context.command_path.split()[-1 if context.parent is None else 1], known)
+        given = _options(value, _command(context), known)
         context.default_map = {}
         for key, (found, line) in given.items():
             option, text = known[key], _as_text(known[key], found)
@@ -91,6 +91,13 @@ def _read_config(context: click.Context, _param: click.Parameter, value: str | N
             except click.BadParameter as error:
                 raise SettingsError(f"{value}, line {line}: {key}: {error.message}") from None
             context.default_map[option.name or key] = text
+
+
+def _command(context: click.Context) -> str:
+    """The name of the command that a context is in; of the group, where the command is one of a group."""
+    while context.parent is not None and context.parent.parent is not None:
+        context = context.parent
+    return context.info_name or ""
 
 
 def _options(path: str, command: str, known: dict[str, Any]) -> dict[str, tuple[Any, int]]:

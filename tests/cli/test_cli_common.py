@@ -67,6 +67,19 @@ def test_config_that_is_wrong(files, text, said):
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize("program", ["matcher", "python -m matcher", "/a folder/matcher"])
+def test_config_is_read_whatever_the_program_is_called(files, program):
+    (files / "c.toml").write_text('[score]\njson = "-"\nseed = 5\n')
+    given = [
+        "score",
+        str(files / "answers.csv"),
+        str(files / "answers.csv"),
+        "--config",
+        str(files / "c.toml"),
+    ]
+    assert seed_of(CliRunner().invoke(main, given, prog_name=program)) == 5
+
+
 def test_every_option_has_a_help_text():
     for name in COMMANDS:
         command = main.get_command(click.Context(main), name)
