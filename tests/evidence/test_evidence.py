@@ -351,11 +351,11 @@ class TestCloud:
             dn[:rows] = level + texture(rows, size, seed=9) / 10
         return dn
 
-    @pytest.mark.parametrize(
-        "kinds", [*((kind,) for kind in EVIDENCE if kind not in ("bands", "ndvi")), DEFAULT_EVIDENCE]
-    )
+    @pytest.mark.parametrize("kinds", [*((kind,) for kind in EVIDENCE), DEFAULT_EVIDENCE])
     def test_a_cloud_over_a_part_of_a_patch_says_nothing(self, kinds):
         dn = self.clouded(12)
+        if all(channel.centred for channel in channels(dn, FOUR, kinds)):
+            pytest.skip("a field less its mean says nothing where it holds that mean")
         for channel, plain in zip(templates(dn, FOUR, kinds, {}), channels(dn, FOUR, kinds), strict=True):
             for seen, stack in zip(channel.stacks, plain.stacks, strict=True):
                 assert stack[:, 2:10, 8:-8].any()
