@@ -71,16 +71,16 @@ def test_runs_as_a_module():
 
 def test_recipe_asks_for_what_the_distribution_asks_for(config):
     """By the other index's names, with the same bounds."""
-    text = (ROOT / "recipe" / "meta.yaml").read_text(encoding="utf-8")
-    assert f'name = "{DISTRIBUTION}"' in text
-    assert f'version = "{VERSION}"' in text
+    text = (ROOT / "recipe" / "recipe.yaml").read_text(encoding="utf-8")
+    assert f"  name: {DISTRIBUTION}\n" in text
+    assert f'  version: "{VERSION}"\n' in text
     needed = config["options"]["install_requires"].split("\n")
     bounds = {}  # the last one of a package, which is of some systems, is the strictest; the recipe is for all
     for line in filter(None, needed):
         requirement = re.sub(r";.*", "", line).strip().replace("opencv-python", "py-opencv")
         bounds[re.match(r"[\w-]+", requirement)[0]] = requirement
     wanted = set(bounds.values())
-    run = text[text.index("  run:\n") : text.index("  run_constrained:")]
+    run = text[text.index("  run:\n") : text.index("  run_constraints:")]
     asked = {line.split("#")[0].strip("- ").replace(" ", "") for line in run.splitlines()[1:]}
     assert asked == wanted | {f"python{config['options']['python_requires']}"}
 
