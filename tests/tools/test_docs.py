@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -25,6 +26,24 @@ def test_commands_and_options_of_the_guide_exist():
     everything = "\n".join([*helps.values(), CliRunner().invoke(main, ["--help"]).output])
     for option in set(re.findall(r"`(--[a-z-]+)", GUIDE)):
         assert option in everything, option
+
+
+def test_options_that_documents_give_to_a_command_are_its_own():
+    """As in ``align --field``, in all documents and the README."""
+    options = {
+        name: {text for param in main.get_command(click.Context(main), name).params for text in param.opts}
+        for name in COMMANDS
+    }
+    found = 0
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        text = path.read_text(encoding="utf-8")
+        spans = re.findall(r"`(?:matcher )?([a-z]+) ([^`]*)`", text)
+        for name, words in (*spans, *re.findall(r"^matcher ([a-z]+) (.*)$", text, re.M)):
+            if name in COMMANDS and not isinstance(main.get_command(click.Context(main), name), click.Group):
+                for option in re.findall(r"(?<!\S)--[a-z-]+", words.split(" #")[0]):
+                    assert option in options[name], f"{path.name}: {name} {option}"
+                    found += 1
+    assert found > 20
 
 
 def test_files_of_the_guide_exist():
