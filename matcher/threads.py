@@ -1,5 +1,6 @@
 """Threads in one place: numba, FFT and BLAS threads are set where a run starts, never inside a kernel."""
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -12,6 +13,34 @@ Made = TypeVar("Made")
 _ONE_RUN = (
     threading.RLock()
 )  # numba's workqueue layer aborts when two threads call parallel kernels (numba #8563)
+
+
+class _Held(threading.local):
+    """How often this thread holds the lock."""
+
+    times = 0
+
+
+class _OneBlasThread:
+    """While any thread is in a run, also one that waits, BLAS has one thread; changed under the lock only."""
+
+    def __init__(self) -> None:
+        self._runs, self._limits = 0, contextlib.ExitStack()
+
+    def __enter__(self) -> None:
+        import threadpoolctl
+
+        if not self._runs:
+            self._limits.enter_context(threadpoolctl.threadpool_limits(1, user_api="blas"))
+        self._runs += 1
+
+    def __exit__(self, *_error: object) -> None:
+        self._runs -= 1
+        if not self._runs:
+            self._limits.close()
+
+
+_HELD, _BLAS = _Held(), _OneBlasThread()
 
 
 def usable_cores() -> int:
@@ -28,17 +57,31 @@ def limited(threads: int | None) -> Iterator[int]:
     A second run in another Python thread waits.
     """
     import numba
-    import threadpoolctl
 
     with _ONE_RUN:
         wanted = min(threads or usable_cores(), numba.config.NUMBA_NUM_THREADS)
         before = numba.get_num_threads()
         numba.set_num_threads(wanted)
+        _HELD.times += 1
         try:
-            with threadpoolctl.threadpool_limits(1, user_api="blas"):
+            with _BLAS:
                 yield wanted
         finally:
+            _HELD.times -= 1
             numba.set_num_threads(before)
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Within, other threads may run: this one, which `limited` let run, waits for what they or other processes do."""
+    times = _HELD.times
+    for _ in range(times):
+        _ONE_RUN.release()
+    try:
+        yield
+    finally:
+        for _ in range(times):
+            _ONE_RUN.acquire()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pytest
 import threadpoolctl
 
 import matcher
-from matcher.threads import ahead, limited, spread, usable_cores
+from matcher.threads import ahead, limited, spread, usable_cores, waiting
 from tests.search.test_pyramid import noisy, rows_of, smooth
 
 # Three callers, each with a first call of its own, on numba's own threading layer, which aborts the process when two
@@ -139,3 +139,34 @@ def test_spread_keeps_the_order_and_hands_errors_on(threads):
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity here")
 def test_cores_are_those_this_process_may_use():
     assert usable_cores() == len(os.sched_getaffinity(0))
+
+
+def test_another_runs_while_one_waits():
+    """It is let in by one that waits, however deep, and shut out again; BLAS stays at one thread for both."""
+    inside, seen = threading.Event(), []
+
+    def other():
+        with limited(1):
+            inside.set()
+            seen.extend(blas_threads())
+
+    def blas_threads():
+        return [one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
+
+    before = blas_threads()
+    with limited(1), limited(1):
+        with waiting():
+            first = threading.Thread(target=other)
+            first.start()
+            assert inside.wait(60)
+            first.join()
+        assert set(blas_threads()) <= {1}
+        inside.clear()
+        second = threading.Thread(target=other)
+        second.start()
+        assert not inside.wait(0.2)
+    second.join()
+    assert set(seen) <= {1}
+    assert blas_threads() == before
+    with waiting():  # who holds nothing gives nothing away
+        pass
