@@ -216,7 +216,7 @@ def stages(targets: list[np.ndarray], patches: list[np.ndarray]) -> list[Stage]:
         Stage("close", close_cost, lambda: propose_middle(index, codes, others, levels.CLOSE_DEPTH)),
         Stage("refine close", refine_close_cost, lambda: judge(index, codes, close, levels.FINAL)),
         Stage("exact", exact_cost, lambda: judge_exactly(patches, best, task)),
-        Stage("sweep", sweep_cost, lambda: sweep.sweep(task, index, promise, patches)),
+        Stage("sweep", sweep_cost, lambda: sweep.sweep(task, index, promise, range(len(patches)), patches)),
     ]
 
 

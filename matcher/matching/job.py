@@ -21,7 +21,7 @@ from matcher.search.candidates import Candidates
 from matcher.search.exhaustive import fits, search_everywhere
 from matcher.search.pyramid.cascade import index_targets, search_pyramid, to_code
 from matcher.search.pyramid.exact_tiles import weigh
-from matcher.search.pyramid.index import Index
+from matcher.search.pyramid.index import Index, Layout
 from matcher.search.task import Task
 from matcher.settings import DEFAULT_EVIDENCE, MIN_SIDE, MatchOptions, Settings, with_options
 
@@ -88,7 +88,7 @@ class Job:
         return self.stored is not None and side in self.stored.sides and self.stored.whole(side)
 
     def search(
-        self, which: Sequence[int], keep: int, report: Advance, index: Index | None = None
+        self, which: Sequence[int], keep: int, report: Advance, index: Layout | None = None
     ) -> Candidates:
         """The `keep` best targets and places of some patches of one size; `index` is that of `Job.index`."""
         if self.settings.search == "exhaustive":

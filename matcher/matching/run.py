@@ -20,7 +20,7 @@ from matcher.matching.job import Job, prepare, tell_search
 from matcher.result import Result
 from matcher.search.candidates import Candidates
 from matcher.search.exhaustive import fits
-from matcher.search.pyramid.index import Index
+from matcher.search.pyramid.index import Index, Layout
 from matcher.settings import MatchOptions, Settings
 from matcher.threads import limited, spread
 
@@ -123,7 +123,7 @@ def match_rows(
     job: Job,
     rows: NDArray[np.integer] | None = None,
     progress: Progress | None = None,
-    indexes: Indexes | None = None,
+    indexes: Mapping[tuple[int, int], Layout] | None = None,
 ) -> Result:
     """Match some patches of a job against all its images.
 
@@ -135,7 +135,8 @@ def match_rows(
     progress : callable, optional
         Called with (pairs done, pairs in all) of these patches.
     indexes : dict, optional
-        What `map_indexes` gave for this job; by default they are made here.
+        What `map_indexes` gave for this job, or what stands for it (`matcher.search.pyramid.divided`), by height and
+        width of patches; by default they are made here.
 
     Returns
     -------
@@ -155,7 +156,11 @@ def match_rows(
 
 
 def _search(
-    job: Job, rows: NDArray[np.int64], said: list[Content], progress: Progress, indexes: Indexes
+    job: Job,
+    rows: NDArray[np.int64],
+    said: list[Content],
+    progress: Progress,
+    indexes: Mapping[tuple[int, int], Layout],
 ) -> Candidates:
     """The best places of some patches, whose content is known; those in doubt are settled."""
     pairs = len(job.targets) * len(rows)

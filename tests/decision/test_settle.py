@@ -7,8 +7,9 @@ import pytest
 from scipy import stats
 
 import matcher
+from matcher.decision.chances import WindowedTargets
 from matcher.decision.colour import FREEDOM, LEAST, Colours
-from matcher.decision.settle import WindowedTargets, _odds, mutual_of, settle
+from matcher.decision.settle import _odds, mutual_of, settle
 from matcher.evidence.colour import BLOCKS, HAZE, NOISE, block, grid, statistics
 from matcher.evidence.mutual import mutual_information
 from matcher.matching.job import prepare

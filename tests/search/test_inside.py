@@ -14,9 +14,9 @@ import matcher
 from matcher.search.pyramid.codes import Plan
 from matcher.search.pyramid.index import build_index, code_patches
 from matcher.search.pyramid.proposals import (
-    _agreement,
     _general_noise,
     _refined,
+    agreement,
     judge,
     propose_coarse,
     propose_middle,
@@ -59,7 +59,7 @@ def test_levels_propose_and_judge_inside(side, spare, seed):
             proposed.append(propose_middle(index, patches, phases, 32))
     for proposals in proposed:
         found = _refined(index, patches, proposals, noise)
-        agree = _agreement(index, patches, found.target, found.place)
+        agree = agreement(index, patches, found.target, found.place)
         z = np.maximum((agree - noise[0][:, np.newaxis]) / noise[1][:, np.newaxis], 0)
         own = np.where(found.target >= 0, (z * z).sum(-1), -1)
         np.testing.assert_allclose(found.score, own, rtol=1e-3, atol=1e-3)

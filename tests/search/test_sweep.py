@@ -39,7 +39,8 @@ def index_of(targets, side, roles=FOUR):
 def swept(targets, patches, task=None):
     index = index_of(targets, patches[0].shape[:2])
     task = task or task_of(targets)
-    return sweep(task, index, Promise(index, NAMES, task.model), [p.astype(np.float32) for p in patches])
+    dn = [p.astype(np.float32) for p in patches]
+    return sweep(task, index, Promise(index, NAMES, task.model), range(len(dn)), dn)
 
 
 class TestKernels:
@@ -222,7 +223,7 @@ class TestPromise:
         dn = noisy(images[1][20:68, 30:78], seed=9).astype(np.float32)
         index = index_of(images, (48, 48))
         model = shipped()
-        distances = Promise(index, NAMES, model).distances(dn, FOUR)
+        (distances,) = Promise(index, NAMES, model).distances([dn], FOUR)
         order = [model.colour.bands.index(name) for name in NAMES]
         order += [len(model.colour.bands) + k for k in order]
         inverse = np.linalg.inv(model.colour.within[np.ix_(order, order)])
@@ -236,4 +237,4 @@ class TestPromise:
         images = [texture(70, 80, seed=k)[..., :1] * (k + 1) for k in range(3)]
         index = index_of(images, (32, 32), ONE)
         dn = images[2][10:42, 20:52].astype(np.float32)
-        assert Promise(index, ("pan",), shipped()).distances(dn, ONE).argmin() == 2
+        assert Promise(index, ("pan",), shipped()).distances([dn], ONE).argmin() == 2

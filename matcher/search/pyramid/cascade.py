@@ -16,12 +16,11 @@ from matcher.search.candidates import Candidates
 from matcher.search.exhaustive import fitting
 from matcher.search.pyramid.codes import Plan
 from matcher.search.pyramid.exact_tiles import in_doubt
-from matcher.search.pyramid.index import Index, build_index, index_bytes
+from matcher.search.pyramid.index import KEY_BYTES, Index, Layout, build_index, index_bytes
 from matcher.search.pyramid.levels import (
     BLOCK,
     DOUBTFUL_BLOCK,
     FINAL,
-    KEY_BYTES,
     KEYS_SHARE,
     LEVELS,
     Hunt,
@@ -36,7 +35,7 @@ INDEX_SHARE = 0.7  # of the memory, for the codes of the targets
 
 
 def search_pyramid(
-    task: Task, which: Sequence[int], report: Advance, index: Index | None = None
+    task: Task, which: Sequence[int], report: Advance, index: Layout | None = None
 ) -> Candidates:
     """The best places of some patches of one shape, coarse to fine.
 
@@ -51,7 +50,8 @@ def search_pyramid(
         Called with the number of pairs done since the last call: a patch's are done when it is in doubt no more, or
         the last level has seen it.
     index : Index, optional
-        What `index_targets` gave for these targets and this size of patches; by default it is made here.
+        What `index_targets` gave for these targets and this size of patches, or what answers as it does
+        (`matcher.search.pyramid.divided`); by default it is made here.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,12 @@ from matcher.threads import ahead, spread
 TARGET_LOT, PATCH_LOT = 1, 2
 PARTS = ("fine", "middle", "coarse")  # as `code_shapes` tells them
 _FLOAT = 4  # bytes
+KEY_BYTES = 4
 
 
 @dataclass(frozen=True)
-class Index:
-    """Codes of targets.
+class Layout:
+    """How targets are coded, and in what order: all that can be said of an index without its codes.
 
     Attributes
     ----------
@@ -30,30 +31,11 @@ class Index:
         Height and width of each.
     channel : ndarray of int64, (planes,)
         Which channel of the fine score a plane counts for.
-    fine, middle, coarse : ndarray of uint64
-        As in `Codes`, flat.
-    fine_starts, middle_starts, coarse_starts : ndarray of int64, (targets,)
-        Where each target's begin; they need not follow each other.
-    sizes : ndarray of int64, (targets, 3)
-        Words that each takes in `fine`, `middle` and `coarse`.
-    colour : ndarray of float32, (windows, 2 bands)
-        `matcher.evidence.colour.statistics` of all targets, for windows of a patch's size.
-    colour_starts : ndarray of int64, (targets + 1,)
-        Where each target's windows begin, and the end.
     """
 
     plan: Plan
     shapes: NDArray[np.int64]
     channel: NDArray[np.int64]
-    fine: NDArray[np.uint64]
-    middle: NDArray[np.uint64]
-    coarse: NDArray[np.uint64]
-    fine_starts: NDArray[np.int64]
-    middle_starts: NDArray[np.int64]
-    coarse_starts: NDArray[np.int64]
-    sizes: NDArray[np.int64]
-    colour: NDArray[np.float32]
-    colour_starts: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.shapes)
@@ -61,13 +43,6 @@ class Index:
     def places(self) -> NDArray[np.int64]:
         """Rows and columns of coarse places of every target: (targets, 2)."""
         return (self.shapes - np.array(self.plan.side)) // self.plan.stride + 1
-
-    def fine_of(self, target: int) -> NDArray[np.uint64]:
-        """Fine codes of one target: (planes, words, height)."""
-        height, width = self.shapes[target].tolist()
-        start = self.fine_starts[target]
-        flat = self.fine[start : start + self.sizes[target, 0]]
-        return flat.reshape(len(self.channel), -(-width // 64) + 1, height)
 
     def chunk_starts(self) -> NDArray[np.int64]:
         """First chunk of every second row and column of a target's places, and the number of all: (targets + 1,)."""
@@ -82,6 +57,46 @@ class Index:
         places = (self.shapes[:, np.newaxis] - begin) // self.plan.factor - np.array(self.plan.middle) + 1
         return np.concatenate([[0], np.cumsum(np.where(places[..., 0] > 0, places[..., 1], 0))])
 
+    def key_bytes(self, columns: int) -> int:
+        """Bytes that the keys of one patch in so many columns take, in the process that holds most of them."""
+        return KEY_BYTES * max(columns, 1)
+
+
+@dataclass(frozen=True)
+class Index(Layout):
+    """Codes of targets.
+
+    Attributes
+    ----------
+    fine, middle, coarse : ndarray of uint64
+        As in `Codes`, flat.
+    fine_starts, middle_starts, coarse_starts : ndarray of int64, (targets,)
+        Where each target's begin; they need not follow each other.
+    sizes : ndarray of int64, (targets, 3)
+        Words that each takes in `fine`, `middle` and `coarse`.
+    colour : ndarray of float32, (windows, 2 bands)
+        `matcher.evidence.colour.statistics` of all targets, for windows of a patch's size.
+    colour_starts : ndarray of int64, (targets + 1,)
+        Where each target's windows begin, and the end.
+    """
+
+    fine: NDArray[np.uint64]
+    middle: NDArray[np.uint64]
+    coarse: NDArray[np.uint64]
+    fine_starts: NDArray[np.int64]
+    middle_starts: NDArray[np.int64]
+    coarse_starts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    colour: NDArray[np.float32]
+    colour_starts: NDArray[np.int64]
+
+    def fine_of(self, target: int) -> NDArray[np.uint64]:
+        """Fine codes of one target: (planes, words, height)."""
+        height, width = self.shapes[target].tolist()
+        start = self.fine_starts[target]
+        flat = self.fine[start : start + self.sizes[target, 0]]
+        return flat.reshape(len(self.channel), -(-width // 64) + 1, height)
+
     def windows(self, target: int, phase: int) -> NDArray[np.uint64]:
         """Middle windows of one target from one phase, (columns, words, rows), made anew at each call."""
         height, width = self.shapes[target] // self.plan.factor
@@ -93,6 +108,21 @@ class Index:
         out = np.empty((wide - cells + 1, -(-len(planes) // per_word), tall), np.uint64)
         unroll_windows(planes, cells, per_word, out)
         return out
+
+    def part(self, first: int, last: int) -> "Index":
+        """The targets first to last - 1: of the codes themselves nothing is copied."""
+        some = slice(first, last)
+        windows = self.colour_starts[first : last + 1]
+        return replace(
+            self,
+            shapes=self.shapes[some],
+            fine_starts=self.fine_starts[some],
+            middle_starts=self.middle_starts[some],
+            coarse_starts=self.coarse_starts[some],
+            sizes=self.sizes[some],
+            colour=self.colour[windows[0] : windows[-1]],
+            colour_starts=windows - windows[0],
+        )
 
 
 @dataclass(frozen=True)

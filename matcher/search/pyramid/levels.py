@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from matcher.search.candidates import Candidates, best_by_target
 from matcher.search.exhaustive import fitting, search_everywhere
 from matcher.search.pyramid.exact_tiles import CONVINCING, LEAD, in_doubt, judge_exactly
-from matcher.search.pyramid.index import Index, PatchCodes, code_patches
-from matcher.search.pyramid.promise import Promise
+from matcher.search.pyramid.index import Layout, PatchCodes, code_patches
+from matcher.search.pyramid.promise import Promise, promise_of
 from matcher.search.pyramid.proposals import Proposals, judge, propose_coarse, propose_middle
 from matcher.search.pyramid.sweep import FAINT, SPECTRA_SHARE, spectra_bytes, sweep
 from matcher.search.task import Task
-from matcher.threads import spread
 
 WIDE_DEPTH = 2048  # chunks of every second coarse place beside whose best the others are tried
 DEPTH = 128  # coarse places that are refined
@@ -30,7 +29,6 @@ FINAL = 6  # targets kept a patch, which the exact engine judges where it is in 
 BLOCK = 1024  # patches coded and searched together
 DOUBTFUL_BLOCK = 512  # patches in doubt searched together
 KEYS_SHARE = 0.15  # of the memory, for the keys of a block of patches
-KEY_BYTES = 4
 Patches = Sequence[NDArray[np.float32]]
 
 
@@ -63,14 +61,14 @@ class Hunt:
     task : Task
     which : sequence of int
         Indices of the patches, all of one shape.
-    index : Index
+    index : Index, or another layout that answers as one
     found : Candidates
         What is known so far, changed in place; targets by their numbers in the task.
     """
 
     task: Task
     which: Sequence[int]
-    index: Index
+    index: Layout
     found: Candidates
 
     @cached_property
@@ -81,7 +79,7 @@ class Hunt:
     @cached_property
     def promise(self) -> Promise:
         """In which order targets are worth a look."""
-        return Promise(self.index, self.task.bands, self.task.model)
+        return promise_of(self.index, self.task)
 
     def codes(self, patches: Patches) -> PatchCodes:
         """Codes of some of the patches."""
@@ -107,7 +105,7 @@ class Hunt:
 
     def keys(self, columns: int) -> int:
         """How many patches' keys, so many a patch, have room."""
-        return max(4, int(self.task.memory * KEYS_SHARE) // (KEY_BYTES * max(columns, 1)))
+        return max(4, int(self.task.memory * KEYS_SHARE) // self.index.key_bytes(columns))
 
 
 class Level(ABC):
@@ -185,7 +183,7 @@ class Pooled(Level):
     def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:
         """The best of these places and of what was known."""
         codes = hunt.codes(patches)
-        before = np.stack(spread(lambda dn: hunt.promise.before(dn, hunt.task.roles), patches))
+        before = hunt.promise.before(patches, hunt.task.roles)
         first, last = self.part
         wanted = (before >= first) & (before < last)
         depth = hunt.depth(round(self.depth * (last - first)))
@@ -271,7 +269,8 @@ class Sweep(Level):
 
     def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:
         """The best of what is seen and of what was known."""
-        seen = hunt.placed(sweep(hunt.task, hunt.index, hunt.promise, patches))
+        which = [hunt.which[k] for k in rows.tolist()]
+        seen = hunt.placed(sweep(hunt.task, hunt.index, hunt.promise, which, patches))
         return merged(hunt.found.take(rows), judge_exactly(patches, seen, hunt.task))
 
 

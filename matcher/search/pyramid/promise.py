@@ -1,6 +1,7 @@
 """In which order targets are worth a long look: by colour and texture level, the likest first."""
 
 from collections.abc import Sequence
+from functools import singledispatch
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,9 @@ from matcher.evidence.colour import HAZE, NOISE
 from matcher.evidence.pixels import seen_pixels
 from matcher.imagery import Roles
 from matcher.model import Model
-from matcher.search.pyramid.index import Index
+from matcher.search.pyramid.index import Index, Layout
+from matcher.search.task import Task
+from matcher.threads import spread
 
 
 class Promise:
@@ -42,21 +45,40 @@ class Promise:
         self._pixels = index.shapes.prod(1)
         self._windows = np.ascontiguousarray(self._whitened(index.colour).T)
 
-    def order(self, dn: NDArray[np.float32], roles: Roles) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Targets, the likest a patch (DN) first, and the pixels of all up to each: (targets,) both."""
-        order = np.argsort(self.distances(dn, roles), kind="stable")
+    def orders(
+        self, patches: Sequence[NDArray[np.float32]], roles: Roles
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """For each patch (DN): targets, the likest first, and the pixels of all up to each: (targets,) both."""
+        return spread(self._order, self.distances(patches, roles))
+
+    def before(self, patches: Sequence[NDArray[np.float32]], roles: Roles) -> NDArray[np.float64]:
+        """The share of all targets' pixels that lies in targets likelier than each, 0 for the likest of a patch (DN).
+
+        (patches, targets).
+        """
+
+        def share(distances: NDArray[np.float32]) -> NDArray[np.float64]:
+            order, area = self._order(distances)
+            out = np.empty(len(order))
+            out[order] = (area - self._pixels[order]) / area[-1]
+            return out
+
+        return np.stack(spread(share, self.distances(patches, roles)))
+
+    def distances(self, patches: Sequence[NDArray[np.float32]], roles: Roles) -> NDArray[np.float32]:
+        """Squared Mahalanobis distances of patches (DN) to the likest window of every target: (patches, targets)."""
+        return self.nearest(spread(lambda dn: seen_statistics(dn, roles), patches))
+
+    def nearest(self, statistics: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """The same of patches whose `seen_statistics` are known."""
+        return np.stack(spread(self._nearest, statistics))
+
+    def _order(self, distances: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        order = np.argsort(distances, kind="stable")
         return order, np.cumsum(self._pixels[order])
 
-    def before(self, dn: NDArray[np.float32], roles: Roles) -> NDArray[np.float64]:
-        """The share of all targets' pixels that lies in targets likelier than each: (targets,), 0 for the likest."""
-        order, area = self.order(dn, roles)
-        share = np.empty(len(order))
-        share[order] = (area - self._pixels[order]) / area[-1]
-        return share
-
-    def distances(self, dn: NDArray[np.float32], roles: Roles) -> NDArray[np.float32]:
-        """Squared Mahalanobis distance of a patch (DN) to the likest window of every target: (targets,), float32."""
-        own = self._whitened(seen_statistics(dn, roles)[np.newaxis])[0]
+    def _nearest(self, statistics: NDArray[np.float32]) -> NDArray[np.float32]:
+        own = self._whitened(statistics[np.newaxis])[0]
         total = np.zeros(self._windows.shape[1], np.float32)
         for values, value in zip(self._windows, own, strict=True):
             total += np.square(values - value)
@@ -68,6 +90,13 @@ class Promise:
         for k in range(chosen.shape[1]):  # in a fixed order, whatever a library's product would do
             out += chosen[:, k : k + 1] * self._whiten[k]
         return out.astype(np.float32)
+
+
+@singledispatch
+def promise_of(index: Layout, task: Task) -> Promise:
+    """The promise of the targets of an index."""
+    assert isinstance(index, Index)
+    return Promise(index, task.bands, task.model)
 
 
 def seen_statistics(dn: NDArray[np.float32], roles: Roles) -> NDArray[np.float32]:

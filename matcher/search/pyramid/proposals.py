@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import singledispatch
 from itertools import product
 
 import numpy as np
@@ -14,7 +15,7 @@ from matcher.kernels.rivals import places_apart
 from matcher.kernels.slide import ROW_SHIFT, column_minima
 from matcher.search.candidates import APART, Candidates, best_by_target
 from matcher.search.pyramid.codes import CHANNELS
-from matcher.search.pyramid.index import Index, PatchCodes
+from matcher.search.pyramid.index import Index, Layout, PatchCodes
 from matcher.threads import at_most
 
 _NOISE_WINDOWS = 64
@@ -23,6 +24,7 @@ RIVALS = 4  # places of the best target that are looked at for its rival
 _GOLDEN = 0.6180339887498949
 _PLASTIC = (0.7548776662466927, 0.5698402909980532)
 Noise = tuple[NDArray[np.float32], NDArray[np.float32]]  # mean and deviation
+Nearest = tuple[NDArray[np.int64], NDArray[np.uint32]]  # columns of keys and the keys, (n, m) both
 
 
 @dataclass(frozen=True)
@@ -44,35 +46,70 @@ class Proposals:
     radius: int
 
 
-def propose_coarse(index: Index, patches: PatchCodes, wide: int, depth: int) -> Proposals:
+@singledispatch
+def propose_coarse(index: Layout, patches: PatchCodes, wide: int, depth: int) -> Proposals:
     """The `depth` best of the places beside the best of the `wide` best chunks, of all targets' coarse places.
 
     A chunk is of every second row and column of places: a quarter of the comparisons. The places between are compared
     only beside the likest of these.
     """
+    assert isinstance(index, Index)
+    columns, keys = nearest_chunks(index, patches, wide)
+    target, places = chunk_places(index, columns, keys)
+    best, _ = nearest_beside(index, patches, target, places, depth)
+    places = np.take_along_axis(places, best[..., np.newaxis], 1)
+    return coarse_proposals(index, np.take_along_axis(target, best, 1), places)
+
+
+def nearest_chunks(index: Index, patches: PatchCodes, wide: int) -> Nearest:
+    """The `wide` best chunks of every second coarse place, least distance first."""
     keys = _coarse_keys(index, patches)
     columns = _least(keys, KEY_SHIFT, wide)[: len(patches)]
-    keys = keys[: len(patches)]
+    return columns, np.take_along_axis(keys[: len(patches)], columns, axis=1)
+
+
+def chunk_places(
+    index: Index, columns: NDArray[np.int64], keys: NDArray[np.uint32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The best place of each of some chunks: targets (n, m), and rows and columns of the coarse grid (n, m, 2)."""
     bounds = index.chunk_starts()
     target = np.searchsorted(bounds, columns, side="right") - 1
-    inside = (np.take_along_axis(keys, columns, axis=1) & ((1 << KEY_SHIFT) - 1)).astype(np.int64)
+    inside = (keys & ((1 << KEY_SHIFT) - 1)).astype(np.int64)
     flat = ((columns - bounds[target]) << KEY_SHIFT) + inside
     width = (index.places()[:, 1][target] + 1) // 2
-    places = np.stack([flat // width, flat % width], axis=-1) * 2
-    distance = _keys(*target.shape)
-    windows = (target, places, _by_target(target))
+    return target, np.stack([flat // width, flat % width], axis=-1) * 2
+
+
+def nearest_beside(
+    index: Index,
+    patches: PatchCodes,
+    target: NDArray[np.int64],
+    places: NDArray[np.int64],
+    depth: int,
+    which: NDArray[np.bool_] | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """Move places to the least distance beside them; the columns of the `depth` least, and all distances (n, m).
+
+    which (n, m): those that count, by default all.
+    """
+    distance, order = _keys(*target.shape), _by_target(target)
+    if which is not None:
+        order = order[which.ravel()[order]]
+        distance[:] = 64 * patches.coarse.shape[1] + 1  # more bits than can differ
+    windows = (target, places, order)
     least_beside(index.coarse, index.coarse_starts, index.places(), patches.coarse, windows, distance)
-    best = _least(distance, 0, depth)
-    target, places = (
-        np.take_along_axis(target, best, 1),
-        np.take_along_axis(places, best[..., np.newaxis], 1),
-    )
+    return _least(distance, 0, depth), distance
+
+
+def coarse_proposals(index: Layout, target: NDArray[np.int64], places: NDArray[np.int64]) -> Proposals:
+    """Places of the coarse grid as proposals."""
     stride = index.plan.stride
     return Proposals(target, places * stride, (stride + 1) // 2)
 
 
+@singledispatch
 def propose_middle(
-    index: Index,
+    index: Layout,
     patches: PatchCodes,
     phases: range,
     depth: int,
@@ -82,10 +119,18 @@ def propose_middle(
 
     wanted (n, targets) says in which targets each patch is sought, by default in all; of others there are no proposals.
     """
+    assert isinstance(index, Index)
+    columns, keys = nearest_columns(index, patches, phases, depth, wanted)
+    return middle_proposals(index, patches, phases, columns, keys)
+
+
+def nearest_columns(
+    index: Index, patches: PatchCodes, phases: range, depth: int, wanted: NDArray[np.bool_] | None
+) -> Nearest:
+    """The `depth` best columns of some phases' middle places, least distance first."""
     bounds = index.columns(phases)
     keys = _keys(len(patches), bounds[-1])
-    unseen = 64 * math.prod(patches.middle.shape[1:]) + 1  # more bits than can differ
-    keys[:] = unseen << ROW_SHIFT
+    keys[:] = _unseen(patches) << ROW_SHIFT
     for part, (k, phase) in enumerate(product(range(len(index)), phases)):
         rows = np.arange(len(patches)) if wanted is None else np.flatnonzero(wanted[:, k])
         if bounds[part] == bounds[part + 1] or not len(rows):
@@ -96,20 +141,31 @@ def propose_middle(
             column_minima(index.windows(k, phase), padded, own)
         keys[rows, bounds[part] : bounds[part + 1]] = own[: len(rows)]
     columns = _least(keys, ROW_SHIFT, depth)
-    best = np.take_along_axis(keys, columns, axis=1)
-    places_of = np.searchsorted(bounds, columns, side="right") - 1
-    row = (best & ((1 << ROW_SHIFT) - 1)).astype(np.int64)
+    return columns, np.take_along_axis(keys, columns, axis=1)
+
+
+def middle_proposals(
+    index: Layout, patches: PatchCodes, phases: range, columns: NDArray[np.int64], keys: NDArray[np.uint32]
+) -> Proposals:
+    """The best places of some columns as proposals; none of columns that were not looked at."""
+    places_of = np.searchsorted(index.columns(phases), columns, side="right") - 1
+    row = (keys & ((1 << ROW_SHIFT) - 1)).astype(np.int64)
     begin = np.array(index.plan.phases)[phases.start + places_of % len(phases)]
     factor = index.plan.factor
-    corner = np.stack([row, columns - bounds[places_of]], axis=-1) * factor + begin
+    corner = np.stack([row, columns - index.columns(phases)[places_of]], axis=-1) * factor + begin
     apart = (
         factor - factor // 2 if len(phases) > 1 else factor
     )  # px between neighbouring places tried by then
-    target = np.where(best >> ROW_SHIFT < unseen, places_of // len(phases), -1)
+    target = np.where(keys >> ROW_SHIFT < _unseen(patches), places_of // len(phases), -1)
     return Proposals(target, corner, (apart + 1) // 2 if apart > 1 else 0)
 
 
-def judge(index: Index, patches: PatchCodes, proposals: Proposals, keep: int) -> Candidates:
+def _unseen(patches: PatchCodes) -> int:
+    """More bits of middle codes than can differ."""
+    return 64 * math.prod(patches.middle.shape[1:]) + 1
+
+
+def judge(index: Layout, patches: PatchCodes, proposals: Proposals, keep: int) -> Candidates:
     """Refine proposals by the fine codes and keep the best place of the `keep` best targets of each patch.
 
     Along rows of fields or a road many places fit about alike from afar, and the nearest proposal may be a stride or
@@ -123,39 +179,54 @@ def judge(index: Index, patches: PatchCodes, proposals: Proposals, keep: int) ->
     return _with_rivals(index, patches, *_judge_pairs(index, patches, found))
 
 
-def _refined(index: Index, patches: PatchCodes, proposals: Proposals, noise: Noise) -> Candidates:
+def _refined(index: Layout, patches: PatchCodes, proposals: Proposals, noise: Noise) -> Candidates:
     """The best place near each proposal, by fine codes against some noise: a mean and deviation, (n, channels)."""
     mean, deviation = noise
+    scale = (1 / deviation).astype(np.float32)
+    return Candidates.alone(proposals.target, *near_best(index, patches, proposals, mean, scale))
+
+
+@singledispatch
+def near_best(
+    index: Layout,
+    patches: PatchCodes,
+    proposals: Proposals,
+    mean: NDArray[np.float32],
+    scale: NDArray[np.float32],
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The best place near each proposal, (n, m, 2), and its score, (n, m) (`matcher.kernels.fine.refine`)."""
+    assert isinstance(index, Index)
     score = np.empty(proposals.target.shape, np.float32)
     place = np.zeros((*proposals.target.shape, 2), np.int64)
-    scale = (1 / deviation).astype(np.float32)
     windows = (proposals.target, proposals.corner, _by_target(proposals.target))
     refine(_fine(index, patches), windows, proposals.radius, (mean, scale), (score, place))
-    return Candidates.alone(proposals.target, place, score)
+    return place, score
 
 
-def _with_rivals(index: Index, patches: PatchCodes, found: Candidates, noise: Noise) -> Candidates:
+def _with_rivals(index: Layout, patches: PatchCodes, found: Candidates, noise: Noise) -> Candidates:
     """Candidates with the rival of each patch's best sought in all of its target, whose noise is given.
 
     The search hands over the best place of many at once, and of two that lie together knows only one.
     """
     target = np.ascontiguousarray(found.target[:, 0])
-    corner = np.empty((len(target), RIVALS, 2), np.int64)
-    known = (target, np.ascontiguousarray(found.place[:, 0]))
-    plan = index.plan
-    places_apart(
-        index.coarse,
-        index.coarse_starts,
-        index.places(),
-        patches.coarse,
-        known,
-        plan.stride,
-        max(APART, plan.cell),
-        corner,
-    )
+    corner = apart_places(index, patches, target, np.ascontiguousarray(found.place[:, 0]))
     which = np.where(corner[..., 0] >= 0, target[:, np.newaxis], -1)
-    more = _refined(index, patches, Proposals(which, np.maximum(corner, 0), plan.stride), noise)
+    near = Proposals(which, np.maximum(corner, 0), index.plan.stride)
+    more = _refined(index, patches, near, noise)
     return best_by_target(found.beside(more), found.target.shape[1])
+
+
+@singledispatch
+def apart_places(
+    index: Layout, patches: PatchCodes, target: NDArray[np.int64], corner: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Other places of a target (n,) apart from one (n, 2), (n, `RIVALS`, 2) (`matcher.kernels.rivals`); -1 for none."""
+    assert isinstance(index, Index)
+    out = np.empty((len(target), RIVALS, 2), np.int64)
+    plan = index.plan
+    codes = (index.coarse, index.coarse_starts, index.places(), patches.coarse)
+    places_apart(*codes, (target, corner), plan.stride, max(APART, plan.cell), out)
+    return out
 
 
 def _coarse_keys(index: Index, patches: PatchCodes) -> NDArray[np.uint32]:
@@ -190,14 +261,16 @@ def _fine(index: Index, patches: PatchCodes) -> FineCodes:
     return (index.fine, index.fine_starts, index.shapes, patches.fine, patches.masks, index.channel)
 
 
-def _agreement(
-    index: Index,
+@singledispatch
+def agreement(
+    index: Layout,
     patches: PatchCodes,
     target: NDArray[np.int64],
     corner: NDArray[np.int64],
     repeats: int = 1,
 ) -> NDArray[np.int32]:
     """Agreeing bits at windows of targets, each target so many times running: (n, windows, channels)."""
+    assert isinstance(index, Index)
     out = np.empty((*target.shape, CHANNELS), np.int32)
     together = _by_target(target[:, ::repeats])[:, np.newaxis] * repeats + np.arange(repeats)
     sample_agreement(_fine(index, patches), (target, corner, together.ravel()), out)
@@ -223,22 +296,22 @@ def _moments(agree: NDArray[np.int32], axis: int) -> Noise:
     return agree.mean(axis).astype(np.float32), (agree.std(axis) + 1.0).astype(np.float32)
 
 
-def _general_noise(index: Index, patches: PatchCodes) -> Noise:
+def _general_noise(index: Layout, patches: PatchCodes) -> Noise:
     """Mean and deviation of each patch's agreement over windows spread over all targets: (n, channels)."""
     steps = np.arange(_NOISE_WINDOWS)
     which = ((steps * _GOLDEN) % 1.0 * len(index)).astype(np.int64)
     corner = _spread(index.shapes[which], index.plan.side)[steps, steps]
     target, corner = np.tile(which, (len(patches), 1)), np.tile(corner, (len(patches), 1, 1))
-    return _moments(_agreement(index, patches, target, corner), 1)
+    return _moments(agreement(index, patches, target, corner), 1)
 
 
-def _judge_pairs(index: Index, patches: PatchCodes, found: Candidates) -> tuple[Candidates, Noise]:
+def _judge_pairs(index: Layout, patches: PatchCodes, found: Candidates) -> tuple[Candidates, Noise]:
     """Scores anew, against the noise of each patch in each target itself; and the noise in the best of them."""
     n, m = found.target.shape
     there = found.target >= 0
     corner = _spread(index.shapes[np.maximum(found.target, 0)], index.plan.side)
     target = np.repeat(found.target, _NOISE_WINDOWS, axis=1)
-    noise = _agreement(index, patches, target, corner.reshape(n, -1, 2), _NOISE_WINDOWS).reshape(
+    noise = agreement(index, patches, target, corner.reshape(n, -1, 2), _NOISE_WINDOWS).reshape(
         n, m, _NOISE_WINDOWS, CHANNELS
     )
     mean, deviation = _moments(noise, 2)
@@ -253,7 +326,7 @@ def _judge_pairs(index: Index, patches: PatchCodes, found: Candidates) -> tuple[
 
 
 def _scored(
-    index: Index,
+    index: Layout,
     patches: PatchCodes,
     target: NDArray[np.int64],
     place: NDArray[np.int64],
@@ -261,6 +334,6 @@ def _scored(
     deviation: NDArray[np.float32],
 ) -> NDArray[np.float32]:
     """Scores of places against a noise of their own; -1 where there is no target."""
-    z = np.maximum((_agreement(index, patches, target, place) - mean) / deviation, 0)
+    z = np.maximum((agreement(index, patches, target, place) - mean) / deviation, 0)
     out: NDArray[np.float32] = np.where(target >= 0, (z * z).sum(-1), -1).astype(np.float32)
     return out

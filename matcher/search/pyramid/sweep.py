@@ -9,6 +9,7 @@ picture is read again.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import singledispatch
 
 import numpy as np
 import scipy
@@ -20,7 +21,7 @@ from matcher.kernels.sweep import highest_places, part_spectra, signs_of_bits, s
 from matcher.search.candidates import APART, Candidates, best_by_target
 from matcher.search.correlation import forward, whitened
 from matcher.search.pyramid.codes import Plan, plane_kinds, planes
-from matcher.search.pyramid.index import Index
+from matcher.search.pyramid.index import Index, Layout
 from matcher.search.pyramid.promise import Promise
 from matcher.search.task import Task
 from matcher.threads import spread
@@ -46,6 +47,8 @@ SPECTRA_SHARE = 0.15  # of the memory, for the spectra of a block of patches
 
 # Of one patch in one target: scores (1, m) and places (1, m, 2).
 Peaks = tuple[NDArray[np.float32], NDArray[np.int64]]
+Order = tuple[NDArray[np.int64], NDArray[np.int64]]  # as `Promise.orders` tells it
+Swept = tuple[int, NDArray[np.float32]]  # a patch's number in the task, and its template
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ class _Query:
 
     Attributes
     ----------
+    number : int
+        Of the patch in the task.
     template : ndarray (planes, height, width), float32
     order, area : ndarray (targets,), int64
         Targets in order of promise, and the pixels of all up to each.
@@ -98,17 +103,16 @@ class _Query:
         Pixels of targets that are looked at, from step to step.
     """
 
+    number: int
     template: NDArray[np.float32]
     order: NDArray[np.int64]
     area: NDArray[np.int64]
     reaches: tuple[float, ...]
 
     @classmethod
-    def of(cls, dn: NDArray[np.float32], task: Task, index: Index, promise: Promise) -> "_Query":
-        order, area = promise.order(dn, task.roles)
+    def of(cls, number: int, dn: NDArray[np.float32], task: Task, plan: Plan, promise: Order) -> "_Query":
         share = task.effort * worth(dn, task.roles)
-        reaches = tuple(reach * share for reach in REACHES)
-        return cls(template(dn, task, index.plan), order, area, reaches)
+        return cls(number, template(dn, task, plan), *promise, tuple(reach * share for reach in REACHES))
 
     def wanted(self, step: int) -> NDArray[np.int64]:
         """The targets within a reach and beyond the one before; the most promising one always, none for a patch
@@ -129,7 +133,13 @@ def held_bytes(side: tuple[int, int], planes_: int, memory: int, together: int, 
     return min(together * each, max(int(memory * SPECTRA_SHARE), each)) + 8 * threads * each
 
 
-def sweep(task: Task, index: Index, promise: Promise, patches: Sequence[NDArray[np.float32]]) -> Candidates:
+def sweep(
+    task: Task,
+    index: Layout,
+    promise: Promise,
+    which: Sequence[int],
+    patches: Sequence[NDArray[np.float32]],
+) -> Candidates:
     """The best places of patches in the targets that they are likest to lie in, by every pixel.
 
     Parameters
@@ -138,6 +148,8 @@ def sweep(task: Task, index: Index, promise: Promise, patches: Sequence[NDArray[
     index : Index
     promise : Promise
         Of this index.
+    which : sequence of int
+        Numbers of the patches in the task.
     patches : sequence of ndarray (height, width, bands), float32
         DN, all of one shape.
 
@@ -147,11 +159,18 @@ def sweep(task: Task, index: Index, promise: Promise, patches: Sequence[NDArray[
         Targets by their number in the index, places of the patch's coded part, one a target; scores are deviations
         above the map's mean. What a patch gets depends on nothing but itself and the targets.
     """
-    queries = spread(lambda dn: _Query.of(dn, task, index, promise), patches)
+    orders = promise.orders(patches, task.roles)
+
+    def query(n: int) -> _Query:
+        return _Query.of(which[n], patches[n], task, index.plan, orders[n])
+
+    queries = spread(query, range(len(patches)))
     found = Candidates.empty(len(queries), TOP)
     for step in range(len(REACHES)):
         rows = np.flatnonzero(found.score[:, 0] < STANDS_OUT)
-        seen = _look(index, [queries[n] for n in rows], step)
+        some = [queries[n] for n in rows]
+        own = [(query.number, query.template) for query in some]
+        seen = sweep_targets(index, own, [query.wanted(step) for query in some])
         found.put(rows, best_by_target(found.take(rows).beside(seen), TOP))
     near = found.score >= found.score[:, :1] - NEAR
     return replace(found, target=np.where(near, found.target, -1), score=np.where(near, found.score, -1))
@@ -184,24 +203,26 @@ def template(dn: NDArray[np.float32], task: Task, plan: Plan) -> NDArray[np.floa
     return fields
 
 
-def _look(index: Index, queries: list[_Query], step: int) -> Candidates:
-    """The best places of every patch in the targets that it wants in a step."""
+@singledispatch
+def sweep_targets(index: Layout, patches: Sequence[Swept], wanted: Sequence[NDArray[np.int64]]) -> Candidates:
+    """The best places of every patch in the targets that it wants."""
+    assert isinstance(index, Index)
     by_target: dict[int, list[int]] = {}
-    for n, query in enumerate(queries):
-        for k in query.wanted(step).tolist():
+    for n, own in enumerate(wanted):
+        for k in own.tolist():
             by_target.setdefault(k, []).append(n)
     by_shape: dict[tuple[int, int], list[int]] = {}
     for k in sorted(by_target):
         shape = _Pieces.of(index.shapes[k].tolist(), index.plan.side).transform
         by_shape.setdefault(shape, []).append(k)
-    seen: list[list[Candidates]] = [[Candidates.empty(1, 1)] for _ in queries]
+    seen: list[list[Candidates]] = [[Candidates.empty(1, 1)] for _ in patches]
     for shape, targets in sorted(by_shape.items()):
         rows = sorted({n for k in targets for n in by_target[k]})
 
-        def own(n: int, shape: tuple[int, int] = shape) -> NDArray[np.int16]:
-            return _quantised(queries[n].template, shape)
+        def spectra_of(n: int, shape: tuple[int, int] = shape) -> NDArray[np.int16]:
+            return _quantised(patches[n][1], shape)
 
-        spectra = dict(zip(rows, spread(own, rows), strict=True))
+        spectra = dict(zip(rows, spread(spectra_of, rows), strict=True))
 
         def one(k: int, spectra: dict[int, NDArray] = spectra) -> list[Peaks]:
             return _peaks(index, k, [spectra[n] for n in by_target[k]])
@@ -209,7 +230,7 @@ def _look(index: Index, queries: list[_Query], step: int) -> Candidates:
         for k, peaks in zip(targets, spread(one, targets), strict=True):
             for n, (score, place) in zip(by_target[k], peaks, strict=True):
                 seen[n].append(Candidates.alone(np.full(score.shape, k), place, score))
-    found = Candidates.empty(len(queries), TOP)
+    found = Candidates.empty(len(patches), TOP)
     for n, parts in enumerate(seen):
         columns = zip(*(part.arrays() for part in parts), strict=True)
         found.put(np.array([n]), best_by_target(Candidates(*(np.concatenate(c, 1) for c in columns)), TOP))
