@@ -63,6 +63,12 @@ _RUN_OPTIONS = (
         "--scheduler", metavar="ADDRESS", help="A Dask scheduler whose workers do the shards (extra dask)."
     ),
     click.option(
+        "--image-shards",
+        type=click.IntRange(1),
+        metavar="N",
+        help="With --scheduler: cut the images' codes into N parts too, each searched by the workers that hold it.",
+    ),
+    click.option(
         "--patience",
         type=click.FloatRange(0, min_open=True),
         default=3600.0,
@@ -124,6 +130,8 @@ def check_run_options(options: dict[str, Any], output: str | None, dry_run: bool
                 raise click.UsageError(f"{spelled} works in a run directory: give --run-dir")
         if output is None and not dry_run:
             raise click.UsageError("nowhere to write to: give -o, --run-dir or both")
+    if options["image_shards"] is not None and options["scheduler"] is None:
+        raise click.UsageError("--image-shards are for the workers of a Dask cluster: give --scheduler")
     if options["workers"] is not None and options["scheduler"] is not None:
         raise click.UsageError("--workers and --scheduler exclude each other")
 
@@ -132,7 +140,7 @@ def _engine(options: dict[str, Any]) -> Any:
     if options["scheduler"] is not None:
         from matcher.runs.cluster import DaskCluster
 
-        return DaskCluster(options["scheduler"], options["patience"])
+        return DaskCluster(options["scheduler"], options["patience"], options["image_shards"] or 1)
     if options["workers"] is not None:
         from matcher.runs.workers import LocalWorkers
 

@@ -1,4 +1,4 @@
-"""A Dask cluster as the engine; needs the extra ``dask``."""
+"""A Dask cluster as the engine, which takes shards of patches, and parts of the images; needs the extra ``dask``."""
 
 import asyncio
 import concurrent.futures
@@ -9,9 +9,10 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from matcher.errors import MatcherError
+from matcher.errors import MatcherError, SettingsError
 from matcher.result import Result
 from matcher.runs.engines import PATIENCE, SetAside, Work, share_of
+from matcher.runs.parts import do_shard_by_parts
 from matcher.runs.shards import Shard
 from matcher.runs.station import do_shard
 from matcher.version import install_command
@@ -34,13 +35,20 @@ class DaskCluster:
         Of the scheduler: ``tcp://host:8786``, or a scheduler file's path.
     patience : float
         Seconds without any answer after which the run is given up.
+    parts : int
+        Into how many parts of consecutive images their codes are cut. With more than one a worker holds the codes of a
+        part; what is found in the parts is merged by the worker that has the shard. Answers are the same.
     """
 
-    def __init__(self, address: str, patience: float = PATIENCE) -> None:
-        self.address, self.patience = address, patience
+    def __init__(self, address: str, patience: float = PATIENCE, parts: int = 1) -> None:
+        self.address, self.patience, self.parts = address, patience, parts
 
     def __call__(self, work: Work) -> Iterator[tuple[Shard, Result | SetAside]]:
         """Each shard with its answers, as they come."""
+        if self.parts > 1 and work.job.settings.search != "pyramid":
+            raise SettingsError(
+                "parts of the images are searched by their codes: --image-shards needs --search pyramid"
+            )
         work.folder.indexes(work.job)
         digest = work.folder.post_job(share_of(work.job, 1))
         client = _connect(self.address)
@@ -63,7 +71,11 @@ class DaskCluster:
             for _ in range(min(room, len(todo))):
                 shard = todo.popleft()
                 key = f"matcher-{work.folder.run[:12]}-{shard.start}-{shard.stop}-{time.time_ns()}"
-                future = client.submit(do_shard, folder, digest, shard.start, shard.stop, key=key, pure=False)
+                task = (folder, digest, shard.start, shard.stop)
+                if self.parts > 1:
+                    future = client.submit(do_shard_by_parts, *task, self.parts, key=key, pure=False)
+                else:
+                    future = client.submit(do_shard, *task, key=key, pure=False)
                 running[future] = shard
                 future.add_done_callback(done.put)
             try:

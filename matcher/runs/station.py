@@ -4,6 +4,7 @@ import hashlib
 import os
 import pickle
 import platform
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from matcher.result import Result
 from matcher.runs.folder import load_indexes
 
 _ready: dict[str, tuple[Job, Indexes]] = {}  # of the last run only
+_entering = threading.Lock()
 
 
 def do_shard(folder: str, digest: str, start: int, stop: int, progress: Progress | None = None) -> Result:
@@ -42,10 +44,12 @@ def do_shard(folder: str, digest: str, start: int, stop: int, progress: Progress
 
 def enter(folder: str, digest: str) -> tuple[Job, Indexes]:
     """The job and codes of a run, read at the first call."""
-    if digest not in _ready:
-        _ready.clear()
-        _ready[digest] = _enter(Path(folder), digest)
-    return _ready[digest]
+    with _entering:
+        if digest not in _ready:
+            entered = _enter(Path(folder), digest)
+            _ready.clear()
+            _ready[digest] = entered
+        return _ready[digest]
 
 
 def _enter(folder: Path, digest: str) -> tuple[Job, Indexes]:

@@ -377,6 +377,9 @@ def test_exit_codes_of_the_command(world, whole, tmp_path):
     assert cli("match", *world, "-o", out, "--workers", 2).exit_code == 2
     assert cli(*common, "--shard", "3/2").exit_code == 2
     assert cli(*common, "--workers", 2, "--scheduler", "tcp://nowhere:1").exit_code == 2
+    refused = cli(*common, "--workers", 2, "--image-shards", 2)
+    assert refused.exit_code == 2
+    assert "give --scheduler" in refused.stderr
     assert cli("match", tmp_path / "none.npy", world[1], "--run-dir", tmp_path / "x").exit_code == 1
     ids = tmp_path / "ids.csv"
     ids.write_text("Patch ID,Result\n1000,1 2 3\n77,\n")

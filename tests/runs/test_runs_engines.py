@@ -9,11 +9,12 @@ import time
 
 import pytest
 
-from matcher.errors import MatcherError
+from matcher.errors import MatcherError, SettingsError
 from matcher.runs import Batch, run
 from matcher.runs.cluster import DaskCluster
 from matcher.runs.engines import DEATHS
 from matcher.runs.workers import LocalWorkers, _serve
+from matcher.settings import Settings
 from tests.runs_common import Trapped, expected_outputs, outputs, pictures, shard_files
 
 # Starting workers takes seconds.
@@ -185,6 +186,45 @@ def test_dask_gives_the_same_bytes_though_a_worker_is_killed_meanwhile(world, wh
     killer.join()
     assert 2 <= seen[0] < COUNT
     assert outputs(folder) == whole
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parts", [1, 2, 3, 50])
+def test_dask_gives_the_same_bytes_by_parts_of_the_images(world, whole, tmp_path, cluster, parts):
+    engine = DaskCluster(cluster.scheduler_address, parts=parts)
+    patches = trapped(world, tmp_path, "", 0)
+    run(world[0], patches, tmp_path / "run", batch=Batch(shard_size=5), engine=engine)
+    assert outputs(tmp_path / "run") == whole
+
+
+@pytest.mark.slow
+def test_a_part_goes_to_another_worker_where_its_own_dies(world, whole, tmp_path, cluster):
+    """The worker is killed while it holds a shard and a part of the images."""
+    patches = trapped(world, tmp_path, "kill", 1, trap=9)
+    engine = DaskCluster(cluster.scheduler_address, parts=3)
+    run(world[0], patches, tmp_path / "run", batch=BATCH, engine=engine)
+    assert len(patches.sprung()) == 1
+    assert outputs(tmp_path / "run") == whole
+
+
+@pytest.mark.slow
+def test_errors_of_parts_reach_the_one_who_asked(world, tmp_path, cluster):
+    with pytest.raises(MatcherError, match="sprang"):
+        run(
+            world[0],
+            trapped(world, tmp_path, "fault", 1),
+            tmp_path / "run",
+            batch=BATCH,
+            engine=DaskCluster(cluster.scheduler_address, parts=2),
+        )
+    with pytest.raises(SettingsError, match="--image-shards"):
+        run(
+            world[0],
+            trapped(world, tmp_path, "", 0),
+            tmp_path / "exhaustive",
+            settings=Settings(search="exhaustive"),
+            engine=DaskCluster(cluster.scheduler_address, parts=2),
+        )
 
 
 @pytest.mark.slow
