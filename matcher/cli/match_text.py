@@ -19,7 +19,7 @@ def dry(ready: "Ready", batch: "Batch", options: dict[str, Any], outputs: Sequen
         The inputs, opened and checked.
     batch : Batch
     options : dict
-        Of the run: `run_dir`, `workers`.
+        Of the run: `run_dir`, `workers`, `image_shards`.
     outputs : sequence of str or None
     """
     from matcher.matching.estimate import estimate
@@ -43,6 +43,10 @@ def dry(ready: "Ready", batch: "Batch", options: dict[str, Any], outputs: Sequen
     if told.stored:
         codes = f"codes of the index {told.stored / 2**20:,.1f} MiB, mapped, {codes}"
     lines.append(f"{codes}about {told.memory / 2**30:.1f} GiB of memory")
+    parts = min(options["image_shards"] or 1, len(job.targets))
+    if parts > 1:
+        each = (told.codes + told.stored) / parts / 2**20
+        lines.append(f"{parts} parts of the images for the workers, each of about {each:,.1f} MiB of codes")
     if not told.fits:
         lines.append("the codes do not fit --memory: the match would be refused; raise it, or match in parts")
     lines.append(

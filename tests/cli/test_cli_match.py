@@ -104,6 +104,13 @@ def test_dry_run_says_what_would_be_done_and_writes_nothing(world, tmp_path):
     assert re.fullmatch(r"codes of the images 0\.\d MiB, about 0\.\d GiB of memory", lines[3])
     assert re.match(r"roughly 0:0\d on 1 cores", lines[4])
     assert lines[5:] == [f"would work in {folder}: 2 shards of 3 patches", f"would write {out}"]
+    parted = ("--run-dir", folder, "--scheduler", "tcp://none", "--image-shards")
+    for shards, said in ((2, 2), (9, 3)):  # never more than images
+        each = re.search(r"(\d) parts of the images .* about (\S+) MiB", run(*common, *parted, shards).stdout)
+        codes = float(re.search(r"images (\S+) MiB", result.stdout)[1])
+        assert int(each[1]) == said
+        assert abs(float(each[2]) - codes / said) <= 0.1
+    assert "parts of the images" not in run(*common, *parted, 1).stdout
     assert list(tmp_path.iterdir()) == []
     assert run(*common, "--search", "exhaustive").stdout.endswith("would write nothing: see --output\n")
     assert run(*common, "--range", "8bit", "-o", out).stdout.count("values 8bit\n") == 2
