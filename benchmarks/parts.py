@@ -21,11 +21,12 @@ from growth import Levels, Set
 from scaling import warm
 
 from matcher.matching.run import match_rows
-from matcher.search.pyramid.divided import Divided, Part, cut_evenly
+from matcher.search.pyramid.divided import Divided
+from matcher.search.pyramid.parts import Part, cut_evenly
 
 
 class Counting:
-    """Helpers in this process, `matcher.search.pyramid.divided.Helpers`, that count bytes and time."""
+    """Helpers in this process, `matcher.search.pyramid.parts.Helpers`, that count bytes and time."""
 
     def __init__(self, parts: list[Part]) -> None:
         self._parts = parts

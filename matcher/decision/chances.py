@@ -17,8 +17,9 @@ from matcher.model import Odds
 from matcher.placements import OFFICIAL_RADIUS as RADIUS
 from matcher.search.candidates import Candidates
 from matcher.search.exhaustive import fitting
-from matcher.search.pyramid.divided import Divided, Part
+from matcher.search.pyramid.divided import Divided
 from matcher.search.pyramid.index import Index, Layout
+from matcher.search.pyramid.parts import Part
 from matcher.search.task import Task
 
 # The target's number among all, the place (y, x), and the candidate's score or, where colour alone tells it, 0.

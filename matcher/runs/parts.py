@@ -10,8 +10,9 @@ import numpy as np
 from matcher.matching.run import match_rows
 from matcher.result import Result
 from matcher.runs.station import enter
-from matcher.search.pyramid.divided import Calls, Divided, Part, cut_evenly
+from matcher.search.pyramid.divided import Divided
 from matcher.search.pyramid.index import Index
+from matcher.search.pyramid.parts import Calls, Part, cut_evenly
 from matcher.threads import limited, waiting
 
 Side = tuple[int, int]
@@ -67,18 +68,18 @@ class Workers:
         self._shared: tuple[Any, Any] = (None, None)
 
     def ask(self, function: Callable[..., Any], calls: Calls) -> dict[int, Any]:
-        """As `matcher.search.pyramid.divided.Helpers` tells."""
+        """As `matcher.search.pyramid.parts.Helpers` tells."""
         held = self.hold(function, calls)
         with waiting():
             answers = self._client.gather(list(held.values()))
         return dict(zip(held, answers, strict=True))
 
     def hold(self, function: Callable[..., Any], calls: Calls) -> dict[int, Any]:
-        """As `matcher.search.pyramid.divided.Helpers` tells."""
+        """As `matcher.search.pyramid.parts.Helpers` tells."""
         return {p: self._submit(p, function, given) for p, given in calls.items()}
 
     def share(self, value: Any) -> Any:
-        """As `matcher.search.pyramid.divided.Helpers` tells; the last value alone is kept."""
+        """As `matcher.search.pyramid.parts.Helpers` tells; the last value alone is kept."""
         if self._shared[0] is not value:
             with waiting():
                 self._shared = (value, self._client.scatter(value, hash=False))

@@ -8,7 +8,8 @@ from matcher.matching.run import match_rows
 from matcher.runs import parts
 from matcher.runs.engines import share_of
 from matcher.runs.folder import RunFolder
-from matcher.search.pyramid.divided import Divided, cut_evenly
+from matcher.search.pyramid.divided import Divided
+from matcher.search.pyramid.parts import cut_evenly
 from tests.runs_common import pictures
 
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from matcher.decision.chances import Record, best_record
 from matcher.matching.job import prepare
 from matcher.matching.run import match_rows
-from matcher.search.pyramid import divided
-from matcher.search.pyramid.divided import Divided, Part, cut_evenly
+from matcher.search.pyramid.divided import Divided
 from matcher.search.pyramid.index import code_patches
+from matcher.search.pyramid.parts import Part, cut_evenly
 from matcher.search.pyramid.proposals import propose_coarse, propose_middle
+from matcher.search.pyramid.quotas import distances, quotas
 from matcher.search.pyramid.ragged import Ragged, slim
 from tests.search.test_pyramid import noisy, smooth
 
@@ -148,17 +149,11 @@ def test_of_all_parts_only_what_is_among_the_best_is_sent(seed, parts, depth):
     rng = np.random.default_rng(seed)
     n, widths = 3, rng.integers(0, 12, parts)
     widths[rng.integers(parts)] += 1
-    distances = [np.sort(rng.integers(5, 5 + rng.integers(1, 9), (n, w)), axis=1) for w in widths]
-    held = {p: (None, (d[:, :depth].astype(np.uint32) << 7) | 3) for p, d in enumerate(distances)}
-
-    class Told:
-        bounds = np.arange(parts + 1)
-        helpers = Here.__new__(Here)
-
-    Told.helpers.parts, Told.helpers.asked = [None] * parts, []
-    share = divided._shares(Told(), held, 7, depth)
+    keys = [np.sort(rng.integers(5, 5 + rng.integers(1, 9), (n, w)), axis=1) for w in widths]
+    told = {p: distances(None, (None, (d[:, :depth] << 7) | 3), 7) for p, d in enumerate(keys)}
+    share = quotas(told, depth)
     for row in range(n):
-        every = [(int(d), p, k) for p, one in enumerate(distances) for k, d in enumerate(one[row])]
+        every = [(int(d), p, k) for p, one in enumerate(keys) for k, d in enumerate(one[row])]
         best = sorted(every)[:depth]
         expected = [sum(p == q for _, p, _ in best) for q in range(parts)]
         assert [int(share[p][row]) if p in share else 0 for p in range(parts)] == expected

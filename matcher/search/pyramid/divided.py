@@ -8,8 +8,7 @@ each distance, so that of all parts together no more places are sent than one in
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +16,9 @@ from numpy.typing import NDArray
 from matcher.kernels.bits import KEY_SHIFT
 from matcher.kernels.slide import ROW_SHIFT
 from matcher.search.candidates import Candidates, best_by_target
-from matcher.search.exhaustive import fitting
 from matcher.search.pyramid.codes import CHANNELS
-from matcher.search.pyramid.index import Index, Layout, PatchCodes
+from matcher.search.pyramid.index import Layout, PatchCodes
+from matcher.search.pyramid.parts import Helpers, Part
 from matcher.search.pyramid.promise import Promise, promise_of
 from matcher.search.pyramid.proposals import (
     RIVALS,
@@ -37,74 +36,13 @@ from matcher.search.pyramid.proposals import (
     propose_coarse,
     propose_middle,
 )
+from matcher.search.pyramid.quotas import distances, quotas
 from matcher.search.pyramid.ragged import Ragged, slim
 from matcher.search.pyramid.sweep import TOP, Swept, sweep_targets, template
 from matcher.search.task import Task
 from matcher.threads import spread
 
-Calls = Mapping[int, tuple[Any, ...]]  # by part: what a function is given after the part
 _ORDERING = 24  # bytes a patch and target that are held where targets are ordered by their promise
-
-
-class Helpers(Protocol):
-    """Whoever holds the parts of an index, and answers for them."""
-
-    def ask(self, function: Callable[..., Any], calls: Calls) -> dict[int, Any]:
-        """What a module's function, given a `Part` and more, says of some parts."""
-
-    def hold(self, function: Callable[..., Any], calls: Calls) -> dict[int, Any]:
-        """The same; answers stay where they were made, and what is handed over stands for them in later calls."""
-
-    def share(self, value: Any) -> Any:
-        """What stands for a value in calls, so that it is sent to each helper once."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some consecutive targets of an index, in the hands of who answers for them.
-
-    Attributes
-    ----------
-    task : Task
-        With all targets.
-    index : Index
-        Of these targets alone.
-    first : int
-        Number of the first of them in the whole index.
-    """
-
-    task: Task
-    index: Index
-    first: int
-
-    @classmethod
-    def of(cls, task: Task, index: Index, bounds: NDArray[np.int64], number: int) -> "Part":
-        """A part of an index that `bounds` cut."""
-        first, last = bounds[number : number + 2].tolist()
-        return cls(task, index.part(first, last), first)
-
-    @cached_property
-    def numbers(self) -> NDArray[np.int64]:
-        """The targets' numbers in the task."""
-        numbers = fitting(self.task.targets, self.index.plan.whole)
-        return np.array(numbers[self.first : self.first + len(self.index)])
-
-    @cached_property
-    def promise(self) -> Promise:
-        """In which order these targets are worth a look."""
-        return promise_of(self.index, self.task)
-
-
-def cut_evenly(index: Index, parts: int) -> NDArray[np.int64]:
-    """Bounds of parts whose codes take about as much each, (parts + 1,); at most one a target."""
-    parts = max(1, min(parts, len(index)))
-    ends = np.cumsum(index.sizes.sum(1))
-    inner = np.searchsorted(ends, ends[-1] * np.arange(1, parts) / parts) + 1
-    steps = np.arange(parts + 1)
-    bounds = np.concatenate([[0], inner, [len(index)]])
-    # No part is empty: each begins beyond the one before and leaves a target to each that follows.
-    bounds = np.maximum.accumulate(bounds - steps) + steps
-    return np.minimum(bounds, len(index) - steps[::-1])
 
 
 @dataclass(frozen=True)
@@ -144,12 +82,17 @@ class Divided(Layout):
         """What every part says to the same."""
         return self.helpers.ask(function, dict.fromkeys(self.parts, given))
 
+    def quotas(self, held: Mapping[int, Any], shift: int, depth: int) -> dict[int, NDArray[np.int64]]:
+        """How many of the keys that each part holds are among the `depth` best (`matcher.search.pyramid.quotas`)."""
+        told = self.helpers.ask(distances, {p: (one, shift) for p, one in held.items()})
+        return quotas(told, depth)
+
 
 @propose_coarse.register
 def _(index: Divided, patches: PatchCodes, wide: int, depth: int) -> Proposals:
     codes = index.helpers.share(patches)
     held = index.helpers.hold(_nearest_chunks, dict.fromkeys(index.parts, (codes, wide)))
-    share = _shares(index, held, KEY_SHIFT, wide)
+    share = index.quotas(held, KEY_SHIFT, wide)
     calls = {p: (codes, held[p], quota, depth) for p, quota in share.items()}
     moved, apart, target, places = _side_by_side(index.helpers.ask(_coarse_places, calls), (-1, 0, -1, 0))
     key = np.where(moved < 0, np.iinfo(np.int64).max, (moved << 32) | apart)
@@ -193,7 +136,7 @@ def _(
         )
         calls[p] = (codes, phases, depth, own)
     held = index.helpers.hold(_nearest_columns, calls)
-    share = _shares(index, held, ROW_SHIFT, depth)
+    share = index.quotas(held, ROW_SHIFT, depth)
     bounds = index.columns(phases)
     calls = {p: (held[p], quota) for p, quota in share.items()}
     said = index.helpers.ask(_first_keys, calls)
@@ -217,47 +160,6 @@ def _nearest_columns(
 def _first_keys(_part: Part, nearest: Nearest, quota: NDArray[np.int64]) -> Ragged:
     columns, keys = (array[:, : quota.max()] for array in nearest)
     return Ragged.of(np.arange(columns.shape[1]) < quota[:, np.newaxis], columns, keys)
-
-
-def _distances(_part: Part, nearest: Nearest, shift: int) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
-    """How many keys a patch has at each distance: the least distance (n,), and counts from it on (n, distances)."""
-    distance = (nearest[1] >> shift).astype(np.int64)  # ascending
-    n, m = distance.shape
-    if not m:
-        return np.zeros(n, np.int64), np.zeros((n, 0), np.int16)
-    first = distance[:, 0]
-    span = int((distance[:, -1] - first).max()) + 1
-    flat = np.arange(n)[:, np.newaxis] * span + distance - first[:, np.newaxis]
-    return first, slim(np.bincount(flat.ravel(), minlength=n * span).reshape(n, span))
-
-
-def _shares(index: Divided, held: Mapping[int, Any], shift: int, depth: int) -> dict[int, NDArray[np.int64]]:
-    """How many of its first keys each part has among the `depth` best of all: (n,) a part; parts of none are left out.
-
-    Of equal distances those of lower targets come first.
-    """
-    told = index.helpers.ask(_distances, {p: (one, shift) for p, one in held.items()})
-    told = {p: (first, counts.astype(np.int64)) for p, (first, counts) in sorted(told.items()) if counts.size}
-    low = min(int(first.min()) for first, _ in told.values())
-    high = max(int(first.max()) + counts.shape[1] for first, counts in told.values())
-    n = len(next(iter(told.values()))[0])
-    rows = np.arange(n)
-    total = np.zeros((n, high - low), np.int64)
-    for first, counts in told.values():
-        total[rows[:, np.newaxis], (first - low)[:, np.newaxis] + np.arange(counts.shape[1])] += counts
-    up_to = np.concatenate([np.zeros((n, 1), np.int64), np.cumsum(total, 1)], 1)
-    last = (up_to < depth).sum(1) - 1  # the distance at which the depth is reached, or the end
-    left = depth - up_to[rows, last]
-    out = {}
-    for p, (first, counts) in told.items():
-        own = np.concatenate([np.zeros((n, 1), np.int64), np.cumsum(counts, 1)], 1)
-        at = np.clip(last + low - first, -1, counts.shape[1])
-        below, through = (own[rows, np.clip(k, 0, counts.shape[1])] for k in (at, at + 1))
-        given = np.minimum(through - below, left)
-        left = left - given
-        if (below + given).any():
-            out[p] = below + given
-    return out
 
 
 def _side_by_side(said: Mapping[int, Ragged], fills: Sequence[int]) -> list[NDArray[np.int64]]:
