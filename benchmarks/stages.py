@@ -19,6 +19,7 @@ from matcher.search.pyramid.cascade import index_targets
 from matcher.search.pyramid.codes import Plan, plane_channels
 from matcher.search.pyramid.exact_tiles import AROUND, judge_exactly
 from matcher.search.pyramid.index import code_patches
+from matcher.search.pyramid.maps import Pieces
 from matcher.search.pyramid.promise import Promise
 from matcher.search.pyramid.proposals import WIDER, judge, propose_coarse, propose_middle
 from matcher.search.task import Task
@@ -113,13 +114,13 @@ def refine_coarse_cost(scale: Scale) -> Cost:
     return _refine_cost(scale, scale.patches, depth, (scale.plan.stride + 1) // 2)
 
 
-def middle_cost(scale: Scale, phases: int = 1) -> Cost:
-    """The middle code of some phases of every image, for patches in doubt; windows unrolled once a block."""
+def middle_cost(scale: Scale) -> Cost:
+    """The middle code of every image, for patches in doubt; windows unrolled once a block."""
     plan = scale.plan
     rows, columns = plan.middle
     wide = scale.size // plan.factor
     words = -(-PHASE_PLANES // plan.per_word)
-    across, down = phases * (wide - columns + 1), wide - rows + 1
+    across, down = wide - columns + 1, wide - rows + 1
     doubtful = scale.patches * scale.doubt
     blocks = -(-doubtful // levels.DOUBTFUL_BLOCK)
     keys = doubtful * scale.images * across * 4
@@ -127,24 +128,12 @@ def middle_cost(scale: Scale, phases: int = 1) -> Cost:
     return Cost(words=doubtful * scale.images * across * down * words * rows, bytes=4 * keys + 2 * unrolled)
 
 
-def refine_middle_cost(scale: Scale, phases: int = 1) -> Cost:
+def refine_middle_cost(scale: Scale) -> Cost:
     """Every pixel near the best place of each of the best columns, for patches in doubt."""
     plan = scale.plan
-    columns = phases * scale.images * (scale.size // plan.factor - plan.middle[1] + 1)
-    apart = plan.factor - plan.factor // 2 if phases > 1 else plan.factor
-    depth = levels.CLOSE_DEPTH if phases > 1 else levels.MIDDLE_DEPTH
-    radius = (apart + 1) // 2 if apart > 1 else 0
-    return _refine_cost(scale, scale.patches * scale.doubt, min(depth, columns), radius)
-
-
-def close_cost(scale: Scale) -> Cost:
-    """`middle_cost` of the places between."""
-    return middle_cost(scale, len(scale.plan.phases) - 1)
-
-
-def refine_close_cost(scale: Scale) -> Cost:
-    """`refine_middle_cost` of the places between."""
-    return refine_middle_cost(scale, len(scale.plan.phases) - 1)
+    columns = scale.images * (scale.size // plan.factor - plan.middle[1] + 1)
+    radius = (plan.factor + 1) // 2 if plan.factor > 1 else 0
+    return _refine_cost(scale, scale.patches * scale.doubt, min(levels.MIDDLE_DEPTH, columns), radius)
 
 
 def exact_cost(scale: Scale) -> Cost:
@@ -161,18 +150,24 @@ def exact_cost(scale: Scale) -> Cost:
 
 def sweep_cost(scale: Scale) -> Cost:
     """Spectra of the pieces of every image, once a block; a product and an inverse transform a patch and piece."""
-    pixels = _count(sweep.transform_shape(*(min(scale.size, n) for n in (288, 288))))
-    pieces = scale.images * max(round(scale.size**2 / 288**2), 1)
+    total = Cost()
     doubtful = scale.patches * scale.doubt
-    each = sweep.spectra_bytes((scale.side, scale.side), PHASE_PLANES)
-    blocks = -(-doubtful // min(levels.DOUBTFUL_BLOCK, int(sweep.SPECTRA_SHARE * (2 << 30)) // each))
-    seen = doubtful * pieces * min(1.0, sweep.REACHES[-1] / (scale.images * scale.size**2))
-    transform = 2.5 * pixels * np.log2(pixels)
-    return Cost(
-        flops=seen * 4 * PHASE_PLANES * pixels,
-        fft=(blocks * pieces * PHASE_PLANES + seen) * transform,
-        bytes=seen * 2 * PHASE_PLANES * pixels,
-    )
+    side, shape = (scale.side, scale.side), (scale.size, scale.size)
+    blocks = -(-doubtful // levels.DOUBTFUL_BLOCK)
+    everything = scale.images * scale.size**2
+    near, far = (min(1.0, reach / everything) for reach in sweep.REACHES)
+    for cut, share in ((Pieces.whole, near), (Pieces.folded, far - near)):
+        pieces = cut(shape, side)
+        pixels = _count(pieces.transform)
+        every = scale.images * len(pieces.corners)
+        transform = 2.5 * pixels * np.log2(pixels)
+        seen = doubtful * every * share
+        total = Cost(
+            flops=total.flops + seen * 4 * PHASE_PLANES * pixels,
+            fft=total.fft + (blocks * every * PHASE_PLANES + seen) * transform,
+            bytes=total.bytes + seen * PHASE_PLANES * pixels,
+        )
+    return total
 
 
 @dataclass(frozen=True)
@@ -200,10 +195,8 @@ def stages(targets: list[np.ndarray], patches: list[np.ndarray]) -> list[Stage]:
         ("red", "green", "blue", "nir"),
     )
     index, codes = index_targets(task, plan.side), code_patches(patches, FOUR, plan)
-    first, others = range(1), range(1, len(plan.phases))
     coarse = propose_coarse(index, codes, levels.WIDE_DEPTH, levels.DEPTH)
-    middle = propose_middle(index, codes, first, levels.MIDDLE_DEPTH)
-    close = propose_middle(index, codes, others, levels.CLOSE_DEPTH)
+    middle = propose_middle(index, codes, levels.MIDDLE_DEPTH)
     best = judge(index, codes, coarse, levels.FINAL)
     promise = Promise(index, task.bands, task.model)
     return [
@@ -211,10 +204,8 @@ def stages(targets: list[np.ndarray], patches: list[np.ndarray]) -> list[Stage]:
         Stage("code patches", patch_codes_cost, lambda: code_patches(patches, FOUR, plan)),
         Stage("coarse", coarse_cost, lambda: propose_coarse(index, codes, levels.WIDE_DEPTH, levels.DEPTH)),
         Stage("refine coarse", refine_coarse_cost, lambda: judge(index, codes, coarse, levels.FINAL)),
-        Stage("middle", middle_cost, lambda: propose_middle(index, codes, first, levels.MIDDLE_DEPTH)),
+        Stage("middle", middle_cost, lambda: propose_middle(index, codes, levels.MIDDLE_DEPTH)),
         Stage("refine middle", refine_middle_cost, lambda: judge(index, codes, middle, levels.FINAL)),
-        Stage("close", close_cost, lambda: propose_middle(index, codes, others, levels.CLOSE_DEPTH)),
-        Stage("refine close", refine_close_cost, lambda: judge(index, codes, close, levels.FINAL)),
         Stage("exact", exact_cost, lambda: judge_exactly(patches, best, task)),
         Stage("sweep", sweep_cost, lambda: sweep.sweep(task, index, promise, range(len(patches)), patches)),
     ]

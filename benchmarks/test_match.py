@@ -10,8 +10,8 @@ from matcher.imagery import Pictures
 from matcher.search.pyramid.index import Index, PatchCodes
 from matcher.search.pyramid.proposals import Proposals
 
-STAGES = ["code images", "code patches", "coarse", "refine coarse", "middle", "refine middle", "close"]
-STAGES += ["refine close", "exact"]
+STAGES = ["code images", "code patches", "coarse", "refine coarse", "middle", "refine middle"]
+STAGES += ["exact"]
 ENOUGH = 0.8  # share of right places; the rest may be sea or under cloud
 
 

@@ -177,22 +177,16 @@ def code_batch(
 
     work (parts, P, H, W), float32, is written over: pages of memory that are new cost as much as the fields that they
     take, so that as many pictures as there are parts are worked on at a time, each part's again and again.
-    evidence as `plane_fields` takes it; pooling (cell, stride, factor, cells, phases, grid);
-    middle (n, phases, …) holds the codes of cells that begin at each of `phases`.
+    evidence as `plane_fields` takes it; pooling (cell, stride, factor, cells, grid).
     """
-    cell, stride, factor, cells, phases, grid = pooling
+    cell, stride, factor, cells, grid = pooling
     count, height, width = pictures.shape[:3]
     for part in prange(len(work)):
         fields = work[part]
         for n in range(part, count, len(work)):
             plane_fields(pictures[n], valid[n], evidence, fields)
             pack_signs(fields, lot, fine[n])
-            middle[n] = 0
-            for k in range(len(phases)):
-                y, x = phases[k]
-                reduced = np.empty(
-                    (middle.shape[2], (height - y) // factor, (width - x) // factor), np.float32
-                )
-                block_sums(fields[:, y:, x:], factor, reduced)
-                pack_signs(reduced, lot, middle[n, k, :, :, : reduced.shape[1]])
+            reduced = np.empty((len(fields), height // factor, width // factor), np.float32)
+            block_sums(fields, factor, reduced)
+            pack_signs(reduced, lot, middle[n])
             pooled_codes(fields, cell, stride, cells, lot, grid, coarse[n])

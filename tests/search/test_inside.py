@@ -54,9 +54,8 @@ def test_levels_propose_and_judge_inside(side, spare, seed):
     last = np.array(shape) - np.array(plan.side)
     noise = _general_noise(index, patches)
     proposed = [propose_coarse(index, patches, 32, 8)]
-    for phases in (range(1), range(1, len(plan.phases))):
-        if index.columns(phases)[-1]:
-            proposed.append(propose_middle(index, patches, phases, 32))
+    if index.columns()[-1]:
+        proposed.append(propose_middle(index, patches, 32))
     for proposals in proposed:
         found = _refined(index, patches, proposals, noise)
         agree = agreement(index, patches, found.target, found.place)

@@ -1,6 +1,5 @@
 """The coarse-to-fine search: patches of any size, at any edge, and answers that depend on nothing else."""
 
-import itertools
 import json
 import math
 from pathlib import Path
@@ -29,10 +28,8 @@ SIDES += [(12, 90), (90, 12), (12, 512), (64, 200), (33, 127), (250, 100)]
 
 PROPOSE = {
     "coarse": lambda index, codes, depth: propose_coarse(index, codes, 8 * depth, depth),
-    "middle": lambda index, codes, depth: propose_middle(index, codes, range(1), depth),
-    "close": lambda index, codes, depth: propose_middle(index, codes, PHASES["close"](index.plan), depth),
+    "middle": propose_middle,
 }
-PHASES = {"middle": lambda _plan: range(1), "close": lambda plan: range(len(plan.phases))}
 
 
 def rows_of(result):
@@ -83,35 +80,28 @@ class TestPlan:
             assert middle * plan.factor <= coded < (middle + 1) * plan.factor
         assert plan.per_word >= 1
         assert plan.middle[1] * plan.per_word <= 64
-        assert plan.phases[0] == (0, 0)
-        assert all(0 <= step < plan.factor for phase in plan.phases for step in phase)
         assert plan.places(height, width)[0] >= 1
         assert plan.places(*plan.side) == (1, 1)
 
     def test_of_the_challenge(self):
         plan = Plan.of(64, 64)
         assert (plan.cell, plan.cells, plan.margin, plan.factor) == (8, (8, 8), (0, 0), 4)
-        assert plan.phases == ((0, 0), (0, 2), (2, 0), (2, 2))
         assert plan.places(512, 512) == (448 // plan.stride + 1,) * 2
 
 
 class TestProposals:
-    @pytest.mark.parametrize("level", PHASES)
     @pytest.mark.parametrize(
         ("height", "width"), [(12, 12), (13, 13), (30, 50), (50, 30), (64, 64), (101, 77)]
     )
-    def test_middle_keys_as_loops(self, height, width, level):
-        """The best row of each column of some phases' places of every target, in order of distance."""
+    def test_middle_keys_as_loops(self, height, width):
+        """The best row of each column of every target, in order of distance."""
         targets = [texture(height + 11, width + 9, seed=1), texture(height + 4, width + 30, seed=2)]
         plan = Plan.of(height, width)
         index = build_index(targets, [t.shape[:2] for t in targets], FOUR, plan)
         patches = code_patches(
             [t[2 : 2 + height, 4 : 4 + width] for t in targets] + [texture(height, width, seed=9)], FOUR, plan
         )
-        if len(plan.phases) == 1 and level == "close":
-            pytest.skip("cells of one pixel have one phase")
-        phases = PHASES[level](plan)
-        found = propose_middle(index, patches, phases, 10**6)
+        found = propose_middle(index, patches, 10**6)
         factor, (rows, columns), per_word, planes = plan.factor, plan.middle, plan.per_word, 8
         for n in range(len(patches)):
             own = np.array(
@@ -122,13 +112,10 @@ class TestProposals:
                 ]
             )  # fmt: skip
             expected = []
-            for (k, target), phase in itertools.product(enumerate(targets), phases):
-                begin = plan.phases[phase]
+            for k, target in enumerate(targets):
                 flat = index.middle[index.middle_starts[k] :][: index.sizes[k, 1]]
-                packed = flat.reshape(len(plan.phases), planes, -1, target.shape[0] // factor)[phase]
-                tall, wide = (
-                    (size - first) // factor for size, first in zip(target.shape[:2], begin, strict=True)
-                )
+                packed = flat.reshape(planes, -1, target.shape[0] // factor)
+                tall, wide = (size // factor for size in target.shape[:2])
                 bits = np.array(
                     [[[int(packed[p, x >> 6, y]) >> (x & 63) & 1 for x in range(wide)] for y in range(tall)]
                      for p in range(planes)]
@@ -139,8 +126,7 @@ class TestProposals:
                         for y in range(tall - rows + 1)
                     ]
                     (least,) = naive.naive_least(distances, 1)
-                    y = least * factor + begin[0]
-                    expected.append((distances[least], k, y, x * factor + begin[1]))
+                    expected.append((distances[least], k, least * factor, x * factor))
             order = naive.naive_least([e[0] for e in expected], len(expected))
             got = np.concatenate([found.target[n][:, None], found.corner[n]], axis=1).tolist()
             assert got == [list(expected[k][1:]) for k in order]
@@ -151,8 +137,6 @@ class TestProposals:
         """Whatever the target's size leaves over beyond the coarse places, its last pixel is refined too; the middle
         cells are as wide as their steps: what lies more than half a step beyond looks like another place to them."""
         plan = Plan.of(side, side)
-        if len(plan.phases) == 1 and level == "close":
-            pytest.skip("cells of one pixel have one phase")
         step = max(plan.stride, plan.factor)
         for over in range(step):
             size = side + 2 * step + over
@@ -167,8 +151,7 @@ class TestProposals:
             best = judge(index, codes, PROPOSE[level](index, codes, 10**6), 1)
             assert [tuple(place) for place in best.place[:, 0].tolist()] == places
 
-    @pytest.mark.parametrize("level", PHASES)
-    def test_only_wanted_targets_are_proposed(self, level):
+    def test_only_wanted_targets_are_proposed(self):
         """What a patch is proposed does not depend on the targets that others want."""
         shapes = [(90, 80), (70, 95), (84, 84)]
         targets = [texture(*shape, seed=k) for k, shape in enumerate(shapes)]
@@ -176,9 +159,8 @@ class TestProposals:
         index = build_index(targets, shapes, FOUR, plan)
         codes = code_patches([texture(40, 40, seed=8 + k) for k in range(5)], FOUR, plan)
         wanted = np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1], [0, 0, 1]], bool)
-        phases = PHASES[level](plan)
-        every = propose_middle(index, codes, phases, 10**6)
-        some = propose_middle(index, codes, phases, 10**6, wanted)
+        every = propose_middle(index, codes, 10**6)
+        some = propose_middle(index, codes, 10**6, wanted)
         for n in range(len(wanted)):
             kept = np.flatnonzero(wanted[n][every.target[n]])
             assert some.target[n, : len(kept)].tolist() == every.target[n, kept].tolist()

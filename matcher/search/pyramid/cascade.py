@@ -106,7 +106,7 @@ def to_code(task: Task, side: tuple[int, int]) -> tuple[Iterator[NDArray[np.floa
 def key_bytes(shapes: Sequence[tuple[int, int]], plan: Plan, memory: int) -> int:
     """The most that the keys of a block of patches take in targets of these heights and widths, bytes."""
     chunks = sum(-(-math.prod((n + 1) // 2 for n in plan.places(*shape)) // CHUNK) for shape in shapes)
-    columns = sum(width // plan.factor for _, width in shapes) * max(len(plan.phases) - 1, 1)
+    columns = sum(width // plan.factor for _, width in shapes)
     return min(int(memory * KEYS_SHARE), KEY_BYTES * max(BLOCK * chunks, DOUBTFUL_BLOCK * columns))
 
 

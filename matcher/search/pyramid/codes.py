@@ -52,7 +52,7 @@ class Plan:
     cells : (int, int)
         Rows and columns of cells in the coded part.
     factor : int
-        Pixels a side of a middle cell, and between the places of a phase of the middle search.
+        Pixels a side of a middle cell, and between the places of the middle search.
     """
 
     whole: tuple[int, int]
@@ -88,12 +88,6 @@ class Plan:
         """Planes whose row of middle cells shares a word."""
         return 64 // self.middle[1]
 
-    @property
-    def phases(self) -> tuple[tuple[int, int], ...]:
-        """Where the middle cells of a target begin, (y, x): cells half a step apart see what falls between others."""
-        half = self.factor // 2
-        return ((0, 0), (0, half), (half, 0), (half, half)) if half else ((0, 0),)
-
 
 @dataclass(frozen=True)
 class Codes:
@@ -104,8 +98,8 @@ class Codes:
     fine : ndarray (n, planes, words, height), uint64
         Signs of every field at every pixel: word w of row y holds columns 64 w to 64 w + 63, lowest bit first; a
         word of padding at the right.
-    middle : ndarray (n, phases, planes, words, height // factor), uint64
-        The same of sums over factor x factor px, from each phase's first pixel on; 0 where its cells have ended.
+    middle : ndarray (n, planes, words, height // factor), uint64
+        The same of sums over factor x factor px.
     coarse : ndarray (n, words x rows x columns), uint64
         Of every coarse place, in lattices (`matcher.kernels.lattices`); words a multiple of 8.
     """
@@ -167,7 +161,7 @@ def code_shapes(height: int, width: int, roles: Roles, plan: Plan) -> tuple[tupl
     reduced = (height // plan.factor, width // plan.factor)
     return (
         (planes, -(-width // 64) + 1, height),
-        (len(plan.phases), planes, -(-reduced[1] // 64) + 1, reduced[0]),
+        (planes, -(-reduced[1] // 64) + 1, reduced[0]),
         (-(-planes // 8) * 8 * math.prod(plan.places(height, width)),),
     )
 
@@ -196,27 +190,23 @@ def code(
     roles: Roles,
     plan: Plan,
     lot: int,
-    phases: int | None = None,
     out: Codes | None = None,
 ) -> Codes:
-    """Codes of pictures (DN, height x width x bands, all of one shape); flat pixels vote by `lot`.
+    """Codes of pictures (DN, height x width x bands, all of one shape), in `out` if given.
 
-    The middle code holds the first so many of the plan's phases, by default all. They are written to `out` if given.
+    Flat pixels vote by `lot`.
     """
     # A large picture by itself is not copied: it is what the process holds most of.
     stack = pictures[0][np.newaxis] if len(pictures) == 1 else np.stack(pictures)
     valid = np.stack([valid_pixels(dn) for dn in stack])
-    begins = np.array(plan.phases[:phases])
-    fine, middle, coarse = code_shapes(stack.shape[1], stack.shape[2], roles, plan)
-    shapes = (fine, (len(begins), *middle[1:]), coarse)
+    shapes = code_shapes(stack.shape[1], stack.shape[2], roles, plan)
     out = out or Codes(*(np.empty((len(stack), *shape), np.uint64) for shape in shapes))
-    work = np.empty((min(numba.get_num_threads(), len(stack)), fine[0], *stack.shape[1:3]), np.float32)
+    work = np.empty((min(numba.get_num_threads(), len(stack)), shapes[0][0], *stack.shape[1:3]), np.float32)
     pooling = (
         plan.cell,
         plan.stride,
         plan.factor,
         np.array(plan.cells),
-        begins,
         plan.places(*stack.shape[1:3]),
     )
     code_batch(stack, valid, _evidence(roles), pooling, lot, work, out.fine, out.middle, out.coarse)

@@ -124,7 +124,6 @@ def _coarse_places(
 def _(
     index: Divided,
     patches: PatchCodes,
-    phases: range,
     depth: int,
     wanted: NDArray[np.bool_] | None = None,
 ) -> Proposals:
@@ -134,27 +133,27 @@ def _(
         own = (
             None if wanted is None else np.packbits(wanted[:, index.bounds[p] : index.bounds[p + 1]], axis=1)
         )
-        calls[p] = (codes, phases, depth, own)
+        calls[p] = (codes, depth, own)
     held = index.helpers.hold(_nearest_columns, calls)
     share = index.quotas(held, ROW_SHIFT, depth)
-    bounds = index.columns(phases)
+    bounds = index.columns()
     calls = {p: (held[p], quota) for p, quota in share.items()}
     said = index.helpers.ask(_first_keys, calls)
-    begins = {p: int(bounds[index.bounds[p] * len(phases)]) for p in said}
+    begins = {p: int(bounds[index.bounds[p]]) for p in said}
     columns, keys = _side_by_side(said, (-1, 0))
     widths = [said[p].counts.max(initial=0) for p in sorted(said)]
     columns += np.where(columns < 0, 0, np.repeat([begins[p] for p in sorted(said)], widths))
     key = np.where(columns < 0, np.iinfo(np.int64).max, keys >> ROW_SHIFT)
     best = np.argsort(key, axis=1, kind="stable")[:, : min(depth, int(bounds[-1]))]
     columns, keys = (np.take_along_axis(array, best, 1) for array in (columns, keys))
-    return middle_proposals(index, patches, phases, columns, keys.astype(np.uint32))
+    return middle_proposals(index, patches, columns, keys.astype(np.uint32))
 
 
 def _nearest_columns(
-    part: Part, patches: PatchCodes, phases: range, depth: int, wanted: NDArray[np.uint8] | None
+    part: Part, patches: PatchCodes, depth: int, wanted: NDArray[np.uint8] | None
 ) -> Nearest:
     bits = None if wanted is None else np.unpackbits(wanted, axis=1, count=len(part.index)).astype(bool)
-    return nearest_columns(part.index, patches, phases, depth, bits)
+    return nearest_columns(part.index, patches, depth, bits)
 
 
 def _first_keys(_part: Part, nearest: Nearest, quota: NDArray[np.int64]) -> Ragged:
@@ -274,23 +273,27 @@ def _nearest_windows(part: Part, statistics: NDArray[np.float32]) -> NDArray[np.
 
 
 @sweep_targets.register
-def _(index: Divided, patches: Sequence[Swept], wanted: Sequence[NDArray[np.int64]]) -> Candidates:
+def _(
+    index: Divided, patches: Sequence[Swept], wanted: Sequence[NDArray[np.int64]], folded: bool
+) -> Candidates:
     calls, rows = {}, {}
     for p in index.parts:
         low, high = index.bounds[p : p + 2]
         own = [targets[(targets >= low) & (targets < high)] - low for targets in wanted]
         rows[p] = np.array([n for n, targets in enumerate(own) if len(targets)], np.int64)
         if len(rows[p]):
-            calls[p] = ([patches[n][0] for n in rows[p]], [own[n] for n in rows[p]])
+            calls[p] = ([patches[n][0] for n in rows[p]], [own[n] for n in rows[p]], folded)
     found = Candidates.empty(len(patches), TOP)
     for p, seen in sorted(index.helpers.ask(_sweep_targets, calls).items()):
         found.put(rows[p], best_by_target(found.take(rows[p]).beside(seen), TOP))
     return found
 
 
-def _sweep_targets(part: Part, which: Sequence[int], wanted: Sequence[NDArray[np.int64]]) -> Candidates:
+def _sweep_targets(
+    part: Part, which: Sequence[int], wanted: Sequence[NDArray[np.int64]], folded: bool
+) -> Candidates:
     """The patches are read here: they are few, and templates take more than what files hold."""
     patches = [part.task.patches[k] for k in which]
     templates = spread(lambda dn: template(dn, part.task, part.index.plan), patches)
-    seen = sweep_targets(part.index, list(zip(which, templates, strict=True)), wanted)
+    seen = sweep_targets(part.index, list(zip(which, templates, strict=True)), wanted, folded)
     return replace(seen, target=np.where(seen.target >= 0, seen.target + part.first, -1))

@@ -48,13 +48,9 @@ class Layout:
         """First chunk of every second row and column of a target's places, and the number of all: (targets + 1,)."""
         return np.concatenate([[0], np.cumsum(-(-((self.places() + 1) // 2).prod(1) // CHUNK))])
 
-    def columns(self, phases: range) -> NDArray[np.int64]:
-        """First column of middle places of some phases of every target, and the number of all.
-
-        One after another a target's phases, then the next target's: (targets x phases + 1,).
-        """
-        begin = np.array(self.plan.phases)[phases]
-        places = (self.shapes[:, np.newaxis] - begin) // self.plan.factor - np.array(self.plan.middle) + 1
+    def columns(self) -> NDArray[np.int64]:
+        """First column of middle places of every target, and the number of all: (targets + 1,)."""
+        places = self.shapes // self.plan.factor - np.array(self.plan.middle) + 1
         return np.concatenate([[0], np.cumsum(np.where(places[..., 0] > 0, places[..., 1], 0))])
 
     def key_bytes(self, columns: int) -> int:
@@ -97,15 +93,14 @@ class Index(Layout):
         flat = self.fine[start : start + self.sizes[target, 0]]
         return flat.reshape(len(self.channel), -(-width // 64) + 1, height)
 
-    def windows(self, target: int, phase: int) -> NDArray[np.uint64]:
-        """Middle windows of one target from one phase, (columns, words, rows), made anew at each call."""
+    def windows(self, target: int) -> NDArray[np.uint64]:
+        """Middle windows of one target, (columns, words, rows), made anew at each call."""
         height, width = self.shapes[target] // self.plan.factor
         start = self.middle_starts[target]
         flat = self.middle[start : start + self.sizes[target, 1]]
-        planes = flat.reshape(len(self.plan.phases), -1, -(-width // 64) + 1, height)[phase]
-        tall, wide = (self.shapes[target] - np.array(self.plan.phases[phase])) // self.plan.factor
+        planes = flat.reshape(-1, -(-width // 64) + 1, height)
         per_word, cells = self.plan.per_word, self.plan.middle[1]
-        out = np.empty((wide - cells + 1, -(-len(planes) // per_word), tall), np.uint64)
+        out = np.empty((width - cells + 1, -(-len(planes) // per_word), height), np.uint64)
         unroll_windows(planes, cells, per_word, out)
         return out
 
@@ -234,7 +229,7 @@ def bands_of(roles: Roles) -> int:
 def code_patches(patches: Sequence[NDArray[np.float32]], roles: Roles, plan: Plan) -> PatchCodes:
     """Codes of patches (DN, all of one shape)."""
     (height, width), (top, left) = plan.side, plan.margin
-    codes = code([dn[top : top + height, left : left + width] for dn in patches], roles, plan, PATCH_LOT, 1)
+    codes = code([dn[top : top + height, left : left + width] for dn in patches], roles, plan, PATCH_LOT)
     words = -(-width // 64)
     masks = np.full(words, ~np.uint64(0))
     if width % 64:
@@ -244,12 +239,12 @@ def code_patches(patches: Sequence[NDArray[np.float32]], roles: Roles, plan: Pla
 
 
 def _packed_middle(codes: Codes, plan: Plan) -> NDArray[np.uint64]:
-    """Middle planes of patches, of the first phase, several to a word: (n, words, rows)."""
+    """Middle planes of patches, several to a word: (n, words, rows)."""
     rows, columns = plan.middle
-    count, planes = len(codes.middle), codes.middle.shape[2]
+    count, planes = codes.middle.shape[:2]
     out = np.zeros((count, -(-planes // plan.per_word), rows), np.uint64)
     for p in range(planes):
-        out[:, p // plan.per_word] |= codes.middle[:, 0, p, 0] << np.uint64(p % plan.per_word * columns)
+        out[:, p // plan.per_word] |= codes.middle[:, p, 0] << np.uint64(p % plan.per_word * columns)
     return out
 
 

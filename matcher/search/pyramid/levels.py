@@ -16,15 +16,15 @@ from matcher.search.candidates import Candidates, best_by_target
 from matcher.search.exhaustive import fitting, search_everywhere
 from matcher.search.pyramid.exact_tiles import CONVINCING, LEAD, in_doubt, judge_exactly
 from matcher.search.pyramid.index import Layout, PatchCodes, code_patches
+from matcher.search.pyramid.maps import spectra_bytes
 from matcher.search.pyramid.promise import Promise, promise_of
 from matcher.search.pyramid.proposals import Proposals, judge, propose_coarse, propose_middle
-from matcher.search.pyramid.sweep import FAINT, SPECTRA_SHARE, spectra_bytes, sweep
+from matcher.search.pyramid.sweep import SPECTRA_SHARE, sweep
 from matcher.search.task import Task
 
 WIDE_DEPTH = 2048  # chunks of every second coarse place beside whose best the others are tried
 DEPTH = 128  # coarse places that are refined
-MIDDLE_DEPTH = 1024  # columns of middle places whose best is refined …
-CLOSE_DEPTH = 2048  # … and of the places between, which are three times as many
+MIDDLE_DEPTH = 1024  # columns of middle places whose best is refined
 FINAL = 6  # targets kept a patch, which the exact engine judges where it is in doubt
 BLOCK = 1024  # patches coded and searched together
 DOUBTFUL_BLOCK = 512  # patches in doubt searched together
@@ -151,34 +151,22 @@ class Coarse(Level):
 
 
 @dataclass(frozen=True)
-class Pooled(Level):
-    """Codes of smaller cells, of some of the phases in which a target is pooled."""
+class Middle(Level):
+    """Codes of smaller cells, at every few pixels of some targets."""
 
     name: str
     doubt: Doubt
     depth: int  # columns of places, among all targets
-    between: bool  # the places between those of the first phase, in place of these
     # Of all targets' pixels, the likest targets first: from which share on to which.
     part: tuple[float, float]
-    textured: float = 0.0  # the share of a patch's pixels that need texture above noise
-
-    def phases(self, hunt: Hunt) -> range:
-        """Which phases of the index it compares."""
-        return range(1, len(hunt.index.plan.phases)) if self.between else range(1)
 
     def rows(self, hunt: Hunt) -> NDArray[np.int64]:
-        """Those in doubt whose texture is worth it."""
-        if not hunt.index.columns(self.phases(hunt))[-1]:
-            return np.arange(0)
-        rows = self.doubt.rows(hunt.found)
-        if self.textured:
-            patches = hunt.task.patches
-            rows = rows[[texture(patches[hunt.which[k]]) >= self.textured for k in rows.tolist()]]
-        return rows
+        """Those in doubt."""
+        return self.doubt.rows(hunt.found) if hunt.index.columns()[-1] else np.arange(0)
 
     def together(self, hunt: Hunt) -> int:
         """As many as their keys allow."""
-        return min(DOUBTFUL_BLOCK, hunt.keys(int(hunt.index.columns(self.phases(hunt))[-1])))
+        return min(DOUBTFUL_BLOCK, hunt.keys(int(hunt.index.columns()[-1])))
 
     def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:
         """The best of these places and of what was known."""
@@ -187,7 +175,7 @@ class Pooled(Level):
         first, last = self.part
         wanted = (before >= first) & (before < last)
         depth = hunt.depth(round(self.depth * (last - first)))
-        proposals = propose_middle(hunt.index, codes, self.phases(hunt), depth, wanted)
+        proposals = propose_middle(hunt.index, codes, depth, wanted)
         return merged(hunt.found.take(rows), hunt.judged(codes, proposals))
 
 
@@ -278,25 +266,14 @@ EVERYWHERE = Everywhere(AFTER_EXACT, largest=48, pixels=8e6)
 # Targets whose colour and texture are like a patch's are looked at before the others, which are spared where these hold
 # the answer: four in five do on real ground, two in three of the simulated.
 LIKEST, OTHERS = (0.0, 0.25), (0.25, 1.0)
-# Sensor noise makes gradients of up to 20 DN a pixel; the close level sees finer texture than the others, and is wasted
-# on a patch where less than 0.4 of it stands out of that.
-TEXTURED = 0.4
 LEVELS: tuple[Level, ...] = (
     Coarse(WIDE_DEPTH, DEPTH),
-    Pooled("middle", AFTER_COARSE, MIDDLE_DEPTH, False, LIKEST),
-    Pooled("middle, others", AFTER_MIDDLE, MIDDLE_DEPTH, False, OTHERS),
-    Pooled("close", AFTER_MIDDLE, CLOSE_DEPTH, True, LIKEST, TEXTURED),
-    Pooled("close, others", AFTER_MIDDLE, CLOSE_DEPTH, True, OTHERS, TEXTURED),
+    Middle("middle", AFTER_COARSE, MIDDLE_DEPTH, LIKEST),
+    Middle("middle, others", AFTER_MIDDLE, MIDDLE_DEPTH, OTHERS),
     Exact(),
     EVERYWHERE,
     Sweep(AFTER_EXACT, unless=EVERYWHERE),
 )
-
-
-def texture(dn: NDArray[np.float32]) -> float:
-    """The share of a patch (DN, height x width x bands) whose texture stands out of sensor noise."""
-    gy, gx = np.gradient(dn, axis=(0, 1))
-    return float((np.hypot(gy, gx) > FAINT).mean())
 
 
 def merged(one: Candidates, other: Candidates) -> Candidates:

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass, replace
 from functools import singledispatch
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,53 +110,48 @@ def coarse_proposals(index: Layout, target: NDArray[np.int64], places: NDArray[n
 def propose_middle(
     index: Layout,
     patches: PatchCodes,
-    phases: range,
     depth: int,
     wanted: NDArray[np.bool_] | None = None,
 ) -> Proposals:
-    """The best place in each of the `depth` best columns of some phases' middle places.
+    """The best place in each of the `depth` best columns of middle places.
 
     wanted (n, targets) says in which targets each patch is sought, by default in all; of others there are no proposals.
     """
     assert isinstance(index, Index)
-    columns, keys = nearest_columns(index, patches, phases, depth, wanted)
-    return middle_proposals(index, patches, phases, columns, keys)
+    return middle_proposals(index, patches, *nearest_columns(index, patches, depth, wanted))
 
 
 def nearest_columns(
-    index: Index, patches: PatchCodes, phases: range, depth: int, wanted: NDArray[np.bool_] | None
+    index: Index, patches: PatchCodes, depth: int, wanted: NDArray[np.bool_] | None
 ) -> Nearest:
-    """The `depth` best columns of some phases' middle places, least distance first."""
-    bounds = index.columns(phases)
+    """The `depth` best columns of middle places, least distance first."""
+    bounds = index.columns()
     keys = _keys(len(patches), bounds[-1])
     keys[:] = _unseen(patches) << ROW_SHIFT
-    for part, (k, phase) in enumerate(product(range(len(index)), phases)):
+    for k in range(len(index)):
         rows = np.arange(len(patches)) if wanted is None else np.flatnonzero(wanted[:, k])
-        if bounds[part] == bounds[part + 1] or not len(rows):
+        if bounds[k] == bounds[k + 1] or not len(rows):
             continue
         padded = _padded(patches.middle[rows])
-        own = _keys(len(padded), bounds[part + 1] - bounds[part])
+        own = _keys(len(padded), bounds[k + 1] - bounds[k])
         with at_most(len(padded) // 4):  # as many as are compared at once
-            column_minima(index.windows(k, phase), padded, own)
-        keys[rows, bounds[part] : bounds[part + 1]] = own[: len(rows)]
+            column_minima(index.windows(k), padded, own)
+        keys[rows, bounds[k] : bounds[k + 1]] = own[: len(rows)]
     columns = _least(keys, ROW_SHIFT, depth)
     return columns, np.take_along_axis(keys, columns, axis=1)
 
 
 def middle_proposals(
-    index: Layout, patches: PatchCodes, phases: range, columns: NDArray[np.int64], keys: NDArray[np.uint32]
+    index: Layout, patches: PatchCodes, columns: NDArray[np.int64], keys: NDArray[np.uint32]
 ) -> Proposals:
     """The best places of some columns as proposals; none of columns that were not looked at."""
-    places_of = np.searchsorted(index.columns(phases), columns, side="right") - 1
+    bounds = index.columns()
+    target = np.searchsorted(bounds, columns, side="right") - 1
     row = (keys & ((1 << ROW_SHIFT) - 1)).astype(np.int64)
-    begin = np.array(index.plan.phases)[phases.start + places_of % len(phases)]
     factor = index.plan.factor
-    corner = np.stack([row, columns - index.columns(phases)[places_of]], axis=-1) * factor + begin
-    apart = (
-        factor - factor // 2 if len(phases) > 1 else factor
-    )  # px between neighbouring places tried by then
-    target = np.where(keys >> ROW_SHIFT < _unseen(patches), places_of // len(phases), -1)
-    return Proposals(target, corner, (apart + 1) // 2 if apart > 1 else 0)
+    corner = np.stack([row, columns - bounds[target]], axis=-1) * factor
+    target = np.where(keys >> ROW_SHIFT < _unseen(patches), target, -1)
+    return Proposals(target, corner, (factor + 1) // 2 if factor > 1 else 0)
 
 
 def _unseen(patches: PatchCodes) -> int:
