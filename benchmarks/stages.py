@@ -155,7 +155,7 @@ def sweep_cost(scale: Scale) -> Cost:
     side, shape = (scale.side, scale.side), (scale.size, scale.size)
     blocks = -(-doubtful // levels.DOUBTFUL_BLOCK)
     everything = scale.images * scale.size**2
-    near, far = (min(1.0, reach / everything) for reach in sweep.REACHES)
+    near, far = (min(1.0, sweep.REACHES[step] / everything) for step in (0, -1))
     for cut, share in ((Pieces.whole, near), (Pieces.folded, far - near)):
         pieces = cut(shape, side)
         pixels = _count(pieces.transform)

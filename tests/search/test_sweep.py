@@ -215,32 +215,33 @@ class TestFolded:
         assert pieces.unfolded((10, 200), (64, 64)) == [(10, 200), (266, 200)]
         assert pieces.unfolded((200, 190), (64, 64)) == [(200, 190)]
         assert pieces.unfolded((250, 10), (64, 64)) == [(250, 10), (250, 266)]
-        assert Pieces.folded((100, 110), (64, 64)).unfolded((90, 20), (64, 64)) == []
+        assert Pieces.folded((512, 110), (64, 64)).unfolded((210, 20), (64, 64)) == [(210, 20)]
+        assert Pieces.folded((512, 110), (64, 64)).places == (256, 47)
 
     def test_highest_of_folded_maps_as_loops(self):
-        """The map of a target that is folded is the sum of what its places have, borders among them."""
-        target = smooth(300, 290, seed=3)
-        peaks, own, index = sought(target, noisy(target[120:160, 90:130], seed=2), Pieces.folded)
-        signs = np.empty((8, 300, 290), np.float32)
-        folded_signs(index.fine_of(0), (0, 0), (300, 290), signs)
-        whole = np.zeros((256, 256))
-        padded = np.zeros((8, 512, 512))
-        padded[:, :300, :290] = signs
-        sums = padded.reshape(8, 2, 256, 2, 256).sum((1, 3))
+        """The map of a target that is folded along x is the sum of what its places have, borders among them."""
+        target = smooth(110, 490, seed=3)
+        peaks, own, index = sought(target, noisy(target[60:100, 390:430], seed=2), Pieces.folded)
+        signs = np.empty((8, 110, 490), np.float32)
+        folded_signs(index.fine_of(0), (0, 0), (110, 490), signs)
+        padded = np.zeros((8, 110, 512))
+        padded[:, :, :490] = signs
+        sums = padded.reshape(8, 110, 2, 256).sum(2)
+        whole = np.zeros((71, 256))
         for y in range(40):
             for x in range(40):
-                at = np.roll(sums, (-y, -x), (1, 2))
+                at = np.roll(sums[:, y : y + 71], -x, 2)
                 whole += (at * own[:, y, x, None, None].astype(np.float64)).sum(0)
         best = np.unravel_index(whole.argmax(), whole.shape)
-        assert peaks.place[0].tolist() == [*best] == [120, 90]
+        assert peaks.place[0].tolist() == [*best] == [60, 390 - 256]
         score = (whole.max() - whole.mean()) / whole.std()
         np.testing.assert_allclose(peaks.score[0], score, atol=0.03)
-        share = 256 * 256 / (300 * 290)
+        share = 256 / 490
         expected = whole.mean() * share, whole.std() * np.sqrt(share)
         np.testing.assert_allclose(peaks.noise[0], expected, rtol=2e-2, atol=1e-3 * whole.std())
         place, score = verified(index, own, peaks)
-        value = (signs[:, 120:160, 90:130] * own.astype(np.float64)).sum()
-        assert place[0].tolist() == [120, 90]
+        value = (signs[:, 60:100, 390:430] * own.astype(np.float64)).sum()
+        assert place[0].tolist() == [60, 390]
         np.testing.assert_allclose(score[0], (value - peaks.noise[0, 0]) / peaks.noise[0, 1], rtol=1e-4)
 
     def test_beyond_the_likeliest(self, monkeypatch):
@@ -275,6 +276,7 @@ class TestPromise:
         images = [(ground * gain).astype(np.uint16) for gain in (2.5, 0.3, 1.0, 0.35)]
         source = images[1] if there else (smooth(100, 100, seed=12) * 0.3).astype(np.uint16)
         monkeypatch.setattr(sweeping, "REACHES", (100 * 100.0, 1e9))
+        monkeypatch.setattr(sweeping, "VERIFIED", 0.0)
         monkeypatch.setattr(sweeping, "NEAR", 100.0)
         found = swept(images, [noisy(source[10:58, 20:68], seed=7)])
         assert (found.target[0] >= 0).sum() == (1 if there else 4)

@@ -5,7 +5,8 @@ quarters are laid over each other first, and one transform of a quarter's size s
 quarter by z deviations stands out of the sum of four by z / 2, and lies at one of four places.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +16,13 @@ from numpy.typing import NDArray
 from matcher.kernels.sweep import folded_signs, highest_places, part_spectra, place_sum, summed_product
 from matcher.search.candidates import APART
 from matcher.search.correlation import forward
-from matcher.search.pyramid.index import Index, Layout
+from matcher.search.pyramid.index import Index
 from matcher.threads import spread
 
 _LONGEST = 320  # px: targets are cut into pieces, whose transforms stay in the cache
-_FOLD = 256  # px: folded pieces are twice as long
+_FOLD = (
+    256  # px: folded pieces are twice as long; what is little longer is not folded, which would gain little
+)
 _STEP = 32  # px: lengths of transforms are multiples, so that pieces of similar size share patches' spectra
 _PATCH_MOST, _TARGET_MOST = 127.0, 32767.0  # of an int8 and an int16
 _EVEN = 1e-12  # of spectra: nothing but rounding
@@ -55,10 +58,18 @@ class Pieces:
 
     @classmethod
     def folded(cls, shape: Sequence[int], side: tuple[int, int]) -> "Pieces":
-        """Larger pieces, folded in two by two."""
+        """Larger pieces, folded in two along each axis on which they are longer than a whole one may be."""
         size, corners = _cut(shape, side, (2 * _FOLD, 2 * _FOLD))
-        transform = _transform_shape(*(min(n, _FOLD) for n in size))
-        return cls(size, corners, transform, transform)
+        rows, columns = (
+            (_FOLD, _FOLD) if n > _LONGEST else (of, n - own + 1)
+            for n, of, own in zip(size, _transform_shape(*size), side, strict=True)
+        )
+        return cls(size, corners, (rows[1], columns[1]), (rows[0], columns[0]))
+
+    @property
+    def share(self) -> float:
+        """Of the places that are summed at one of the map."""
+        return math.prod(of / n for n, of in zip(self.size, self.transform, strict=True) if of < n)
 
     def unfolded(self, place: tuple[int, int], side: tuple[int, int]) -> list[tuple[int, int]]:
         """The places of a piece that lie at one of its map and hold a patch whole."""
@@ -98,13 +109,17 @@ def _cut_axis(length: int, side: int, longest: int) -> tuple[list[int], int]:
     return [min(k * each, places - each) for k in range(count)], each
 
 
-def folded_extents(index: Layout) -> NDArray[np.int64]:
-    """Pixels of every target that its folded maps would have room for, (targets,): what they cost."""
-    known = {}
-    for shape in {(int(height), int(width)) for height, width in index.shapes}:
-        pieces = Pieces.folded(shape, index.plan.side)
-        known[shape] = 4 * len(pieces.corners) * pieces.transform[0] * pieces.transform[1]
-    return np.array([known[int(height), int(width)] for height, width in index.shapes], np.int64)
+def folded_extents(shapes: Iterable[Sequence[int]], side: tuple[int, int]) -> NDArray[np.int64]:
+    """Pixels that the folded maps of targets of these heights and widths have room for, (targets,): what they cost."""
+    known: dict[tuple[int, int], int] = {}
+    extents = []
+    for height, width in shapes:
+        shape = (int(height), int(width))
+        if shape not in known:
+            pieces = Pieces.folded(shape, side)
+            known[shape] = 4 * len(pieces.corners) * math.prod(pieces.transform)
+        extents.append(known[shape])
+    return np.array(extents, np.int64)
 
 
 def spectra_bytes(side: tuple[int, int], planes: int) -> int:
@@ -222,9 +237,6 @@ def _peaks(
 
     bits = index.fine_of(target)
     pieces = cut(index.shapes[target].tolist(), index.plan.side)
-    cells = pieces.places[0] * pieces.places[1]
-    folded = pieces.places == pieces.transform
-    share = cells / (pieces.size[0] * pieces.size[1]) if folded else 1.0  # of the places in a sum
     room = tuple(min(one, of) for one, of in zip(pieces.size, pieces.transform, strict=True))
     fields = np.empty((len(bits), *room), np.float32)
     product, values = (np.empty(pieces.transform, np.float32) for _ in range(2))
@@ -240,7 +252,7 @@ def _peaks(
             own_map = values[: pieces.places[0]]
             highest_places(own_map, pieces.places[1], APART, score[n, c], place[n, c], noise[n, c])
             noise[n, c] /= patch.scale * own.scale * product.size  # the transform is not scaled
-    noise *= (share, np.sqrt(share))
+    noise *= (pieces.share, math.sqrt(pieces.share))
     corners = np.repeat(np.array(pieces.corners), 2, axis=0)
     which = np.full(len(corners), target)
     return [

@@ -128,7 +128,7 @@ def sweep(
         Targets by their number in the index, places of the patch's coded part, one a target; scores are deviations
         above the map's mean. What a patch gets depends on nothing but itself and the targets.
     """
-    orders, extents = promise.orders(patches, task.roles), folded_extents(index)
+    orders, extents = promise.orders(patches, task.roles), folded_extents(index.shapes, index.plan.side)
 
     def query(n: int) -> _Query:
         own, share = template(patches[n], task, index.plan), task.effort * worth(patches[n], task.roles)
