@@ -10,6 +10,7 @@ from matcher.search.pyramid.cascade import INDEX_SHARE, key_bytes
 from matcher.search.pyramid.codes import LARGEST, Plan, coding_bytes, plane_kinds
 from matcher.search.pyramid.index import index_bytes
 from matcher.search.pyramid.levels import DOUBTFUL_BLOCK, EVERYWHERE
+from matcher.search.pyramid.maps import folded_extents
 from matcher.settings import LEAST_MEMORY
 from matcher.threads import usable_cores
 
@@ -17,15 +18,18 @@ from matcher.threads import usable_cores
 # 912 patches in 5 and in 39 million pixels of real places, and of 38,400 in 157 million simulated ones. Shares in doubt
 # are those of real places, the small patches' of 32 px.
 _CODES = 0.05 / 512**2  # s a pixel of the images
-_PAIR = 0.26e-9  # s a patch and pixel of the images: coarse, and middle and close at the shares that they see
-_PATCH = 9.5e-3  # s a patch: reading, codes, places refined by all levels, the exact level at the share that it sees
+_PAIR = 0.095e-9  # s a patch and pixel of the images: coarse, and middle at the share that it sees
+_PATCH = 7.7e-3  # s a patch: reading, codes, places refined by all levels, the exact level at the share that it sees
 _EXACT = 0.05  # s a patch that the exact engine judges
 _EVERYWHERE = 5.1e-3 / 250**2  # s a patch and pixel of the images, searched exhaustively
 _READY = 0.45e-6  # s a pixel of the images until they can be: fields, spectra, kernels
-_SWEEP = 23e-9  # s a patch in doubt and pixel of the whole reach, half of which it is worth on the average
-_UNSEEN = 0.3  # share of those in doubt of which nothing stands out in the nearer reach
-_SWEPT_EXACT = 4e-3  # s a place that the exact engine judges after it
-_DOUBT = 0.055  # share of patches that are in doubt to the end
+_WHOLE, _FOLDED = (
+    15e-9,
+    1.7e-9,
+)  # s a patch in doubt and pixel of the sweep's whole maps, and of its folded ones
+_UNSEEN = 0.6  # share of these that patches in doubt need and are worth
+_SWEPT_EXACT = 5e-3  # s a place that the exact engine judges after it
+_DOUBT = 0.065  # share of patches that are in doubt to the end
 _SMALL_DOUBT = 0.18  # … where they are small
 _START = 2.0  # s until the kernels are there
 _PROCESS = 250 << 20  # bytes of a process by itself: libraries, kernels, pictures at work
@@ -111,8 +115,10 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
             held = max(held, held_bytes(task, side, threads))
             seconds += doubtful * pixels * _EVERYWHERE
             continue
-        near, far = (min(pixels, reach * job.settings.effort) for reach in sweep.REACHES)
-        seconds += doubtful * (near + _UNSEEN * (far - near)) * _SWEEP
+        extent = float(folded_extents(taken, plan.side).sum())
+        near = min(pixels, sweep.REACHES[0] * job.settings.effort)
+        far = min(extent, sweep.REACHES[-1] * job.settings.effort)
+        seconds += doubtful * (near * _WHOLE + _UNSEEN * far * _FOLDED)
         seconds += doubtful * min(len(taken), sweep.TOP) * _SWEPT_EXACT
         together = min(math.ceil(doubtful), DOUBTFUL_BLOCK)
         held = max(held, sweep.held_bytes(plan.side, planes, task.memory, together, threads))
