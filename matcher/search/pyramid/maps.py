@@ -20,9 +20,7 @@ from matcher.search.pyramid.index import Index
 from matcher.threads import spread
 
 _LONGEST = 320  # px: targets are cut into pieces, whose transforms stay in the cache
-_FOLD = (
-    256  # px: folded pieces are twice as long; what is little longer is not folded, which would gain little
-)
+_FOLD = 256  # px: folded pieces are twice as long, and what is at most `_LONGEST` is not folded: it would gain little
 _STEP = 32  # px: lengths of transforms are multiples, so that pieces of similar size share patches' spectra
 _PATCH_MOST, _TARGET_MOST = 127.0, 32767.0  # of an int8 and an int16
 _EVEN = 1e-12  # of spectra: nothing but rounding
