@@ -33,6 +33,8 @@ def exercise():
     import matcher
     from matcher.demo import sample
     from matcher.kernels.products import lag_products
+    from matcher.matching.job import prepare
+    from matcher.search.pyramid.sweep import sweep_targets, template
     from matcher.settings import EVIDENCE
 
     images = [place.image[:128, :128] for place in sample.read_sample()[:2]]
@@ -41,6 +43,11 @@ def exercise():
     matcher.match(images, patches)
     matcher.match(images, patches, evidence=EVIDENCE, search="exhaustive")
     matcher.verify([patches[0]], [images[0][12:76, 20:84]], max_shift=4)
+    job = prepare(images, patches)  # too few pixels for a sweep: it is asked for
+    index, task = job.index((64, 64)), job.task(2)
+    swept = [(0, template(patches[0].astype(np.float32), task, index.plan))]
+    for folded in (False, True):
+        sweep_targets(index, swept, [np.arange(len(images))], folded)
     own, other = np.zeros((2, 16, 16), np.float32), np.zeros((2, 18, 18), np.float32)
     lag_products(own, other, 8, np.zeros((2, 2, 3, 3)))
 
