@@ -141,9 +141,9 @@ def test_ground_that_is_nowhere_is_weak(search):
 
 
 @pytest.mark.parametrize("search", ["pyramid", "exhaustive"])
-def test_three_rows_beside_a_cloud_are_enough_to_be_sure(search):
+def test_four_rows_beside_a_cloud_are_enough_to_be_sure(search):
     """Of a cloud as bright in all bands the ratios see nothing, and what lies beside it has all the say."""
-    patch = spoilt("clouded", 0.95).astype(np.uint16)
+    patch = spoilt("clouded", 0.94).astype(np.uint16)
     assert fault(patch.astype(np.float32), ROLES) == "clouded"
     result = matcher.match(images(), [patch], search=search, value_range="dn")
     assert (result.image[0], result.y[0], result.x[0], result.reason[0]) == (0, 50, 60, "")
