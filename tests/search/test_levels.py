@@ -20,6 +20,7 @@ from matcher.search.pyramid.levels import (
     EVERYWHERE,
     LEVELS,
     Hunt,
+    Middle,
     Sweep,
     merged,
 )
@@ -79,6 +80,18 @@ class TestReach:
         found = Candidates.alone(np.zeros((4, 1), np.int64), place, np.ones((4, 1), np.float32))
         judged = judge_exactly([job.patches[k] for k in range(4)], found, job.task(1))
         assert judged.place[:, 0].tolist() == [[70, 80]] * 4
+
+    def test_the_middle_looks_for_what_has_texture(self):
+        target = smooth(220, 230, seed=3)
+        textured = noisy(target[70:134, 80:144], seed=1)
+        water = 300 + np.random.default_rng(2).normal(0, 2, textured.shape)
+        job = prepare([target], [textured, water.astype(textured.dtype)], value_range="dn")
+        nowhere = Candidates.empty(2, 1)
+        hunt = Hunt(job.task(1), range(2), job.index((64, 64)), nowhere)
+        everywhere = Middle("middle", AFTER_COARSE, 8, (0.0, 1.0))
+        found = everywhere.look(hunt, np.arange(2), [job.patches[k] for k in range(2)])
+        assert found.target[:, 0].tolist() == [0, -1]
+        assert found.place[0, 0].tolist() == [70, 80]
 
     def test_of_two_searches_the_best_of_each_target(self):
         one, other = candidates((50, 40), (9, 8)), candidates((45, 60), (10, 7))

@@ -19,7 +19,7 @@ from matcher.search.pyramid.index import Layout, PatchCodes, code_patches
 from matcher.search.pyramid.maps import spectra_bytes
 from matcher.search.pyramid.promise import Promise, promise_of
 from matcher.search.pyramid.proposals import Proposals, judge, propose_coarse, propose_middle
-from matcher.search.pyramid.sweep import SPECTRA_SHARE, sweep
+from matcher.search.pyramid.sweep import LEAST, SPECTRA_SHARE, sweep, worth
 from matcher.search.task import Task
 
 WIDE_DEPTH = 2048  # chunks of every second coarse place beside whose best the others are tried
@@ -169,11 +169,12 @@ class Middle(Level):
         return min(DOUBTFUL_BLOCK, hunt.keys(int(hunt.index.columns()[-1])))
 
     def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:
-        """The best of these places and of what was known."""
+        """The best of these places and of what was known; of water and cloud it finds nothing, and looks nowhere."""
         codes = hunt.codes(patches)
         before = hunt.promise.before(patches, hunt.task.roles)
         first, last = self.part
         wanted = (before >= first) & (before < last)
+        wanted[[worth(dn, hunt.task.roles) <= LEAST for dn in patches]] = False
         depth = hunt.depth(round(self.depth * (last - first)))
         proposals = propose_middle(hunt.index, codes, depth, wanted)
         return merged(hunt.found.take(rows), hunt.judged(codes, proposals))
