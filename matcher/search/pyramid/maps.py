@@ -8,6 +8,7 @@ quarter by z deviations stands out of the sum of four by z / 2, and lies at one 
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import scipy
@@ -153,7 +154,7 @@ class Peaks:
         """The fields in their order."""
         return self.target, self.corner, self.place, self.score, self.noise
 
-    def take(self, rows: NDArray[np.integer]) -> "Peaks":
+    def take(self, rows: NDArray[np.integer] | slice) -> "Peaks":
         """Some of them."""
         return Peaks(*(array[rows] for array in self.arrays()))
 
@@ -199,7 +200,8 @@ def highest(
     for k in sorted(by_target):
         shape = cut(index.shapes[k].tolist(), index.plan.side).transform
         by_shape.setdefault(shape, []).append(k)
-    seen: list[list[tuple[int, Peaks]]] = [[] for _ in templates]
+    owners: list[NDArray[np.int64]] = []
+    seen: list[Peaks] = []
     for shape, targets in sorted(by_shape.items()):
         rows = sorted({n for k in targets for n in by_target[k]})
 
@@ -208,20 +210,25 @@ def highest(
 
         spectra = dict(zip(rows, spread(own, rows), strict=True))
 
-        def one(k: int, spectra: dict[int, _Spectra] = spectra) -> list[Peaks]:
+        def one(k: int, spectra: dict[int, _Spectra] = spectra) -> Peaks:
             return _peaks(index, k, cut, [spectra[n] for n in by_target[k]])
 
         for k, peaks in zip(targets, spread(one, targets), strict=True):
-            for n, peak in zip(by_target[k], peaks, strict=True):
-                seen[n].append((k, peak))
-    return [_joined([peak for _, peak in sorted(parts, key=lambda part: part[0])]) for parts in seen]
+            owners.append(np.repeat(by_target[k], len(peaks.target) // len(by_target[k])))
+            seen.append(peaks)
+    return _by_patch(len(templates), owners, seen)
 
 
-def _joined(parts: Sequence[Peaks]) -> Peaks:
-    if not parts:
+def _by_patch(count: int, owners: Sequence[NDArray[np.int64]], seen: Sequence[Peaks]) -> list[Peaks]:
+    """The peaks of each of so many patches, by targets; of every block of peaks is told whose they are."""
+    if not seen:
         none, places = np.empty(0, np.int64), np.empty((0, 2), np.int64)
-        return Peaks(none, places, places, none.astype(np.float32), places.astype(np.float64))
-    return Peaks(*(np.concatenate(arrays) for arrays in zip(*(part.arrays() for part in parts), strict=True)))
+        return [Peaks(none, places, places, none.astype(np.float32), places.astype(np.float64))] * count
+    owner = np.concatenate(owners)
+    peaks = Peaks(*(np.concatenate(arrays) for arrays in zip(*(one.arrays() for one in seen), strict=True)))
+    order = np.lexsort((peaks.target, owner))  # the pieces of a target stay in their order
+    peaks, ends = peaks.take(order), np.searchsorted(owner[order], np.arange(count + 1))
+    return [peaks.take(slice(*of)) for of in pairwise(ends.tolist())]
 
 
 def _peaks(
@@ -229,8 +236,8 @@ def _peaks(
     target: int,
     cut: Callable[[Sequence[int], tuple[int, int]], Pieces],
     patches: Sequence[_Spectra],
-) -> list[Peaks]:
-    """The two highest places of each patch in every piece of one target."""
+) -> Peaks:
+    """The two highest places of each patch in every piece of one target, patch by patch."""
     import cv2  # only where there is doubt: it takes a tenth of a second
 
     bits = index.fine_of(target)
@@ -251,12 +258,9 @@ def _peaks(
             highest_places(own_map, pieces.places[1], APART, score[n, c], place[n, c], noise[n, c])
             noise[n, c] /= patch.scale * own.scale * product.size  # the transform is not scaled
     noise *= (pieces.share, math.sqrt(pieces.share))
-    corners = np.repeat(np.array(pieces.corners), 2, axis=0)
-    which = np.full(len(corners), target)
-    return [
-        Peaks(which, corners, place[n].reshape(-1, 2), score[n].ravel(), np.repeat(noise[n], 2, axis=0))
-        for n in range(len(patches))
-    ]
+    corners = np.tile(np.repeat(np.array(pieces.corners), 2, axis=0), (len(patches), 1))
+    noise = np.repeat(noise.reshape(-1, 2), 2, axis=0)
+    return Peaks(np.full(len(corners), target), corners, place.reshape(-1, 2), score.ravel(), noise)
 
 
 def verified(
