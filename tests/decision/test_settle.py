@@ -156,7 +156,7 @@ class Told:
 
 
 def naive_settle(scores, targets, places, level, density, sizes, steps):
-    """The answer of highest expected score, in loops: (target, place, whether it is a candidate's)."""
+    """The answer of highest expected score, in loops: (target, place, whether it is a candidate's, what it earns)."""
     radius = 64 * math.sqrt(2)
     chances = []  # by target: (chance, y, x) of everything the patch may lie at
     for k, (rows, columns) in enumerate(sizes):
@@ -181,7 +181,7 @@ def naive_settle(scores, targets, places, level, density, sizes, steps):
                 earned += chance * (0.5 + 0.5 * max(1 - math.hypot(v - at[0], u - at[1]) / radius, 0))
             if earned > best[0] * (1 + 1e-12):
                 best = (earned, k, (y, x), own)
-    return best[1:]
+    return *best[1:], best[0]
 
 
 class TestSettle:
@@ -209,7 +209,7 @@ class TestSettle:
         sizes = [grid(t.shape[:2], side) for t in targets]
         told = found.score[0, :3].tolist(), [0, 2, 1], found.place[0, :3].tolist()
         level = shipped().odds.flat if flat else shipped().odds.level
-        image, place, structure = naive_settle(*told, level, parts, sizes, block(side))
+        image, place, structure, _ = naive_settle(*told, level, parts, sizes, block(side))
         assert settled.target[0, 0] == image
         assert rest[:2] == [k for k in (0, 2, 1) if k != image]
         m = found.target[0].tolist().index(image)
@@ -240,10 +240,15 @@ class TestSettle:
         settled = settle(found, found, NONE, np.zeros((1, 8), np.float32), np.array([False]), ground)
         told = score[0].tolist(), which.tolist(), place[0].tolist()
         level = shipped().odds.level
-        image, at, structure = naive_settle(*told, level, [p.tolist() for p in parts], sizes, block(side))
+        likely = [part.tolist() for part in parts]
+        image, at, structure, earned = naive_settle(*told, level, likely, sizes, block(side))
         assert settled.target[0, 0] == 2 * image
         assert tuple(settled.place[0, 0]) == tuple(at)
         assert (settled.score[0, 0] > 0) == structure
+        odds = shipped().odds.slope * score.astype(np.float64) + level
+        (records,) = ground.records(found, odds, np.zeros((1, 8), np.float32))
+        assert records[-1].earned == pytest.approx(earned)
+        assert all(record.bound >= record.earned for record in records)
 
     def test_what_the_search_found_in_the_same_target_is_the_rival(self):
         side = (32, 32)

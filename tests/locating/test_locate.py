@@ -2,13 +2,17 @@
 
 import numpy as np
 import pytest
+from affine import Affine
 from scipy import ndimage
 
 import matcher
 from matcher.errors import MatcherError, SettingsError
+from matcher.formats.raster import Raster
+from matcher.geo.grid import Grid
 from matcher.geo.place import records
 from matcher.geo.resample import rotation, shrink, turn
-from matcher.locating.area import Circle, Near, Rectangle
+from matcher.indexing.tiles import Box
+from matcher.locating.area import Circle, Near, Rectangle, box
 from matcher.locating.laying import Variant
 from matcher.locating.variants import parse_scale
 from tests.formats.test_rasters import write
@@ -219,6 +223,18 @@ class TestNear:
             matcher.locate(path, scene, near="10,10,11,11")
         with pytest.raises(MatcherError, match="the longitude goes first"):
             matcher.locate(path, scene, near=f"{lat},{lon},0.5")
+
+    def test_an_area_is_of_middles(self, tmp_path, land, scene):
+        """A chip reaches beyond an area that is smaller than it, and is found; the scene is read half a chip about."""
+        path = chip(tmp_path, land, 301, 455)
+        record = records(matcher.locate(path, scene))[0]
+        (inside,) = matcher.locate(path, scene, near=f"{record['lon']},{record['lat']},0.03")
+        assert (inside.row, inside.col) == pytest.approx((301, 455), abs=0.5)
+        grid = Grid("EPSG:4326", Affine(1e-4, 0, 5, 0, -1e-4, 1), (700, 900))
+        raster = Raster("scene", 700, 900, "uint16", (), None, grid)
+        area = Rectangle(5 + 400.2e-4, 1 - 350.2e-4, 5 + 499.8e-4, 1 - 300.2e-4)
+        assert box(raster, area, (48, 30), (1.0, 1.0)) == Box(300 - 24, 400 - 15, 351 + 24, 500 + 15)
+        assert box(raster, area, (48, 30), (2.0, 1.0)) == Box(150 - 24, 400 - 15, 176 + 24, 500 + 15)
 
     def test_a_radius_about_no_position_is_said(self, tmp_path, land, scene, caplog):
         path = chip(tmp_path, land, 301, 455, crs=None)
