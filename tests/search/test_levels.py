@@ -2,16 +2,20 @@
 
 import logging
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from matcher.demo.sample import cut_patches, read_sample
+from matcher.evidence import channels, templates
 from matcher.matching.job import prepare
 from matcher.search.candidates import Candidates
-from matcher.search.pyramid import cascade
+from matcher.search.correlation import target_spectra
+from matcher.search.exhaustive import patch_peaks
+from matcher.search.pyramid import cascade, exact_tiles
 from matcher.search.pyramid.codes import Plan
-from matcher.search.pyramid.exact_tiles import judge_exactly
+from matcher.search.pyramid.exact_tiles import judge_exactly, weigh
 from matcher.search.pyramid.index import build_index, code_patches
 from matcher.search.pyramid.levels import (
     AFTER_COARSE,
@@ -52,6 +56,73 @@ class TestDoubt:
         assert AFTER_COARSE.rows(found).tolist() == [0, 2]
         assert AFTER_MIDDLE.rows(found).tolist() == [2]
         assert AFTER_EXACT.rows(found).tolist() == [0, 2]
+
+
+class TestEverywhere:
+    @pytest.mark.parametrize(
+        ("side", "pixels", "effort", "seen"),
+        [
+            ((32, 32), 1e6, 1.0, True),
+            ((48, 48), 7e6, 1.0, True),
+            ((64, 64), 1e6, 1.0, False),
+            ((32, 64), 1e6, 1.0, False),
+            ((32, 32), 2e7, 1.0, False),
+            ((32, 32), 2e7, 3.0, True),
+            ((32, 32), 7e6, 0.5, False),
+        ],
+    )
+    def test_small_patches_are_sought_everywhere_in_few_pixels(self, side, pixels, effort, seen):
+        """Where patches are larger or pixels more, what it finds beyond the sweep is not worth its time."""
+        assert EVERYWHERE.sees(side, pixels, effort) == seen
+
+
+class TestWeigh:
+    """Which answers are judged by the ground about them, and by how much of it."""
+
+    def test_what_is_weighed(self, monkeypatch):
+        """Neither what is as sure as can be, nor what chance explains."""
+        two = [(100, 30), (100, 45), (70, 68), (30, 20), (30, 28), (140, 60), (95, 37)]
+        judged = []
+
+        def judge(patches, found, _task, around):
+            judged.append((len(patches), found.score.tolist(), around))
+            return found
+
+        monkeypatch.setattr(exact_tiles, "judge_exactly", judge)
+        weigh(SimpleNamespace(patches=two), range(len(two)), candidates(*two))
+        ((count, scores, around),) = judged
+        assert scores == [[100, 45], [70, 68], [30, 20], [140, 60]]
+        assert (count, around) == (4, exact_tiles.WIDE)
+
+    def test_a_place_45_px_off_is_seen(self):
+        target = smooth(220, 230, seed=2)
+        target[20:84, 130:194] = target[65:129, 130:194]
+        job = prepare([target], [noisy(target[65:129, 130:194], seed=5)], value_range="dn")
+        found = Candidates.alone(np.array([[0]]), np.array([[[65, 130]]]), np.array([[80]], np.float32))
+        weighed = weigh(job.task(1), [0], found)
+        assert sorted([weighed.place[0, 0].tolist(), weighed.rival_place[0, 0].tolist()]) == [
+            [20, 130],
+            [65, 130],
+        ]
+        assert weighed.rival[0, 0] > 0.4 * weighed.score[0, 0]
+
+    @pytest.mark.parametrize("at", [(70, 80), (0, 0), (156, 100)])
+    def test_fields_at_a_tiles_border_are_those_of_the_whole_target(self, at):
+        target, around = smooth(220, 230, seed=2), 10
+        patch = noisy(target[at[0] : at[0] + 64, at[1] : at[1] + 64], seed=3).astype(np.float32)
+        job = prepare([target], [patch], value_range="dn")
+        task = job.task(1)
+        found = Candidates.alone(np.array([[0]]), np.array([[at]]), np.ones((1, 1), np.float32))
+        judged = judge_exactly([patch], found, task, around)
+        corner = [
+            min(max(a - around, 0), n - 64 - 2 * around) for a, n in zip(at, target.shape, strict=False)
+        ]
+        whole = channels(target.astype(np.float32), task.roles, task.evidence)
+        fields = [channel.window(corner, (64 + 2 * around,) * 2) for channel in whole]
+        own = templates(patch, task.roles, task.evidence, task.model.responses)
+        score, place = patch_peaks(own, target_spectra([fields], (64, 64)))
+        assert judged.place[0, 0].tolist() == (place[0, 0] + corner).tolist() == [*at]
+        np.testing.assert_allclose((judged.score[0, 0], judged.rival[0, 0]), score[0], rtol=1e-3)
 
 
 class TestReach:

@@ -16,7 +16,7 @@ from matcher.search.pyramid.codes import Plan
 from matcher.search.pyramid.index import build_index
 from matcher.search.pyramid.maps import Pieces, highest, verified
 from matcher.search.pyramid.promise import Promise, seen_statistics
-from matcher.search.pyramid.sweep import sweep, template, worth
+from matcher.search.pyramid.sweep import _Query, sweep, template, worth
 from matcher.search.task import Task
 from matcher.settings import DEFAULT_EVIDENCE
 from tests import naive
@@ -337,3 +337,26 @@ class TestPromise:
         index = index_of(images, (32, 32), ONE)
         dn = images[2][10:42, 20:52].astype(np.float32)
         assert Promise(index, ("pan",), shipped()).distances([dn], ONE).argmin() == 2
+
+
+class TestReach:
+    def test_a_rich_patch_reaches_4_million_pixels_whole_and_160_million_folded(self):
+        """Of targets of half a million pixels, whose folded maps count for as many; an eighth of it for a calm one."""
+        count = 400
+        promise = np.arange(count)[::-1], np.arange(1, count + 1) * 500_000
+        extents = np.full(count, 500_000)
+        own = np.ones((8, 4, 4), np.float32)
+        ends = [_Query.of(0, own, promise, extents, share).ends for share in (1.0, 2.0, sweeping.LEAST)]
+        assert ends == [(8, 96, 320), (16, 192, 400), (1, 12, 40)]
+        assert _Query.of(0, 0 * own, promise, extents, 1.0).ends == (0, 0, 0)
+        query = _Query.of(0, own, promise, extents, 1.0)
+        wanted = [query.wanted(step) for step in range(3)]
+        assert [len(part) for part in wanted] == [8, 88, 224]
+        assert np.concatenate(wanted).tolist() == promise[0][:320].tolist()
+
+    def test_small_folded_maps_cost_more_than_their_pixels(self):
+        """Steps count what maps cost, however few pixels lie in them; the first, and none less than one target."""
+        promise = np.arange(50), np.arange(1, 51) * 100_000
+        own = np.ones((8, 4, 4), np.float32)
+        assert _Query.of(0, own, promise, np.full(50, 4_000_000), 1.0).ends == (40, 40, 40)
+        assert _Query.of(0, own, promise, np.full(50, 4_000_000), 1e-9).ends == (1, 1, 1)
