@@ -5,7 +5,8 @@
 #
 # Needs the extra `release`. For each PYTHON (by default the one on the path) the tests run in an environment of its own,
 # from the unpacked sdist less the package's folder, so that what is tested is what the wheel installed. Environments are
-# made all at once, since installing waits for disk and network; the demo compiles the kernels before tests share them.
+# made all at once, since installing waits for disk and network, and so is the demo in each, which compiles the kernels
+# on one core before tests share them.
 set -euo pipefail
 repository=$1 tag=$2 out=$3
 shift 3
@@ -32,8 +33,9 @@ number=0
 makers=()
 for python in "$@"; do
     number=$((number + 1))
-    { "$python" -m venv "$work/venv$number" && "$work/venv$number/bin/python" -m pip install -q "$wheel[quick]"; } \
-        >"$work/venv$number.log" 2>&1 &
+    { "$python" -m venv "$work/venv$number" &&
+        "$work/venv$number/bin/python" -m pip install -q "$wheel[quick]" &&
+        "$work/venv$number/bin/matcher" demo "$work/demo$number" --quiet; } >"$work/venv$number.log" 2>&1 </dev/null &
     makers+=($!)
 done
 for number in $(seq $#); do
@@ -42,6 +44,6 @@ done
 for number in $(seq $#); do
     python=$work/venv$number/bin/python
     printf '\n--- %s: the installed wheel, the quick tests of the unpacked sdist (%d s)\n' "$("$python" -V)" "$SECONDS"
-    "$work/venv$number/bin/matcher" demo "$work/demo$number" --quiet </dev/null | tail -n 1
+    tail -n 1 "$work/venv$number.log"
     "$python" -m pytest -m "not slow and not data" </dev/null
 done
