@@ -11,10 +11,11 @@ from matcher.formats.opening import open_images
 from matcher.imagery import Pictures
 from matcher.kernels.sweep import folded_signs, highest_places, part_spectra, place_sum, summed_product
 from matcher.model import shipped
+from matcher.search.candidates import Candidates
 from matcher.search.pyramid import sweep as sweeping
 from matcher.search.pyramid.codes import Plan
 from matcher.search.pyramid.index import build_index
-from matcher.search.pyramid.maps import Pieces, highest, verified
+from matcher.search.pyramid.maps import Peaks, Pieces, highest, verified
 from matcher.search.pyramid.promise import Promise, seen_statistics
 from matcher.search.pyramid.sweep import _Query, sweep, template, worth
 from matcher.search.task import Task
@@ -360,3 +361,52 @@ class TestReach:
         own = np.ones((8, 4, 4), np.float32)
         assert _Query.of(0, own, promise, np.full(50, 4_000_000), 1.0).ends == (40, 40, 40)
         assert _Query.of(0, own, promise, np.full(50, 4_000_000), 1e-9).ends == (1, 1, 1)
+
+
+class TestThresholds:
+    """What is done with scores, in deviations above a map's mean: chance reaches 6 among all that a patch looks at."""
+
+    @pytest.mark.parametrize(("first", "steps"), [(6.5, 3), (9.0, 1)])
+    def test_what_chance_reaches_is_sought_farther(self, first, steps, monkeypatch):
+        """And of what is found the places about as good as the best are kept."""
+        asked = []
+
+        def seen(_index, patches, _wanted, folded):
+            asked.append((len(patches), folded))
+            score = np.tile(np.array([first, first - 0.7, first - 1.6], np.float32), (len(patches), 1))
+            target = np.tile(np.arange(3), (len(patches), 1))
+            return Candidates.alone(target, np.zeros((*score.shape, 2), np.int64), score)
+
+        monkeypatch.setattr(sweeping, "sweep_targets", seen)
+        images = [smooth(80, 90, seed=k) for k in range(3)]
+        found = swept(images, [images[0][:32, :32]])
+        assert asked == [(1, False), (int(steps > 1), True), (int(steps > 2), True)]
+        assert found.target[0, :3].tolist() == [0, 1, -1]
+
+    def test_what_is_verified_of_folded_maps(self, monkeypatch):
+        """A true place has at least 4.4 deviations in a folded map; what chance has more often is left alone."""
+        scores = np.array([3.5, 5.0, 6.0, 4.0], np.float32)
+        none = np.zeros((4, 2), np.int64)
+        peaks = Peaks(np.arange(4), none, none, scores, np.zeros((4, 2)))
+        asked = []
+
+        def verified_(_index, _template, some):
+            asked.append(some.target.tolist())
+            return some.place, some.score
+
+        monkeypatch.setattr(sweeping, "highest", lambda *_: [peaks])
+        monkeypatch.setattr(sweeping, "verified", verified_)
+        index = index_of([smooth(80, 90, seed=1)], (32, 32))
+        found = sweeping.sweep_targets(index, [(0, np.ones((8, 32, 32), np.float32))], [np.arange(1)], True)
+        assert asked == [[1, 2]]
+        assert found.target[0, :3].tolist() == [2, 1, -1]
+
+    @pytest.mark.parametrize(
+        ("slope", "columns", "expected"),
+        [(10, 64, 0.125), (30, 64, 1.0), (30, 16, 1.0), (30, 8, 0.5), (30, 1, 0.125)],
+    )
+    def test_what_texture_a_patch_is_worth_the_reach_by(self, slope, columns, expected):
+        """A gradient as noise makes it is none; a quarter of the pixels with more is enough."""
+        dn = np.full((64, 64, 4), 900, np.float32)
+        dn[:, :columns] += slope * np.arange(64, dtype=np.float32)[:, np.newaxis, np.newaxis]
+        np.testing.assert_allclose(worth(dn, FOUR), expected, atol=0.13 if expected == 0.5 else 0)
