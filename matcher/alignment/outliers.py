@@ -38,7 +38,7 @@ def outliers(
     rest = shifts - plane(places, shifts)
     for _ in range(_ROUNDS):
         kept = np.flatnonzero(~out)
-        if len(kept) <= _FEWEST:
+        if len(kept) < _FEWEST:
             break
         near = cKDTree(places[kept]).query(places[kept], k=min(NEIGHBOURS + 1, len(kept)))[1][:, 1:]
         odd = _oddness(rest[kept], near, sigma[kept])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ _GROUND = 0.05  # px that ground itself moves from place to place: a point's wei
 _SMOOTH = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # smoothing of a field, tried in turn
 _CENTRES = 400  # of a field: as many tie points it runs through at most
 _WILD = 3.0  # times the most that a kind bends at the tie points: beyond, it bends wildly elsewhere
+_TOLD = 3.0  # standard errors over the scene by which a freer kind must differ from a plainer one
+_LINES = 9  # of rows and of columns where transforms are compared, from edge to edge of the scene
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,9 @@ class Transform:
         return out if self.bent is None else out + self.bent(places)
 
 
+Part = tuple[NDArray[np.bool_], Transform]  # points left out, and the fit made without them
+
+
 def choose(
     kind: str,
     places: NDArray[np.float64],
@@ -93,14 +99,16 @@ def choose(
         return _with(_fit(kind, places, shifts, sigma), _left(kind, places, shifts, sigma), {})
     if allowed["shift"]:
         raise MatcherError(f"even a shift {allowed['shift']}")
-    left = {name: _left(name, places, shifts, sigma) for name in KINDS if not allowed[name]}
+    parts = {name: _parts(name, places, shifts, sigma) for name in KINDS if not allowed[name]}
+    left = {name: _left_by(made, places, shifts) for name, made in parts.items()}
     tried = {name: _rmse(rest) for name, rest in left.items()}
     best = _fit("shift", places, shifts, sigma)
     for name in tried:
         plain = tried[best.kind]
         if tried[name] < _BETTER * plain and plain**2 - tried[name] ** 2 > _WORTH**2:
             made = _fit(name, places, shifts, sigma)
-            best = best if _wild(made, places, size) else made
+            if not _wild(made, places, size) and _is_told(made, best, parts[name], size):
+                best = made
     return _with(best, left[best.kind], tried)
 
 
@@ -210,7 +218,7 @@ def _fit_field(
     which = np.unique(np.linspace(0, len(places) - 1, min(len(places), _CENTRES)).astype(int))
     if smooth is None:
         errors = [
-            _rmse(_left_out(lambda p, s, e, v=v: _fit_field(p, s, e, v), places, shifts, sigma))
+            _rmse(_left_by(_left_out(partial(_fit_field, smooth=v), places, shifts, sigma), places, shifts))
             for v in _SMOOTH
         ]
         smooth = _SMOOTH[int(np.argmin(errors))]
@@ -231,6 +239,12 @@ def _fit_field(
 def _left(
     kind: str, places: NDArray[np.float64], shifts: NDArray[np.float64], sigma: NDArray[np.float64]
 ) -> NDArray[np.float64]:
+    return _left_by(_parts(kind, places, shifts, sigma), places, shifts)
+
+
+def _parts(
+    kind: str, places: NDArray[np.float64], shifts: NDArray[np.float64], sigma: NDArray[np.float64]
+) -> list[Part]:
     return _left_out(lambda p, s, e: _fit(kind, p, s, e), places, shifts, sigma)
 
 
@@ -239,13 +253,19 @@ def _left_out(
     places: NDArray[np.float64],
     shifts: NDArray[np.float64],
     sigma: NDArray[np.float64],
+) -> list[Part]:
+    """Fits made without a part of the points: which points these are, and the fit."""
+    folds = _folds(places)
+    parts = [folds == k for k in np.unique(folds)]
+    return [(out, fit(places[~out], shifts[~out], sigma[~out])) for out in parts]
+
+
+def _left_by(
+    parts: list[Part], places: NDArray[np.float64], shifts: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """What is left of each point's shift by a fit that was made without the point, (n, 2)."""
     left = np.zeros((len(places), 2))
-    folds = _folds(places)
-    for k in np.unique(folds):
-        out = folds == k
-        made = fit(places[~out], shifts[~out], sigma[~out])
+    for out, made in parts:
         left[out] = shifts[out] - made.shifts(places[out])
     return left
 
@@ -268,11 +288,28 @@ def _folds(places: NDArray[np.float64]) -> NDArray[np.int64]:
     return (2 * row + col) % _FOLDS
 
 
+def _is_told(made: Transform, plain: Transform, parts: list[Part], size: tuple[int, int]) -> bool:
+    """Whether points tell a freer kind from a plainer one over the whole scene, not only where they lie.
+
+    The standard error of the freer one comes from the fits that left a part of the points out (the jackknife: Tukey
+    1958), so that a turn or a bend that a few points of one corner seem to show is not carried across the scene.
+    """
+    everywhere = _lattice(size)
+    away = np.stack([part.shifts(everywhere) for _, part in parts]) - made.shifts(everywhere)
+    error = np.sqrt((away**2).sum(0).mean() * (len(parts) - 1) / len(parts))
+    gain = np.sqrt(((made.shifts(everywhere) - plain.shifts(everywhere)) ** 2).mean())
+    return bool(gain > _TOLD * error)
+
+
+def _lattice(size: tuple[int, int]) -> NDArray[np.float64]:
+    """Places spread over the scene to its edges, (n, 2)."""
+    lines = [np.linspace(0, n, _LINES) for n in size]
+    return np.stack(np.meshgrid(*lines, indexing="ij"), -1).reshape(-1, 2)
+
+
 def _wild(made: Transform, places: NDArray[np.float64], size: tuple[int, int]) -> bool:
     """Whether a bent kind bends far more where no tie point is than where one is."""
     if made.bent is None:
         return False
-    lines = [np.linspace(0, n, 9) for n in size]
-    everywhere = np.stack(np.meshgrid(*lines, indexing="ij"), -1).reshape(-1, 2)
-    seen, most = (np.abs(made.bent(at)).max() for at in (places, everywhere))
+    seen, most = (np.abs(made.bent(at)).max() for at in (places, _lattice(size)))
     return bool(most > _WILD * seen + 0.5)

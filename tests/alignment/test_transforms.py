@@ -80,6 +80,25 @@ class TestChoose:
         corner, whole = (np.abs(made.shifts(at)).max() for at in (places, points()))
         assert whole < 3 * corner + 3
 
+    @pytest.mark.parametrize(("number", "seed"), [(5, 2), (8, 0), (12, 0)])
+    def test_points_of_one_corner_carry_no_chance_turn_across_the_scene(self, number, seed):
+        """Shifts alone, in doubt by half a pixel: whatever kind is chosen stays near them in the far corner."""
+        worst = 0.0
+        for k in range(seed, seed + 12):
+            rng = np.random.default_rng(k)
+            places = rng.uniform(0, 0.25, (number, 2)) * SIZE + 30
+            shifts = rng.normal((3, -2), 0.5, (number, 2))
+            made = choose("auto", places, shifts, np.full(number, 0.5), SIZE)
+            worst = max(worst, np.abs(made.shifts(points()) - (3, -2)).max())
+        assert worst < 1.5
+
+    def test_points_of_one_corner_tell_a_true_turn(self):
+        places = np.random.default_rng(0).uniform(0, 0.25, (12, 2)) * SIZE + 30
+        shifts = places @ np.array([[0.0, 0.05], [-0.05, 0.0]])
+        shifts += np.random.default_rng(1).normal(0, 0.05, shifts.shape)
+        made = choose("auto", places, shifts, np.full(12, 0.05), SIZE)
+        assert made.kind in ("similarity", "affine")
+
 
 class TestOutliers:
     def test_blunders_are_told_and_nothing_else(self):
@@ -99,10 +118,14 @@ class TestOutliers:
         shifts = places @ matrix.T - places + 5000
         assert not outliers(places, shifts, np.full(len(places), 0.05)).any()
 
-    def test_of_three_points_none_can_be_told(self):
+    def test_of_three_points_two_that_agree_tell_the_third(self):
         places = points(1, 3)
         shifts = np.array([(0.0, 0.0), (0.0, 0.1), (50.0, 0.0)])
-        assert not outliers(places, shifts, np.full(3, 0.1)).any()
+        assert outliers(places, shifts, np.full(3, 0.1)).tolist() == [False, False, True]
+
+    def test_of_two_points_none_can_be_told(self):
+        shifts = np.array([(0.0, 0.0), (50.0, 0.0)])
+        assert not outliers(points(1, 3)[:2], shifts, np.full(2, 0.1)).any()
 
 
 class TestMeasure:
