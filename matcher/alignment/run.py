@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,11 @@ from matcher.geo.grid import Grid
 from matcher.imagery import Roles, open_pictures
 from matcher.indexing.tiles import TiledSource
 from matcher.model import read_model, shipped
-from matcher.settings import MIN_SIDE, Settings, check_confidence, check_prior, with_options
+from matcher.settings import MIN_SIDE, MatchOptions, Settings, check_confidence, check_prior, with_options
 from matcher.threads import limited
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 log = logging.getLogger("matcher")
 _LOT = 64  # chips between two reports of progress
@@ -73,6 +76,17 @@ class Aligning:
             raise SettingsError(
                 f"a transform is auto or one of {', '.join(KINDS)}; {self.transform!r} is none"
             )
+
+
+class AlignOptions(MatchOptions, total=False):
+    """The fields of `Aligning` and of `Settings` as keywords of a call, for type checkers; `prior` is of both."""
+
+    count: int
+    side: int
+    radius: int
+    least: float
+    transform: Literal["auto", "shift", "similarity", "affine", "polynomial", "field"]
+    offset: float | None
 
 
 @dataclass(frozen=True)
@@ -130,7 +144,7 @@ def align(
     *,
     points: TiePoints | None = None,
     progress: Progress | None = None,
-    **options: Any,
+    **options: "Unpack[AlignOptions]",
 ) -> Alignment:
     """Bring a scene onto another of the same ground.
 
@@ -152,9 +166,9 @@ def align(
         If a file cannot be read, only one of both says where it lies, the scenes show no common ground, or too few tie
         points agree for the transform asked for.
     """
-    own = Aligning.__dataclass_fields__
-    asked = Aligning(**{key: value for key, value in options.items() if key in own})
-    settings = with_options(settings, {k: v for k, v in options.items() if k not in own})
+    own, given = Aligning.__dataclass_fields__, dict[str, Any](options)
+    asked = Aligning(**{key: value for key, value in given.items() if key in own})
+    settings = with_options(settings, {k: v for k, v in given.items() if k not in own})
     sides, settings = open_sides(moving, reference, settings, asked)
     with limited(settings.threads):
         return align_sides(sides[0], sides[1], settings, asked, points, progress)

@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from matcher.aliases import AnyPath, Progress
 from matcher.errors import FormatError, MatcherError, ResumeError, SettingsError
@@ -30,8 +30,11 @@ from matcher.indexing.codefiles import ENDINGS
 from matcher.indexing.completing import complete, keys_of
 from matcher.indexing.opened import Side, check_versions, made_by
 from matcher.indexing.origins import PIXELS, opened, origin_of, pictured
-from matcher.settings import MIN_SIDE, Settings, with_options
+from matcher.settings import MIN_SIDE, PictureOptions, Settings, with_options
 from matcher.threads import limited
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 log = logging.getLogger("matcher")
 CUTS = ("whole", "pieces")
@@ -43,11 +46,11 @@ def make_index(
     sides: Sequence[int | Side],
     settings: Settings | None = None,
     *,
-    cut: str = "whole",
+    cut: Literal["whole", "pieces"] = "whole",
     offset: float | None = None,
     on_bad: OnBad | None = None,
     progress: Progress | None = None,
-    **options: Any,
+    **options: "Unpack[PictureOptions]",
 ) -> Catalog:
     """Make an index of images, or go on making it.
 
@@ -77,7 +80,7 @@ def make_index(
     MatcherError
         If an image cannot be read, or a file cannot be written.
     """
-    settings = with_options(settings, options)
+    settings = with_options(settings, dict[str, Any](options))
     if cut not in CUTS:
         raise SettingsError(f"cut {cut!r}: choose from {', '.join(CUTS)}")
     place = Path(folder)
@@ -114,13 +117,15 @@ def _side(given: int | Side) -> Side:
     return height, width
 
 
-def add_images(folder: AnyPath, images: Any, *, progress: Progress | None = None, **options: Any) -> Catalog:
+def add_images(
+    folder: AnyPath, images: Any, *, progress: Progress | None = None, threads: int | None = None
+) -> Catalog:
     """Add images to an index; takes and raises what `make_index` does.
 
     Where these, and those that are there, are numbered from 0 they are numbered on; otherwise all keep their ids.
     """
     place = Path(folder)
-    with held(place), limited(options.get("threads")):
+    with held(place), limited(threads):
         old = _changeable(place)
         added, origin = _more(place, old, images)
         taken = {one.id for one in old.pictures}
@@ -152,11 +157,11 @@ def remove_images(folder: AnyPath, ids: Sequence[int], *, progress: Progress | N
 
 
 def replace_images(
-    folder: AnyPath, images: Any, *, progress: Progress | None = None, **options: Any
+    folder: AnyPath, images: Any, *, progress: Progress | None = None, threads: int | None = None
 ) -> Catalog:
     """Put images in the place of those of an index that have their ids; takes and raises what `make_index` does."""
     place = Path(folder)
-    with held(place), limited(options.get("threads")):
+    with held(place), limited(threads):
         old = _changeable(place)
         new, origin = _more(place, old, images)
         by_id = {one.id: one for one in new}

@@ -7,10 +7,13 @@ import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import matcher
+from matcher.alignment.run import Aligning, AlignOptions
+from matcher.alignment.transforms import KINDS
 from matcher.locating.plan import LocateOptions, Locating
 from matcher.settings import MatchOptions, PictureOptions, Settings
 
@@ -31,6 +34,9 @@ verdicts = matcher.verify(stack, stack, max_shift=4, value_range="dn")
 shares = [found.change.shares() for found in matcher.change(stack, stack, result, bands=("r", "g", "b", "n"))]
 counts = matcher.cut([stack], "folder", matcher.CutOptions(sky="clear", form="arrays"))
 features = matcher.features(stack, stride=8).features
+aligned = matcher.align("a.tif", "b.tif", count=100, transform="affine", evidence=("phase",), prior=0.9)
+shift: float = aligned.accuracy()["rmse"].value
+catalog = matcher.make_index("images.npy", "folder", [64], cut="pieces", threads=2)
 score: matcher.Score = matcher.score(result, "answers.csv")
 """
 WRONG = (
@@ -45,6 +51,10 @@ WRONG = (
     ('matcher.change("i.npy", "p.npy", efort=1)', "efort"),
     ('matcher.cut("s.npz", "out", matcher.CutOptions(sky="blue"))', "blue"),
     ('matcher.features("s.npz", value_range="auto")', "auto"),
+    ('matcher.align("a.tif", "b.tif", efort=2)', "efort"),
+    ('matcher.align("a.tif", "b.tif", transform="bent")', "bent"),
+    ('matcher.make_index("i.npy", "folder", [64], efort=2)', "efort"),
+    ('matcher.make_index("i.npy", "folder", [64], cut="half")', "half"),
     ('matcher.mach("i.npy", "p.npy")', "mach"),
 )
 
@@ -118,3 +128,5 @@ def test_keywords_are_the_fields():
     assert set(MatchOptions.__annotations__) == own
     assert set(PictureOptions.__annotations__) < own
     assert set(LocateOptions.__annotations__) == own | {field.name for field in fields(Locating)}
+    assert set(AlignOptions.__annotations__) == own | {field.name for field in fields(Aligning)}
+    assert get_args(AlignOptions.__annotations__["transform"]) == ("auto", *KINDS)
