@@ -48,7 +48,7 @@ PARTS = {
         "docs/protocol.md",
     ),
     "ladder": Part(
-        "evidence and peers, docs/accuracy.md and README.md",
+        "evidence and peers, docs/accuracy.md; peers, README.md",
         ("tools/ladder.py WORK/rounds --only ladder,peers --every EVERY",),
     ),
     "rounds": Part("the table of rounds, README.md", ("tools/ladder.py WORK/rounds --only rounds",)),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make docs/accuracy.md and the short table of README.md: how often the answers are right, and what makes them so.
+"""Make docs/accuracy.md and the tables of README.md: how often the answers are right, and what makes them so.
 
     python tools/ladder.py WORK [--seed 0] [--rounds 1] [--every 1] [--only PART,…]
 
@@ -57,12 +57,11 @@ Row = tuple[matcher.Score, float]  # and milliseconds a pair
 
 @dataclass(frozen=True)
 class Rung:
-    """A row of the ladder; without evidence it is OpenCV's. `short` ones stand in the README too."""
+    """A row of the ladder; without evidence it is OpenCV's."""
 
     title: str
     evidence: tuple[str, ...] = ()
     search: str = "exhaustive"
-    short: bool = True
 
     def answer(self, round_: Round) -> Answer:
         """Its answers on a round."""
@@ -80,18 +79,17 @@ TITLES = {
     "ratio": "sign-blind phase of band ratios (`ratio`)",
     "magnitude": "gradient magnitude (`magnitude`)",
 }
-_LONG = ("ratio", "magnitude")  # what the README leaves to docs/accuracy.md
 
 
 def rungs() -> list[Rung]:
     """Every kind of evidence alone, the default's sums one by one, and the search that is the default."""
     out = [Rung("gray ZNCC, OpenCV")]
-    out += [Rung(TITLES[e], (e,), short=e not in _LONG) for e in EVIDENCE]
+    out += [Rung(TITLES[e], (e,)) for e in EVIDENCE]
     for k in range(2, len(DEFAULT_EVIDENCE)):
         sums = "`" + ",".join(DEFAULT_EVIDENCE[:k]) + "`"
-        out.append(Rung(f"sum of {sums}", DEFAULT_EVIDENCE[:k], short=k == 2))
+        out.append(Rung(f"sum of {sums}", DEFAULT_EVIDENCE[:k]))
     more = (*DEFAULT_EVIDENCE, "magnitude")
-    out.append(Rung("default evidence and `magnitude`, exhaustive", more, short=False))
+    out.append(Rung("default evidence and `magnitude`, exhaustive", more))
     out.append(Rung("default evidence, exhaustive", DEFAULT_EVIDENCE))
     return [*out, DEFAULT]
 
@@ -130,12 +128,6 @@ def ladder(a: argparse.Namespace) -> None:
         body += [(r.title, by_group(s, metric) + [f"{cost:.3f}"] * timed) for r, s, cost in rows]
         text += ["", *table([title, "all", *GROUPS, *[COST] * timed], body)]
     put(DOCUMENT, "ladder", text)
-    short = [(r.title, [*plain(s), f"{cost:.3f}"]) for r, s, cost in rows if r.short]
-    put(
-        README,
-        "ladder",
-        [caption(a.seed, a.every, rounds), "", *table(["evidence", "all", *GROUPS, COST], short)],
-    )
 
 
 def peers(a: argparse.Namespace) -> None:
