@@ -120,11 +120,22 @@ def differences(comparison: Comparison) -> dict[str, str]:
     return out
 
 
+def absent() -> Iterator[str]:
+    """Of each challenge the methods of our own that are run on it and do not stand there."""
+    for name in CHALLENGES:
+        there = entries(RESULTS / name)
+        missing = [key for key, entrant in ENTRANTS.items() if name in entrant.on and key not in there]
+        if missing:
+            yield f"- {name}: {', '.join(missing)}"
+
+
 def page() -> str:
     """The whole page."""
     lines = [HEAD]
     for folder in sorted(path for path in RESULTS.iterdir() if path.is_dir()):
         lines += section(folder) if entries(folder) else ()
+    if missing := list(absent()):
+        lines += ["## Not run yet", "", "Entries of our own that `--make` would add:", "", *missing, ""]
     return "\n".join([*lines, FOOT])
 
 

@@ -76,6 +76,20 @@ def test_entrants_are_run_where_they_are_not_yet(tool, tmp_path, monkeypatch):
         tool.make(work, {"real-split"}, {"one"})
 
 
+def test_what_is_not_run_yet_is_said(tool, tmp_path, monkeypatch):
+    entrants = importlib.import_module("entrants")
+    both = {name: entrants.Entrant(name, (), ("real-32", "real-64")) for name in ("one", "two")}
+    monkeypatch.setattr(tool, "RESULTS", tmp_path)
+    monkeypatch.setattr(tool, "ENTRANTS", both)
+    (tmp_path / "real-64").mkdir()
+    (tmp_path / "real-64" / "one.json").write_text("{}")
+    assert list(tool.absent()) == ["- real-64: two", "- real-32: one, two"]
+    (tmp_path / "real-32").mkdir()
+    for name in ("real-32/one", "real-32/two", "real-64/two"):
+        (tmp_path / f"{name}.json").write_text("{}")
+    assert list(tool.absent()) == []
+
+
 def test_every_entry_is_of_a_method_that_can_be_run(tool):
     """Those of our own; others may add theirs."""
     entrants = importlib.import_module("entrants").ENTRANTS
