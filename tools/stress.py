@@ -14,7 +14,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 from painted import PAINTERS, Scene
-from rounds import PACKAGE, Round, state, tell
+from rounds import Round, state, tell
 
 from matcher.changing.align import moved
 from matcher.geo.resample import turn
@@ -203,7 +203,7 @@ def simulated_samples(
     folder: Path, seed: int, images: int, size: int, patches: int, side: int
 ) -> tuple[list[NDArray], list[Sample], NDArray[np.int64]]:
     """Images of the synthetic Earth, some patches of each, and the number of each patch's image; kept in a folder."""
-    code = state(*sorted((PACKAGE / "simulate").glob("*.py")))
+    code = state()
     path = folder / f"simulated-{code}-{seed}-{images}-{size}-{patches}-{side}.npz"
     if not path.exists():
         tell(f"{images} simulated places")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from accuracy import DATA
 from numpy.typing import NDArray
-from rounds import NEAR, PACKAGE, Round, kept, match, read_rounds, state, tell
+from rounds import NEAR, Round, kept, match, read_rounds, state, tell
 from stress import RECIPES, Sample, Stressed, real_samples, simulated_samples, stress
 from tables import cell, table
 
@@ -17,11 +17,7 @@ from matcher.scoring.summary import summarise
 
 SIDE = 64  # px
 SIMULATED = (78, 256, 3)  # images, px a side, patches an image
-STRESS_FILES = (
-    Path(__file__).with_name("stress.py"),
-    *sorted(PACKAGE.glob("simulate/*.py")),
-    *(PACKAGE / "change" / name for name in ("align.py", "painted.py")),
-)
+RECIPES_FILES = tuple(Path(__file__).with_name(name) for name in ("stress.py", "painted.py"))
 SURE = 0.9  # a confidence, from there on
 
 
@@ -56,7 +52,7 @@ class Side:
 def stress_cells(name: str, seed: int, round_: Round, side: Side) -> list[str]:
     """Official score, share within 4 px, share of a confidence of 0.9 and above and how many of these are right."""
     made: list[Stressed] = [stress(sample, name, seed, k) for k, sample in enumerate(side.samples)]
-    key = f"{state(*STRESS_FILES)}-stress-{side.name}-{re.sub('[^a-z0-9]+', '-', name)}"
+    key = f"{state(*RECIPES_FILES)}-stress-{side.name}-{re.sub('[^a-z0-9]+', '-', name)}"
     found = kept(round_, key, lambda: match(side.targets, [m.patch for m in made]))
     corner = np.array([s.corner for s in side.samples]) + np.rint([m.shift for m in made])
     ids, (y, x) = np.arange(len(made)), corner.T.astype(np.int64)
