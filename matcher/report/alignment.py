@@ -45,7 +45,7 @@ def write_alignment(path: str | os.PathLike[str], made: Alignment, views: Sequen
         f"<style>{style}</style></head><body><header><h1>{html.escape(title)}</h1></header><main>",
         _tiles(made),
         _pictures(views),
-        "<h2>Accuracy</h2><div class='scroll'>",
+        "<h2>Accuracy</h2>" + _scrolled("accuracy"),
         _accuracy(made),
         "</div><p class='hint'>At the tie points used, 95 % intervals by bootstrap over points. CE90 and CE95: "
         "the distances within which 90 % and 95 % of the points lie. What is left at a point is told by a transform "
@@ -55,7 +55,7 @@ def write_alignment(path: str | os.PathLike[str], made: Alignment, views: Sequen
         _chart("Left after the transform", _arrows(made, made.left, False)),
         _chart("Distances left, px", _histogram(np.hypot(*made.left[used].T))),
         _chart("Confidence of all points", _histogram(made.points.confidence, (0.0, 1.0))),
-        "</div><h2>Transforms</h2><div class='scroll'>",
+        "</div><h2>Transforms</h2>" + _scrolled("transforms"),
         _transforms(made),
         "</div><h2>About</h2>",
         _about(made),
@@ -63,6 +63,11 @@ def write_alignment(path: str | os.PathLike[str], made: Alignment, views: Sequen
     ]
     with atomic_write(path, "w") as file:
         file.write("".join(parts))
+
+
+def _scrolled(what: str) -> str:
+    """The start of what scrolls sideways on a narrow screen, by the keyboard too."""
+    return f"<div class='scroll' tabindex='0' role='region' aria-label='table of {what}'>"
 
 
 def _tiles(made: Alignment) -> str:
@@ -112,7 +117,7 @@ def _accuracy(made: Alignment) -> str:
     for key, name in _NAMES.items():
         cells = [cell for figures in both for cell in _cells(figures[key], made.pixel)]
         rows.append(f"<tr><td>{name}</td>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    head = "<th></th><th>before, px</th><th>before, m</th><th>after, px</th><th>after, m</th>"
+    head = "<th>figure</th><th>before, px</th><th>before, m</th><th>after, px</th><th>after, m</th>"
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 

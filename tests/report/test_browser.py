@@ -8,8 +8,11 @@ import os
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from matcher.cli import main
 from matcher.report.page import write_report
 from tests.report import test_located_page as located
 from tests.report.test_report_page import CHROMIUM, made
@@ -85,6 +88,21 @@ def page_of_chips(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def page_of_scenes(tmp_path_factory):
+    """Of a scene brought onto another."""
+    pytest.importorskip("rasterio")
+    folder = tmp_path_factory.mktemp("aligned")
+    land = located.ground(220, 240)
+    located.write(folder / "reference.tif", land, nodata=0)
+    located.write(folder / "moving.tif", np.roll(located.other_date(land), (3, 2), (0, 1)), nodata=0)
+    names = [str(folder / name) for name in ("moving.tif", "reference.tif", "page.html")]
+    arguments = ["align", *names[:2], "-o", names[2], "--count", "12", "--transform", "shift", "-q"]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    return folder / "page.html"
+
+
+@pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     """Of a match with and without answers."""
     folder = tmp_path_factory.mktemp("pages")
@@ -99,6 +117,7 @@ def pages(tmp_path_factory):
 @pytest.mark.parametrize("name", ["judged", "plain"])
 def test_nothing_for_axe_to_find(pages, opened, name, size, scheme):
     page = opened(pages / f"{name}.html", size, scheme)
+    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
     assert violations(page) == []
     page.locator(".card").first.click()
     assert page.locator("#dialog").is_visible()
@@ -205,3 +224,40 @@ def test_the_map_and_the_skip_link_lead_to_chips(page_of_chips, opened):
     page.keyboard.press("Enter")
     page.wait_for_function("document.activeElement.id === 'chip-1'")
     assert page.locator("#chip-1").is_visible()  # though it was not among those shown
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_scenes_on_one_another(page_of_scenes, opened, size, scheme):
+    page = opened(page_of_scenes, size, scheme)
+    assert violations(page) == []
+    wide = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    assert wide[0] <= wide[1]
+    for words in page.evaluate(OVER.replace("#plots svg", ".chart svg")):
+        for one, other in combinations(words, 2):
+            assert one[3] <= other[1] or other[3] <= one[1] or one[4] <= other[2] or other[4] <= one[2], (
+                one,
+                other,
+            )
+
+
+def test_squares_and_blinking_by_keyboard_alone(page_of_scenes, opened):
+    """Both pictures are drawn into each other; what the keys change is seen."""
+    page = opened(page_of_scenes)
+    shown = "() => document.querySelector('canvas.pair').toDataURL()"
+    page.wait_for_function(
+        "() => { const c = document.querySelector('canvas.pair');"
+        " return c.getContext('2d').getImageData(9, 9, 1, 1).data[3] === 255; }"
+    )
+    first = page.evaluate(shown)
+    page.keyboard.press("Tab")
+    assert page.evaluate(FOCUS) == "blink"
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#squares").input_value() == "9"
+    assert page.evaluate(shown) != first
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    assert page.locator("#blink").get_attribute("aria-pressed") == "true"
+    one = page.evaluate(shown)
+    page.wait_for_function("(old) => document.querySelector('canvas.pair').toDataURL() !== old", arg=one)
