@@ -367,21 +367,26 @@ class TestThresholds:
     """What is done with scores, in deviations above a map's mean: chance reaches 6 among all that a patch looks at."""
 
     @pytest.mark.parametrize(("first", "steps"), [(6.5, 3), (9.0, 1)])
-    def test_what_chance_reaches_is_sought_farther(self, first, steps, monkeypatch):
-        """And of what is found the places about as good as the best are kept."""
+    @pytest.mark.parametrize(
+        ("side", "kept"), [(32, [0, 1, 2, -1]), (48, [0, 1, 2, -1]), (64, [0, 1, -1, -1])]
+    )
+    def test_what_chance_reaches_is_sought_farther(self, first, steps, side, kept, monkeypatch):
+        """And of what is found the places about as good as the best are kept: of small patches, more."""
         asked = []
 
         def seen(_index, patches, _wanted, folded):
             asked.append((len(patches), folded))
-            score = np.tile(np.array([first, first - 0.7, first - 1.6], np.float32), (len(patches), 1))
-            target = np.tile(np.arange(3), (len(patches), 1))
+            score = np.tile(
+                np.array([first, first - 0.7, first - 1.6, first - 3.5], np.float32), (len(patches), 1)
+            )
+            target = np.tile(np.arange(4), (len(patches), 1))
             return Candidates.alone(target, np.zeros((*score.shape, 2), np.int64), score)
 
         monkeypatch.setattr(sweeping, "sweep_targets", seen)
-        images = [smooth(80, 90, seed=k) for k in range(3)]
-        found = swept(images, [images[0][:32, :32]])
+        images = [smooth(80, 90, seed=k) for k in range(4)]
+        found = swept(images, [images[0][:side, :side]])
         assert asked == [(1, False), (int(steps > 1), True), (int(steps > 2), True)]
-        assert found.target[0, :3].tolist() == [0, 1, -1]
+        assert found.target[0, :4].tolist() == kept
 
     def test_what_is_verified_of_folded_maps(self, monkeypatch):
         """A true place has at least 4.4 deviations in a folded map; what chance has more often is left alone."""

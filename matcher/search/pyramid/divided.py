@@ -38,7 +38,7 @@ from matcher.search.pyramid.proposals import (
 )
 from matcher.search.pyramid.quotas import distances, quotas
 from matcher.search.pyramid.ragged import Ragged, slim
-from matcher.search.pyramid.sweep import TOP, Swept, sweep_targets, template
+from matcher.search.pyramid.sweep import SMALL_TOP, Swept, sweep_targets, template
 from matcher.search.task import Task
 from matcher.threads import spread
 
@@ -283,9 +283,9 @@ def _(
         rows[p] = np.array([n for n, targets in enumerate(own) if len(targets)], np.int64)
         if len(rows[p]):
             calls[p] = ([patches[n][0] for n in rows[p]], [own[n] for n in rows[p]], folded)
-    found = Candidates.empty(len(patches), TOP)
+    found = Candidates.empty(len(patches), SMALL_TOP)
     for p, seen in sorted(index.helpers.ask(_sweep_targets, calls).items()):
-        found.put(rows[p], best_by_target(found.take(rows[p]).beside(seen), TOP))
+        found.put(rows[p], best_by_target(found.take(rows[p]).beside(seen), SMALL_TOP))
     return found
 
 
