@@ -207,7 +207,7 @@ class Everywhere(Level):
 
     The sweep adds kinds of evidence before it takes a map's maximum, where the exact engine adds squares of what each
     kind finds above noise. At 64 px both see the same places; a patch of 32 px has a quarter of the pixels, and the
-    sweep loses a place in a hundred of it.
+    sweep loses a place in a hundred of it, though it takes a quarter of the time.
     """
 
     doubt: Doubt
@@ -263,7 +263,7 @@ class Sweep(Level):
         return merged(hunt.found.take(rows), judge_exactly(patches, seen, hunt.task))
 
 
-EVERYWHERE = Everywhere(AFTER_EXACT, largest=48, pixels=8e6)
+EVERYWHERE = Everywhere(AFTER_EXACT, largest=48, pixels=48e6)
 # Targets whose colour and texture are like a patch's are looked at before the others, which are spared where these hold
 # the answer: four in five do on real ground, two in three of the simulated.
 LIKEST, OTHERS = (0.0, 0.25), (0.25, 1.0)
