@@ -38,7 +38,7 @@ def exercise():
     from matcher.settings import EVIDENCE
 
     images = [place.image[:128, :128] for place in sample.read_sample()[:2]]
-    noise = np.random.default_rng(0).normal(900, 2, (64, 64, 4)).clip(1, 4000).astype(images[0].dtype)
+    noise = np.random.default_rng(0).normal(900, 60, (64, 64, 4)).clip(1, 4000).astype(images[0].dtype)
     patches = [images[0][10:74, 20:84].copy(), images[1][:64, :64].copy(), noise]
     matcher.match(images, patches)
     matcher.match(images, patches, evidence=EVIDENCE, search="exhaustive")
