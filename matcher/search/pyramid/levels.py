@@ -19,7 +19,7 @@ from matcher.search.pyramid.index import Layout, PatchCodes, code_patches
 from matcher.search.pyramid.maps import spectra_bytes
 from matcher.search.pyramid.promise import Promise, promise_of
 from matcher.search.pyramid.proposals import Proposals, judge, propose_coarse, propose_middle
-from matcher.search.pyramid.sweep import LEAST, SPECTRA_SHARE, sweep, worth
+from matcher.search.pyramid.sweep import LEAST, SMALL, SPECTRA_SHARE, sweep, worth
 from matcher.search.task import Task
 
 WIDE_DEPTH = 2048  # chunks of every second coarse place beside whose best the others are tried
@@ -263,7 +263,7 @@ class Sweep(Level):
         return merged(hunt.found.take(rows), judge_exactly(patches, seen, hunt.task))
 
 
-EVERYWHERE = Everywhere(AFTER_EXACT, largest=48, pixels=48e6)
+EVERYWHERE = Everywhere(AFTER_EXACT, largest=SMALL, pixels=48e6)
 # Targets whose colour and texture are like a patch's are looked at before the others, which are spared where these hold
 # the answer: four in five do on real ground, two in three of the simulated.
 LIKEST, OTHERS = (0.0, 0.25), (0.25, 1.0)
