@@ -77,6 +77,20 @@ def violations(page):
     return [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found]
 
 
+def collisions(words):
+    """The pairs of words, as `OVER` tells of a chart, that lie on one another."""
+    return [
+        (one, other)
+        for one, other in combinations(words, 2)
+        if one[3] > other[1] and other[3] > one[1] and one[4] > other[2] and other[4] > one[2]
+    ]
+
+
+def overflow(page):
+    """By how many px the page is wider than its window; at most 0 where nothing sticks out."""
+    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
 @pytest.fixture(scope="module")
 def page_of_chips(tmp_path_factory):
     """Of chips found in scenes."""
@@ -122,8 +136,7 @@ def test_nothing_for_axe_to_find(pages, opened, name, size, scheme):
     page.locator(".card").first.click()
     assert page.locator("#dialog").is_visible()
     assert violations(page) == []
-    wide = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-    assert wide[0] <= wide[1]
+    assert overflow(page) <= 0
 
 
 def test_axe_would_find_something(pages, opened):
@@ -177,9 +190,7 @@ def test_no_words_of_a_chart_lie_over_others(pages, opened, size):
         t[0] for words in charts for t in words
     }
     for words in charts[:2]:
-        for one, other in combinations(words, 2):
-            apart = one[3] <= other[1] or other[3] <= one[1] or one[4] <= other[2] or other[4] <= one[2]
-            assert apart, (one, other)
+        assert collisions(words) == []
 
 
 def test_a_lone_chart_does_not_fill_the_page(pages, opened):
@@ -193,14 +204,9 @@ def test_a_lone_chart_does_not_fill_the_page(pages, opened):
 def test_chips_in_scenes(page_of_chips, opened, size, scheme):
     page = opened(page_of_chips, size, scheme)
     assert violations(page) == []
-    wide = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-    assert wide[0] <= wide[1]
+    assert overflow(page) <= 0
     words = page.evaluate(OVER.replace("#plots svg", ".ground-map svg"))[0]
-    for one, other in combinations(words, 2):
-        assert one[3] <= other[1] or other[3] <= one[1] or one[4] <= other[2] or other[4] <= one[2], (
-            one,
-            other,
-        )
+    assert collisions(words) == []
     drawn = page.evaluate(
         "[...document.querySelectorAll('.card img')].map((i) => i.decode().then(() => i.naturalWidth))"
     )
@@ -231,14 +237,9 @@ def test_the_map_and_the_skip_link_lead_to_chips(page_of_chips, opened):
 def test_scenes_on_one_another(page_of_scenes, opened, size, scheme):
     page = opened(page_of_scenes, size, scheme)
     assert violations(page) == []
-    wide = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-    assert wide[0] <= wide[1]
+    assert overflow(page) <= 0
     for words in page.evaluate(OVER.replace("#plots svg", ".chart svg")):
-        for one, other in combinations(words, 2):
-            assert one[3] <= other[1] or other[3] <= one[1] or one[4] <= other[2] or other[4] <= one[2], (
-                one,
-                other,
-            )
+        assert collisions(words) == []
 
 
 def test_squares_and_blinking_by_keyboard_alone(page_of_scenes, opened):
