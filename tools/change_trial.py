@@ -19,6 +19,7 @@ from matcher.verification.logistic import Logistic, fit_logistic
 SEASON = 45  # days in the year that two dates lie apart at least, to be of different seasons
 OWN = "matcher"
 PLAIN, LEVELLED, NDVI = "plain differencing", "plain, gain and offset removed", "NDVI differencing"
+Rows = tuple[NDArray, NDArray]
 _EVERY = 3  # of the pixels, one is fitted
 
 
@@ -94,20 +95,31 @@ def paint_place(
     return out
 
 
-def fit(samples: Sequence[Painted], roles: Roles) -> Logistic:
+def sample_rows(one: Painted, roles: Roles) -> Rows:
+    """What a fit goes by of one window: terms of its clear pixels (n, terms), and which of them are changed (n,)."""
+    as_found = one.image[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    shift = rest_shift(one.patch, as_found, roles)
+    window = moved(one.image, (MARGIN, MARGIN), one.truth.shape, shift)
+    clear = np.logical_and((one.patch > 0).any(-1), (window > 0).any(-1))
+    return terms(one.patch, window, clear)[clear][::_EVERY], one.truth[clear][::_EVERY]
+
+
+def fit(rows: Sequence[Rows]) -> Logistic:
     """Weights of the terms, changed and unchanged pixels with the same total weight."""
-    rows, truth = [], []
-    for one in samples:
-        size = one.truth.shape
-        corner = (MARGIN, MARGIN)
-        as_found = one.image[MARGIN:-MARGIN, MARGIN:-MARGIN]
-        window = moved(one.image, corner, size, rest_shift(one.patch, as_found, roles))
-        clear = np.logical_and((one.patch > 0).any(-1), (window > 0).any(-1))
-        rows.append(terms(one.patch, window, clear)[clear][::_EVERY])
-        truth.append(one.truth[clear][::_EVERY])
+    values, truth = zip(*rows, strict=True)
     changed = np.concatenate(truth)
     weight = np.where(changed, 0.5 / changed.mean(), 0.5 / (1 - changed.mean()))
-    return fit_logistic(np.concatenate(rows), changed, NAMES, weight=weight)
+    return fit_logistic(np.concatenate(values), changed, NAMES, weight=weight)
+
+
+def left_out(samples: Sequence[Painted], roles: Roles) -> list[dict[str, NDArray[np.floating]]]:
+    """Scores of every window, in order, by weights that were fitted without its place."""
+    rows = [sample_rows(one, roles) for one in samples]
+    models = {
+        place: fit([row for one, row in zip(samples, rows, strict=True) if one.place != place])
+        for place in {one.place for one in samples}
+    }
+    return [scores(one, roles, models[one.place]) for one in samples]
 
 
 def scores(one: Painted, roles: Roles, model: Logistic | None = None) -> dict[str, NDArray[np.floating]]:

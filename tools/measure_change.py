@@ -19,8 +19,9 @@ from change_trial import (
     account,
     account_text,
     fit,
+    left_out,
     paint_place,
-    scores,
+    sample_rows,
     season_pairs,
     sky_account,
 )
@@ -94,15 +95,12 @@ def main() -> None:
     seed = options.fit_seed if options.write else options.seed
     samples = painted(options.data, options.count, options.side, seed)
     if options.write:
-        model = fit(samples, ROLES)
+        model = fit([sample_rows(one, ROLES) for one in samples])
         write_model(MODEL, model)
         shipped.cache_clear()
         print(f"{MODEL.name}: {model} from {len(samples)} windows")
         return
-    scored = {}
-    for place in sorted({one.place for one in samples}):
-        model = fit([one for one in samples if one.place != place], ROLES)
-        scored |= {k: scores(one, ROLES, model) for k, one in enumerate(samples) if one.place == place}
+    scored = left_out(samples, ROLES)
     for title, keep in (
         ("all places", lambda _: True),
         ("places that the method was not developed on", lambda place: place not in DEVELOPED),

@@ -4,7 +4,16 @@ import re
 
 import numpy as np
 import pytest
-from change_trial import account, account_text, fit, paint_place, scores, season_pairs, sky_account
+from change_trial import (
+    account,
+    account_text,
+    fit,
+    paint_place,
+    sample_rows,
+    scores,
+    season_pairs,
+    sky_account,
+)
 from click.testing import CliRunner
 from painted import MARGIN, RECIPES, Scene, paint
 from PIL import Image
@@ -152,7 +161,7 @@ def test_painted_changes_are_found_better_than_by_differencing():
     assert own.average_precision > 1.5 * judged["NDVI differencing"]["all"].average_precision
     assert own.precision > own.changed
     assert "pond" in account_text(judged)
-    model = fit(samples, ROLES)
+    model = fit([sample_rows(one, ROLES) for one in samples])
     assert min(model.weights) > 0
     sky = sky_account(samples[:12], ROLES, 1)
     assert sky.cloud_found > 0.7

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from change_trial import account, fit, scores
+from change_trial import account, left_out
 
 from tests.places import DATA, needs_data
 
@@ -19,10 +19,7 @@ def test_change_on_places_left_out():
     sys.modules["measure_change"] = tool
     spec.loader.exec_module(tool)
     samples = tool.painted(DATA, 4, 64, 0)
-    scored = []
-    for place in sorted({one.place for one in samples}):
-        model = fit([one for one in samples if one.place != place], tool.ROLES)
-        scored += [(one, scores(one, tool.ROLES, model)) for one in samples if one.place == place]
+    scored = list(zip(samples, left_out(samples, tool.ROLES), strict=True))
     unseen = [pair for pair in scored if pair[0].place not in tool.DEVELOPED]
     for part in (scored, unseen):
         judged = account([one for one, _ in part], [score for _, score in part])
