@@ -16,7 +16,7 @@ from matcher.evidence import Responses
 from matcher.formats.files import atomic_write
 from matcher.formats.npz import open_archive
 
-VERSION = 3  # of the file: what its numbers mean
+VERSION = 4  # of the file: what its numbers mean
 FREQUENCIES = 12  # of a response: 0 to 11/16 cycles a pixel
 _FILE = "model.npz"
 _RESPONSE = "response-"  # before a kind's name
@@ -25,16 +25,18 @@ Arrays = Mapping[str, NDArray]
 
 
 class Trust(NamedTuple):
-    """Log odds that an answer is right, where half of all patches are in the targets.
+    """Log odds that an answer is right: two logistic regressions on `matcher.decision.confidence.confidence_features`.
 
-    By `matcher.decision.confidence.confidence_features`: a logistic regression. `found` is the share of the patches
-    that are there whose answer is right.
+    `level`, `score` and `lead` are against answers of patches that are in none of the targets, where half of all are;
+    `wrong_level`, `wrong_score` and `wrong_lead` against wrong answers of patches that are there.
     """
 
     level: float
     score: float
     lead: float
-    found: float
+    wrong_level: float
+    wrong_score: float
+    wrong_lead: float
 
 
 class Odds(NamedTuple):
@@ -206,8 +208,6 @@ def _check_numbers(name: str, arrays: Arrays, responses: list[str]) -> None:
     for key in responses:
         if arrays[key].min() <= 0:
             raise FormatError(f"{name}, array {key!r}: has a number of 0 or less")
-    if not 0 < Trust(*arrays["trust"].tolist()).found < 1:
-        raise FormatError(f"{name}, array 'trust': the share that is found lies between 0 and 1")
 
 
 @cache

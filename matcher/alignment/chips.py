@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from matcher.alignment.frame import Frame
 from matcher.alignment.ties import OUTSIDE, TiePoints, tie_points
-from matcher.decision.confidence import confidence
+from matcher.decision.confidence import chance_level, confidence
 from matcher.decision.content import content
 from matcher.decision.reasons import fault, reason
 from matcher.evidence import channels, templates
@@ -102,7 +102,8 @@ def _find(
     total[max(row - _APART, 0) : row + _APART + 1, max(col - _APART, 0) : col + _APART + 1] = 0
     runner_up = float(total.max())
     said = content(chip, search.roles)
-    told = ([score], [runner_up], [said.independent])
+    chance = chance_level(own)
+    told = ([score], [runner_up], [said.independent], chance)
     sure = float(confidence(*told, trust=search.model.trust, prior=search.prior)[0])
     fine = refine(chip, window, (row + REACH, col + REACH), search.roles, search.evidence)
     moved = start + np.array([fine.row, fine.col])
@@ -110,7 +111,7 @@ def _find(
     sigma = fine.sigma * frame.shrink
     word = ""
     if sure < search.least or not np.isfinite(sigma):
-        word = reason(chip, under, search.roles, said, score, runner_up)
+        word = reason(chip, under, search.roles, said, score, runner_up, chance)
     return (*middle[0].tolist(), *shift[0].tolist(), sigma, sure, word)
 
 

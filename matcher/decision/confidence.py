@@ -1,18 +1,26 @@
 """How sure an answer is: the probability that it is within 4 px, where the patch may be in none of the targets."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from matcher.evidence import Channel
 from matcher.model import Trust
 from matcher.search.candidates import Candidates
 
-# The best of thousands of wrong places scores about so much: a runner-up is not taken for less, so that the only
-# place that there is does not look like a clear winner.
-CHANCE = 24.0
+# Of one channel the best of thousands of wrong places scores about so much. Of several, which say much the same, it
+# grows with the root of their number: on the rounds of `matcher fit` 25 of two, 32 of three, 39 of five (medians).
+CHANCE = 13.4
 # How fast a lead tells twins apart: a score up to 5 % above the other's is worth 0.5, 10 % 0.7, and 40 % 0.997.
 NEARLY, TWINS = 0.05, 20.0
 # Degrees of freedom of a score's tail, by independent pixel of the patch: a third to the whole do about as well.
 FREEDOM = 0.5
+
+
+def chance_level(channels: Iterable[Channel]) -> float:
+    """What the best of thousands of wrong places scores by these channels, `CHANCE` times the root of their weight."""
+    return CHANCE * sum(channel.weight for channel in channels) ** 0.5
 
 
 def tempered(score: ArrayLike, pixels: ArrayLike) -> NDArray[np.float64]:
@@ -27,46 +35,47 @@ def tempered(score: ArrayLike, pixels: ArrayLike) -> NDArray[np.float64]:
     return out
 
 
-def confidence_features(score: ArrayLike, runner_up: ArrayLike, pixels: ArrayLike) -> NDArray[np.float64]:
-    """What confidence depends on: 1, log score, and its lead in logs over the best other place, (n, 3).
+def confidence_features(
+    score: ArrayLike, runner_up: ArrayLike, pixels: ArrayLike, chance: ArrayLike
+) -> NDArray[np.float64]:
+    """What confidence depends on: 1, the log of the score over chance, and its lead in logs, (n, 3).
 
     Parameters
     ----------
     score, runner_up : array_like (n,)
-        Sums of squared z-scores: of the answer, and of the best other place anywhere, more than a few pixels off; one
-        below `CHANCE`, or nan, counts as that.
+        Sums of squared z-scores: of the answer, and of the best other place anywhere, more than a few pixels off; a
+        runner-up below chance, or nan, counts as that, so that the only place there is looks like no clear winner.
     pixels : array_like (n,)
         Independent ones, as `matcher.decision.content.content` counts them.
+    chance : array_like (n,) or float
+        What wrong places score, as `chance_level` tells it.
     """
-    own, other = (tempered(s, pixels) for s in (np.fmax(score, 0), np.fmax(runner_up, CHANCE)))
+    own, other = (tempered(s, pixels) for s in (np.fmax(score, 0), np.fmax(runner_up, chance)))
     first, second = np.log(np.maximum(own, 1)), np.log(np.maximum(other, 1))
-    return np.stack([np.ones_like(first), first, first - second], axis=1)
+    return np.stack([np.ones_like(first), first - np.log(chance), first - second], axis=1)
 
 
 def confidence(
-    score: ArrayLike, runner_up: ArrayLike, pixels: ArrayLike, trust: Trust, prior: float
+    score: ArrayLike,
+    runner_up: ArrayLike,
+    pixels: ArrayLike,
+    chance: ArrayLike,
+    trust: Trust,
+    prior: float,
 ) -> NDArray[np.float32]:
     """Probability that each answer is right, (n,); parameters as of `confidence_features`.
 
-    The prior is the share of patches that are expected to be in the targets, in (0, 1); it moves the odds as Bayes'
-    rule says. Of two places that are equally good, however good, one is right at most.
+    An answer is right (R), wrong though the patch is there (W), or of a patch that is in none of the targets (A). What
+    is seen tells the odds of R against W, and those of R against A where half of all patches are there; the prior, the
+    share that is expected to be there, in (0, 1), moves the latter as Bayes' rule says. Of two places that are equally
+    good, however good, one is right at most.
     """
-    logit = confidence_features(score, runner_up, pixels) @ np.array(trust[:3]) + prior_odds(trust, prior)
-    own, other = np.fmax(score, 1).astype(np.float64), np.fmax(runner_up, CHANCE).astype(np.float64)
+    features = confidence_features(score, runner_up, pixels, chance)
+    against_wrong, against_absent = (np.exp(-features @ np.array(part)) for part in (trust[3:], trust[:3]))
+    own, other = np.fmax(score, 1).astype(np.float64), np.fmax(runner_up, chance).astype(np.float64)
     lead = np.maximum(np.log(own / other) - NEARLY, 0)
-    return (1 / (1 + np.exp(-logit)) / (1 + np.exp(-TWINS * lead))).astype(np.float32)
-
-
-def prior_odds(trust: Trust, prior: float) -> float:
-    """What a prior adds to the log odds of an answer, beside even chances.
-
-    An answer is right (R), wrong though the patch is there (W), or of a patch that is not there (A); wrong ones look
-    alike, so that the likelihood of W is the share that is not found times that of A. Odds of R are then
-    prior R / (prior W + (1 - prior) A).
-    """
-    missed = 1 - trust.found
-    against = prior * missed + (1 - prior)
-    return float(np.log((1 + missed) * prior / against))
+    found = 1 / (1 + against_wrong + (1 - prior) / prior * against_absent)
+    return (found / (1 + np.exp(-TWINS * lead))).astype(np.float32)
 
 
 def log_likelihood(candidates: Candidates) -> NDArray[np.float32]:

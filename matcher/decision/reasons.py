@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.decision.confidence import CHANCE
 from matcher.decision.content import CEILING, Content
 from matcher.evidence.pixels import white_pixels
 from matcher.imagery import Roles
@@ -67,9 +66,9 @@ def one_way(said: Content) -> str:
     return "stripes" if said.edges and said.independent < _ONE_WAY * said.edges else ""
 
 
-def is_twin(score: float, runner_up: float) -> bool:
+def is_twin(score: float, runner_up: float, chance: float) -> bool:
     """Whether the second best place stands out from chance and is nearly as good as the best."""
-    return runner_up >= CHANCE and score < _TWIN * runner_up
+    return runner_up >= chance and score < _TWIN * runner_up
 
 
 def reason(
@@ -79,6 +78,7 @@ def reason(
     said: Content,
     score: float,
     runner_up: float,
+    chance: float,
 ) -> str:
     """The reason of one answer that is in doubt.
 
@@ -93,6 +93,8 @@ def reason(
         Of the patch.
     score, runner_up : float
         Of the best place and of the best other one, as in `matcher.search.candidates.Candidates`.
+    chance : float
+        What wrong places score (`matcher.decision.confidence.chance_level`).
 
     Returns
     -------
@@ -103,7 +105,7 @@ def reason(
         ground has changed much, or is in none of the targets.
     """
     own = fault(patch, roles)
-    if own or is_twin(score, runner_up):
+    if own or is_twin(score, runner_up, chance):
         return own or "ambiguous"
     if ways := one_way(said):
         return ways

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.decision.confidence import CHANCE, tempered
+from matcher.decision.confidence import tempered
 from matcher.decision.content import content
 from matcher.decision.reasons import fault
 from matcher.decision.settle import mutual_of
@@ -32,8 +32,9 @@ COUNTS = (
     1 << 30,
 )  # images among which a patch is sought, one of these drawn for each; the last is all
 KEEP = 6  # targets kept a patch, as a match does
-# Scores, tempered, that are above are right but for a few twins, dunes like dunes, that would bend the fit of all.
-UNCLEAR = 150.0
+# Scores, tempered, of more times what chance makes are right but for a few twins, dunes like dunes, that would bend the
+# fit of all.
+UNCLEAR = 8.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Observed:
         Sums of squared z-scores, of the best place and of the best other one; -1 where there is none.
     pixels : ndarray of float64
         Independent ones of the patch.
+    chance : ndarray of float64
+        What wrong places score by the evidence (`matcher.decision.confidence.chance_level`).
     right : ndarray of bool
     sought, shared : ndarray of float32 (n, 2), ndarray of float64 (n, 2)
         Of the best places of the two best images, what they scored in the search, and their mutual information with the
@@ -68,6 +71,7 @@ class Observed:
     score: NDArray[np.float32]
     runner_up: NDArray[np.float32]
     pixels: NDArray[np.float64]
+    chance: NDArray[np.float64]
     right: NDArray[np.bool_]
     sought: NDArray[np.float32]
     shared: NDArray[np.float64]
@@ -84,7 +88,7 @@ class Observed:
     @property
     def told(self) -> NDArray[np.bool_]:
         """Where the score tells: not below chance, nor where it is clear."""
-        return (self.score >= CHANCE) & (tempered(self.score, self.pixels) < UNCLEAR)
+        return (self.score >= self.chance) & (tempered(self.score, self.pixels) < UNCLEAR * self.chance)
 
     def rows(self, which: NDArray[np.bool_]) -> "Observed":
         """Some of them."""
@@ -186,6 +190,7 @@ def _sought(
         score=found.score[:, 0],
         runner_up=second.score[:, 0],
         pixels=np.array([content(dn, job.roles).independent for dn in patches]),
+        chance=np.full(count, job.chance),
         right=(found.target[:, 0] == own) & (off <= WITHIN),
         sought=two.score,
         shared=shared,

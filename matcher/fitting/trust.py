@@ -23,36 +23,45 @@ RIDGE = 1e-3  # of trust: so much that a dozen places of one kind make no number
 ODDS_RIDGE = 1e-5  # … and of odds, whose slope has a bound
 STEEPEST = 0.5  # of the odds: a score is twice a log-likelihood ratio at best
 EVEN, NEARLY_ALL = 0.5, 0.999  # priors of the cases of open rounds, and of closed ones
-_FOUND = (0.5, 0.999)  # between which the share of patches that are found is taken to lie
 _LEVELS = (-200.0, 200.0)  # between which the level of the odds is sought
 
 
 def enough(observed: Observed, rows: NDArray[np.bool_] | None = None) -> bool:
-    """Whether there is something to fit: right and wrong answers whose score tells."""
-    right = observed.right[observed.told if rows is None else observed.told & rows]
-    return min(int(right.sum()), int((~right).sum())) >= LEAST
+    """Whether there is something to fit: right and wrong answers whose score tells, and such of absent patches."""
+    told = observed.told if rows is None else observed.told & rows
+    kinds = (observed.right, ~observed.right & observed.here, ~observed.here)
+    return min(int((told & kind).sum()) for kind in kinds) >= LEAST
 
 
 def fit_trust(observed: Observed, rows: NDArray[np.bool_] | None = None) -> Trust:
-    """Logistic regression of right answers on score and lead, over some of the rows.
+    """Logistic regressions of right answers on score and lead, over some of the rows.
 
-    Those of patches that are there and of those that are not weigh alike: the prior is even.
+    One against patches that are not there, which weigh as many as all that are: the prior is even. The other against
+    wrong answers of patches that are there, as often as these are.
     """
     chosen = np.ones(len(observed.right), bool) if rows is None else rows
-    told = observed.told & chosen
-    features = confidence_features(observed.score, observed.runner_up, observed.pixels)[told, 1:]
-    here = observed.here[told]
     share = observed.here[chosen].mean()
-    weight = np.where(here, EVEN / max(share, 1e-9), (1 - EVEN) / max(1 - share, 1e-9))
-    fitted = fit_logistic(features, observed.right[told], ("score", "lead"), weight=weight, ridge=RIDGE)
-    found = float(np.clip(observed.right[chosen & observed.here].mean(), *_FOUND))
-    score, lead = fitted.weights
-    return Trust(round(fitted.intercept, 2), round(score, 2), round(lead, 2), round(found, 3))
+    weight = np.where(observed.here, EVEN / max(share, 1e-9), (1 - EVEN) / max(1 - share, 1e-9))
+    features = confidence_features(*_told(observed))[:, 1:]
+
+    def against(others: NDArray[np.bool_]) -> list[float]:
+        of = observed.told & chosen & (observed.right | others)
+        fitted = fit_logistic(
+            features[of], observed.right[of], ("score", "lead"), weight=weight[of], ridge=RIDGE
+        )
+        return [round(value, 2) for value in (fitted.intercept, *fitted.weights)]
+
+    return Trust(*against(~observed.here), *against(observed.here))
 
 
 def chances(observed: Observed, trust: Trust, prior: float) -> NDArray[np.float32]:
     """Confidences of all rows."""
-    return confidence(observed.score, observed.runner_up, observed.pixels, trust, prior)
+    return confidence(*_told(observed), trust, prior)
+
+
+def _told(observed: Observed) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """What confidence goes by."""
+    return observed.score, observed.runner_up, observed.pixels, observed.chance
 
 
 def fit_odds(observed: Observed, trust: Trust, before: Odds) -> Odds:

@@ -249,9 +249,8 @@ def _reason(planned: LocatePlan, chip: int, best: Weighed) -> str:
     piece = first.search.tiles.pieces[first.piece]
     place = (first.row - piece.row, first.col - piece.col)
     window = first.job.targets.crop(first.piece, place, (patch.shape[0], patch.shape[1]))
-    return reason(
-        patch, window, roles, best.said, first.score, -1.0 if best.rival is None else best.rival.score
-    )
+    second = -1.0 if best.rival is None else best.rival.score
+    return reason(patch, window, roles, best.said, first.score, second, first.job.chance)
 
 
 def _place(planned: LocatePlan, hit: Hit, rank: int, sure: float, reason: str) -> Place:

@@ -57,6 +57,7 @@ def in_order(planned: LocatePlan, hits: list[Hit]) -> Weighed:
         [best.score],
         [-1.0 if second is None else second.score],
         [said.independent],
+        best.job.chance,
         best.job.model.trust,
         planned.asked.prior,
     )

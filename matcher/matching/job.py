@@ -3,14 +3,16 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.aliases import Advance
+from matcher.decision.confidence import chance_level
 from matcher.errors import MatcherError
-from matcher.evidence import channels
+from matcher.evidence import Channel, channels
 from matcher.formats.base import Source
 from matcher.formats.opening import open_pair
 from matcher.formats.raster import RasterSource
@@ -56,6 +58,11 @@ class Job:
     settings: Settings
     model: Model
     stored: ImageIndex | None = None
+
+    @cached_property
+    def chance(self) -> float:
+        """What wrong places score by this evidence (`matcher.decision.confidence.chance_level`)."""
+        return chance_level(_rehearse(self.settings.bands or (), self.settings.evidence))
 
     def index(self, side: tuple[int, int]) -> Index:
         """The codes of the targets for patches of `side`: those of the index where it has them, else made here.
@@ -132,7 +139,7 @@ def prepare(
         stored.check(names, targets.value_range)
     roles = Roles.of(names)
     if settings.evidence != DEFAULT_EVIDENCE:  # which any bands have
-        channels(np.zeros((_REHEARSAL, _REHEARSAL, len(names)), np.float32), roles, settings.evidence)
+        _rehearse(names, settings.evidence)
     _check_sizes(targets, queries)
     for what, pictures in (("images", targets), ("patches", queries)):
         log.info("%s", describe(what, pictures, names, settings.value_range == "auto"))
@@ -142,6 +149,11 @@ def prepare(
         for _ in targets:  # read through, so that a bad value ends the run before hours of work
             pass
     return Job(targets, queries, roles, replace(settings, bands=names), model, stored)
+
+
+def _rehearse(names: tuple[str, ...], evidence: tuple[str, ...]) -> list[Channel]:
+    """The channels of an even picture of these bands."""
+    return channels(np.ones((_REHEARSAL, _REHEARSAL, len(names)), np.float32), Roles.of(names), evidence)
 
 
 def tell_search(job: Job, count: int | None = None) -> None:

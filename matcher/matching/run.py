@@ -189,7 +189,7 @@ def _confidence(job: Job, found: Candidates, said: list[Content]) -> NDArray[np.
     """How sure the best places are."""
     pixels = np.array([one.independent for one in said])
     second = found.runner_up().score[:, 0]
-    return confidence(found.score[:, 0], second, pixels, job.model.trust, job.settings.prior)
+    return confidence(found.score[:, 0], second, pixels, job.chance, job.model.trust, job.settings.prior)
 
 
 def _contents(job: Job, rows: NDArray[np.int64]) -> list[Content]:
@@ -246,7 +246,8 @@ def _reasons(
             if target >= 0:
                 y, x = (int(v) for v in found.place[n, 0])
                 window = job.targets.crop(target, (y, x), (patch.shape[0], patch.shape[1]))
-            out[n] = reason(patch, window, job.roles, said[n], float(found.score[n, 0]), float(second[n]))
+            two = float(found.score[n, 0]), float(second[n])
+            out[n] = reason(patch, window, job.roles, said[n], *two, job.chance)
         elif has_little(said[n]):
             out[n] = fault_of_little(job.patches[int(rows[n])], job.roles, said[n])
     return tuple(out)

@@ -1,24 +1,28 @@
 """How sure an answer is: what must hold for any numbers that ship, Bayes' rule, and what a patch has to say."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from matcher.decision.confidence import CHANCE, FREEDOM, confidence, confidence_features, prior_odds, tempered
+from matcher.decision.confidence import FREEDOM, chance_level, confidence, confidence_features, tempered
 from matcher.decision.content import CEILING, content
+from matcher.evidence import channels
 from matcher.imagery import Roles
 from matcher.model import Trust, shipped
 from matcher.search.pyramid.exact_tiles import CLEAR, CONVINCING
-from matcher.settings import Settings
+from matcher.settings import DEFAULT_EVIDENCE, Settings
 
 ROLES = Roles.of(("red", "green", "blue", "nir"))
 TRUST = shipped().trust
 ENOUGH = 2500.0  # independent pixels of a patch of 64 px
+BLANK = np.zeros((64, 64, 4), np.float32)
+CHANCE = chance_level(channels(BLANK, ROLES, DEFAULT_EVIDENCE))
 
 
-def sure(score, runner_up, pixels=ENOUGH, prior=0.5, trust=TRUST):
-    return confidence(np.atleast_1d(score), np.atleast_1d(runner_up), np.atleast_1d(pixels), trust, prior)
+def sure(score, runner_up, pixels=ENOUGH, prior=0.5, trust=TRUST, chance=CHANCE):
+    return confidence(*(np.atleast_1d(v) for v in (score, runner_up, pixels, chance)), trust, prior)
 
 
 class TestConfidence:
@@ -64,29 +68,43 @@ class TestConfidence:
         assert tempered(-1.0, 100.0) == 0
 
     def test_features_as_told(self):
-        features = confidence_features([80.0, 80.0], [40.0, 3.0], [1e12, 1e12])
-        expected = [[1, math.log(80), math.log(2)], [1, math.log(80), math.log(80 / CHANCE)]]
+        features = confidence_features(
+            [80.0, 80.0, 80.0], [40.0, 3.0, np.nan], [1e12] * 3, [20.0, 20.0, 25.0]
+        )
+        expected = [[1, math.log(4), math.log(2)], [1, math.log(4), math.log(4)], [1, *[math.log(3.2)] * 2]]
         np.testing.assert_allclose(features, expected, rtol=1e-6)
+
+    def test_the_same_score_says_less_of_more_channels(self):
+        """Chance makes more of them: of two channels, three and five, by their weights."""
+        levels = []
+        for bands in (("red",), ("red", "green", "blue"), ("red", "green", "blue", "nir")):
+            made = channels(BLANK[..., : len(bands)], Roles.of(bands), DEFAULT_EVIDENCE)
+            levels.append(chance_level(made))
+        assert np.square(levels) / levels[0] ** 2 == pytest.approx([1, 1.5, 2.5])
+        halves = [replace(channel, weight=0.5) for channel in made]
+        assert chance_level(halves) == pytest.approx(levels[2] / math.sqrt(2))
+        said = [sure(45.0, 20.0, chance=level)[0] for level in levels]
+        assert said[0] > 0.9
+        assert said[0] - said[1] > 0.02
+        assert said[1] - said[2] > 0.2
 
 
 class TestPrior:
     def test_as_bayes_rule_says(self):
         """Right answers, wrong ones of patches that are there, and those of patches that are not, counted out."""
-        missed, likely = (
-            0.1,
-            7.0,
-        )  # of patches that are there; how much likelier what is seen is of a right answer
-        trust = Trust(math.log(likely * (1 - missed) / (1 + missed)), 0.0, 0.0, 1 - missed)
+        # How likely what is seen is of each, of patches that are there and of those that are not.
+        right, wrong, absent = 0.6, 0.05, 0.2
+        trust = Trust(math.log(right / absent), 0.0, 0.0, math.log(right / wrong), 0.0, 0.0)
         for prior in (0.02, 0.5, 0.9, 0.999):
-            right = prior * (1 - missed) * likely
-            others = prior * missed + (1 - prior)
+            all_ = prior * (right + wrong) + (1 - prior) * absent
             found = sure(1e6, 1.0, 1e12, prior, trust)[0]
-            assert found == pytest.approx(right / (right + others), rel=1e-5)
+            assert found == pytest.approx(prior * right / all_, rel=1e-5)
 
-    def test_even_chances_add_nothing(self):
-        assert prior_odds(TRUST, 0.5) == pytest.approx(0)
-        odds = [prior_odds(TRUST, prior) for prior in (0.01, 0.3, 0.5, 0.9, 0.999)]
-        assert (np.diff(odds) > 0).all()
+    def test_what_no_prior_makes_surer(self):
+        """A score that a place elsewhere in the targets may well have, however surely the patch is there."""
+        assert sure(1.2 * CHANCE, CHANCE, prior=1 - 1e-9)[0] < 0.5
+        said = [sure(4 * CHANCE, 2 * CHANCE, prior=prior)[0] for prior in (0.01, 0.3, 0.5, 0.9, 0.999)]
+        assert (np.diff(said) > 0).all()
 
 
 def naive_content(dn, ceiling):

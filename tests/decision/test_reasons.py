@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import matcher
-from matcher.decision.confidence import CHANCE
 from matcher.decision.content import Content
 from matcher.decision.reasons import CODES, fault, fault_of_little, has_little, is_twin, one_way, reason
 from matcher.imagery import Roles
@@ -14,6 +13,7 @@ from tests.locating.test_locate import ground, other_date
 
 ROLES = Roles.of(("red", "green", "blue", "nir"))
 ENOUGH = Content(4096, 3800, 2500.0)
+CHANCE = 30.0
 LAND = ground(400, 400, 11)
 
 
@@ -76,28 +76,28 @@ class TestFault:
 
 class TestReason:
     def test_the_patch_comes_first(self):
-        assert reason(noise(), patch(), ROLES, ENOUGH, 40.0, 39.0) == "flat"
+        assert reason(noise(), patch(), ROLES, ENOUGH, 40.0, 39.0, CHANCE) == "flat"
 
     def test_twins_stand_out_and_are_alike(self):
-        assert is_twin(200.0, 150.0)
-        assert not is_twin(200.0, 100.0)
-        assert not is_twin(CHANCE + 1, CHANCE - 1)
-        assert reason(patch(), patch(), ROLES, ENOUGH, 200.0, 190.0) == "ambiguous"
+        assert is_twin(200.0, 150.0, CHANCE)
+        assert not is_twin(200.0, 100.0, CHANCE)
+        assert not is_twin(CHANCE + 1, CHANCE - 1, CHANCE)
+        assert reason(patch(), patch(), ROLES, ENOUGH, 200.0, 190.0, CHANCE) == "ambiguous"
 
     @pytest.mark.parametrize("kind", ["nodata", "saturated", "clouded"])
     def test_then_what_lies_on_the_place(self, kind):
-        assert reason(patch(), spoilt(kind, 0.6), ROLES, ENOUGH, 20.0, 18.0) == kind
+        assert reason(patch(), spoilt(kind, 0.6), ROLES, ENOUGH, 20.0, 18.0, CHANCE) == kind
 
     def test_otherwise_weak(self):
-        assert reason(patch(), noise(), ROLES, ENOUGH, 20.0, 18.0) == "weak"
-        assert reason(patch(), None, ROLES, ENOUGH, -1.0, -1.0) == "weak"
+        assert reason(patch(), noise(), ROLES, ENOUGH, 20.0, 18.0, CHANCE) == "weak"
+        assert reason(patch(), None, ROLES, ENOUGH, -1.0, -1.0, CHANCE) == "weak"
 
     def test_edges_that_run_one_way(self):
         waves = Content(4096, 3900, 300.0)
         assert one_way(waves) == "stripes"
         assert one_way(ENOUGH) == one_way(Content(4096, 0, 0.0)) == ""
-        assert reason(patch(), patch(), ROLES, waves, 20.0, 18.0) == "stripes"
-        assert reason(patch(), patch(), ROLES, waves, 200.0, 190.0) == "ambiguous"
+        assert reason(patch(), patch(), ROLES, waves, 20.0, 18.0, CHANCE) == "stripes"
+        assert reason(patch(), patch(), ROLES, waves, 200.0, 190.0, CHANCE) == "ambiguous"
 
     def test_a_sure_answer_has_a_reason_where_its_patch_has_little_to_say(self):
         assert not has_little(ENOUGH)
@@ -133,7 +133,7 @@ def test_every_doubtful_answer_of_a_match_has_a_reason_and_no_other(search):
 
 @pytest.mark.parametrize("search", ["pyramid", "exhaustive"])
 def test_ground_that_is_nowhere_is_weak(search):
-    """Among about a thousand places, whose best by chance stays below `CHANCE`; of many more a second may pass it."""
+    """Among about a thousand places, whose best by chance stays below chance; of many more a second may pass it."""
     views = [image[:80, :80] for image in images()]
     result = matcher.match(views, [ground(64, 64, 77)], search=search, value_range="dn")
     assert result.reason == ("weak",)

@@ -13,7 +13,7 @@ import matcher
 from matcher.cli import main
 from matcher.cutting.options import CutOptions
 from matcher.cutting.run import cut
-from matcher.decision.confidence import CHANCE, confidence_features
+from matcher.decision.confidence import confidence_features
 from matcher.errors import FormatError, MatcherError, SettingsError
 from matcher.fitting import observed as observing
 from matcher.fitting.colours import RIDGE, ColourPairs
@@ -30,6 +30,9 @@ from tests.decision.test_settle import naive_statistics
 from tests.evidence.test_evidence import FOUR, texture
 
 BANDS = ("red", "green", "blue", "nir")
+CHANCE = 30.0
+MADE = (-3.9, 1.5, 6.0, -2.0, 1.0, 8.0)  # what the answers of `observed` are right by
+NEVER, ALWAYS = (Trust(level, 0.0, 0.0, level, 0.0, 0.0) for level in (-60.0, 60.0))
 
 
 def fields_of(amplitude, side, count=40):
@@ -101,23 +104,26 @@ def test_colour_pairs_as_loops():
     assert len(pairs) == 9
 
 
-def observed(count=20000, seed=0, trust=(-9.0, 1.5, 6.0), **others):
-    """Answers right as often as a trust says, of patches that are there and of others; or with other fields."""
+def observed(count=20000, seed=0, trust=MADE, **others):
+    """Answers right, wrong and of absent patches by the odds that a trust says; or with other fields."""
     rng = np.random.default_rng(seed)
     score = rng.uniform(30, 300, count)
     runner_up = score / rng.uniform(1.25, 3, count)  # no twins, which are held to half at most
     pixels = rng.uniform(200, 4000, count)
-    logit = confidence_features(score, runner_up, pixels) @ np.array(trust)
-    right = rng.random(count) < 1 / (1 + np.exp(-logit))
+    told = confidence_features(score, runner_up, pixels, CHANCE)
+    absent, wrong = (np.exp(-told @ np.array(part)) for part in (trust[:3], trust[3:]))
+    draw = rng.random(count) * (1 + absent + wrong)
+    right, here = draw < 1, draw < 1 + wrong
     fields = {
         "score": score,
         "runner_up": runner_up,
         "pixels": pixels,
+        "chance": np.full(count, CHANCE),
         "right": right,
         "sought": np.stack([score, runner_up], axis=-1),
         "shared": np.zeros((count, 2)),
         "hit": np.stack([right, np.zeros(count, bool)], axis=-1),
-        "here": right | (rng.random(count) < 0.2),
+        "here": here,
         "whole": np.zeros(count, bool),
         "fault": np.full(count, ""),
         "place": rng.choice(["a", "b", "c"], count),
@@ -131,11 +137,15 @@ def observed(count=20000, seed=0, trust=(-9.0, 1.5, 6.0), **others):
 
 class TestTrust:
     def test_finds_what_made_the_answers(self):
-        one = observed()
-        here = np.arange(len(one.right)) % 2 == 0  # even chances, so that no row weighs more than another
-        fitted = fit_trust(replace(one, here=here))
-        assert fitted[:3] == pytest.approx((-9.0, 1.5, 6.0), rel=0.15)
-        assert fitted.found == pytest.approx(one.right[here].mean(), abs=1e-3)
+        one = observed(60000)
+        fitted = fit_trust(one)
+        assert fitted[1:3] == pytest.approx(MADE[1:3], rel=0.15)
+        assert fitted[3:] == pytest.approx(MADE[3:], rel=0.15)
+        here = one.here.mean()  # more often than half the time, which the level is for
+        assert fitted.level == pytest.approx(MADE[0] + math.log((1 - here) / here), abs=0.3)
+        assert fit_trust(one.rows(one.right | one.here | (np.arange(60000) % 2 == 0))).level == pytest.approx(
+            fitted.level, abs=0.2
+        )
 
     def test_odds_are_those_that_made_the_choices(self):
         """Patches whose two best places are right as often as odds say, with texture and without."""
@@ -162,7 +172,7 @@ class TestTrust:
             fault=fault,
             log_pixels=np.full(count, pixels),
         )
-        fitted = fit_odds(one, Trust(-60.0, 0.0, 0.0, 0.9), Odds(0.0, 0.0, 0.0, 0.02))
+        fitted = fit_odds(one, NEVER, Odds(0.0, 0.0, 0.0, 0.02))
         assert fitted.slope == pytest.approx(0.15, rel=0.05)
         assert fitted.level == pytest.approx(1.0, abs=0.4)
         assert fitted.flat == pytest.approx(-5.0, abs=0.7)  # its runners-up are taken for wrong
@@ -171,7 +181,7 @@ class TestTrust:
         before, one = Odds(1.0, 0.2, -1.0, 0.02), observed()
         clear = replace(one, score=one.score + 6000, runner_up=np.full(len(one.score), CHANCE))
         for fit in (fit_odds, fit_mutual):
-            assert fit(clear, Trust(60.0, 0.0, 0.0, 0.9), before) == before
+            assert fit(clear, ALWAYS, before) == before
 
     def test_a_nat_is_worth_what_made_the_choices(self):
         """Between two places, by scores and what they share; patches under cloud or without texture tell nothing."""
@@ -186,33 +196,36 @@ class TestTrust:
             count, sought=sought, shared=shared, fault=fault, hit=np.stack([first, ~first], axis=-1),
             score=np.full(count, 50.0),
         )  # fmt: skip
-        fitted = fit_mutual(one, Trust(-60.0, 0.0, 0.0, 0.9), odds)
+        fitted = fit_mutual(one, NEVER, odds)
         assert fitted.mutual == pytest.approx(0.012, rel=0.05)
         assert fitted[:3] == odds[:3]
         worthless = replace(one, shared=-shared)
-        assert fit_mutual(worthless, Trust(-60.0, 0.0, 0.0, 0.9), odds).mutual == 0
+        assert fit_mutual(worthless, NEVER, odds).mutual == 0
 
     def test_a_nat_of_what_is_always_right_is_finite(self):
         one = observed(2000, hit=np.tile([True, False], (2000, 1)), shared=np.tile([400.0, 200.0], (2000, 1)))
-        fitted = fit_mutual(one, Trust(-60.0, 0.0, 0.0, 0.9), Odds(0.0, 0.0, 0.0, 0.0))
+        fitted = fit_mutual(one, NEVER, Odds(0.0, 0.0, 0.0, 0.0))
         assert 0 < fitted.mutual < 1
 
     def test_odds_of_what_is_always_right_are_finite(self):
-        one = observed(2000, trust=(60.0, 0.0, 0.0))
-        fitted = fit_odds(one, Trust(-60.0, 0.0, 0.0, 0.9), Odds(0.0, 0.0, 0.0, 0.02))
+        one = observed(2000, trust=ALWAYS)
+        fitted = fit_odds(one, NEVER, Odds(0.0, 0.0, 0.0, 0.02))
         assert 0 < fitted.slope <= STEEPEST
         assert np.isfinite(fitted).all()
 
     def test_odds_where_there_is_no_runner_up(self):
         one = replace(observed(), runner_up=np.full(20000, np.nan))
-        fitted = fit_odds(one, Trust(-60.0, 0.0, 0.0, 0.9), Odds(0.0, 0.0, 0.0, 0.02))
+        fitted = fit_odds(one, NEVER, Odds(0.0, 0.0, 0.0, 0.02))
         assert np.isfinite(fitted).all()
 
     @pytest.mark.parametrize("by", ["place", "group"])
     def test_held_out_holds_where_places_are_alike(self, by):
         one = observed()
-        even = replace(one, here=np.arange(len(one.right)) % 2 == 0)
-        held = held_out(even, shipped().trust, by)
+        here, absent = (np.flatnonzero(of) for of in (one.here, ~one.here))
+        even = np.zeros(len(one.right), bool)  # half of the patches are there
+        even[here[: len(absent)]] = even[absent[: len(here)]] = True
+        one = one.rows(even)
+        held = held_out(one, shipped().trust, by)
         assert set(held) == {"open rounds", "32 px", "64 px", "4 bands", "town", "wood"}
         assert held["open rounds"].count == len(one.right)
         for part in held.values():
@@ -244,7 +257,7 @@ class TestTrust:
         assert said[0] > said[1]
 
     def test_too_few_wrong_answers(self):
-        one = observed(200, trust=(60.0, 0.0, 0.0))
+        one = observed(200, trust=ALWAYS)
         assert not enough(one)
         assert enough(observed())
 
@@ -393,16 +406,15 @@ class TestModel:
             assert max(response) == 1
             assert min(response) > 0
         assert shipped().colour.bands == BANDS
-        assert shipped().trust.score > 0
-        assert shipped().trust.lead > 0
+        assert min(shipped().trust[1:3]) > 0
+        assert min(shipped().trust[4:]) > 0
         assert shipped().odds.slope > 0
 
     @pytest.mark.parametrize(
         ("spoil", "says"),
         [
             ({"trust": None}, "no array 'trust'"),
-            ({"trust": np.ones(5)}, r"array 'trust': is float64 of shape \(5,\)"),
-            ({"trust": np.array([1.0, 2.0, 3.0, 1.0])}, "array 'trust': the share"),
+            ({"trust": np.ones(4)}, r"array 'trust': is float64 of shape \(4,\)"),
             ({"version": np.array(VERSION + 1)}, "another version"),
             ({"version": None}, "another version"),
             ({"evidence": None}, "another version"),
@@ -450,7 +462,7 @@ class TestMatching:
         Model(own.evidence, flat, own.colour, own.trust, own.odds).save(path)
         other = matcher.match(targets, [noisy], model=path, search="exhaustive")
         assert other.score[0] != plain.score[0]
-        Model(own.evidence, own.responses, own.colour, Trust(-60.0, 3.6, 5.98, 0.9), own.odds).save(path)
+        Model(own.evidence, own.responses, own.colour, NEVER, own.odds).save(path)
         other = matcher.match(targets, [noisy], model=str(path), search="exhaustive")
         assert other.score[0] == plain.score[0]
         assert other.confidence[0] < plain.confidence[0]
