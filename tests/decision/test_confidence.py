@@ -30,7 +30,8 @@ class TestConfidence:
         score = np.array([30, 100, 400, 6000], np.float32)
         for prior in (0.5, Settings.prior, 0.999):
             assert (sure(score, score, prior=prior) <= 0.5).all()
-            assert (sure(score[1:], score[1:] / 1.02, prior=prior) < 0.9).all()
+            assert (sure(score, score / 1.15, prior=prior) <= 0.5).all()
+            assert (sure(score[1:], score[1:] / 1.2, prior=prior) < 0.7).all()
         assert (sure(score[2:], score[2:] / 5) > 0.98).all()
 
     def test_clear_ones_are_and_chance_is_not(self):
