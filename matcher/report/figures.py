@@ -35,7 +35,21 @@ def new_figure(
 
 
 def save_figure(figure: Any, path: str | os.PathLike[str], dpi: int) -> None:
-    """Write a figure in the form that the path's ending says; the file appears when it is whole."""
+    """Write a figure in the form that the path's ending says; the file appears when it is whole.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        As `new_figure` began it for the same path.
+    path : path
+    dpi : int
+        Pixels an inch, in the forms that have pixels.
+
+    Raises
+    ------
+    MatcherError
+        If the file cannot be written.
+    """
     picture = io.BytesIO()
     figure.savefig(picture, format=Path(path).suffix.lower()[1:], dpi=dpi)
     with atomic_write(path) as file:

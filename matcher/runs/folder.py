@@ -119,7 +119,23 @@ class RunFolder:
         return True
 
     def begin(self, identity: dict[str, Any], cut: dict[str, Any], facts: dict[str, Any]) -> None:
-        """Write ``run.json``."""
+        """Write ``run.json``, by which a later call knows the run.
+
+        Parameters
+        ----------
+        identity : dict
+            What the answers depend on: fingerprints of the inputs, settings, versions. Like all three, of what JSON
+            can say.
+        cut : dict
+            How the patches are divided: ``shard_size`` and ``part``.
+        facts : dict
+            What else a merge needs, beside ``identity`` and ``cut``: the numbers of images and patches, bad records.
+
+        Raises
+        ------
+        MatcherError
+            If the file cannot be written.
+        """
         content = {"identity": identity, "cut": cut, **facts}
         self._write("run.json", {**content, "check": key_of(content)})
 
@@ -162,15 +178,46 @@ class RunFolder:
         return True
 
     def read(self, shard: Shard) -> Result:
-        """The answers of a finished shard; a FormatError where it is damaged."""
+        """The answers of a finished shard.
+
+        Raises
+        ------
+        FormatError
+            If its file is missing or damaged.
+        ResumeError
+            If it is sound and belongs to another run or other patches.
+        """
         return read_shard(self.shard_path(shard), self.run, shard)
 
     def write(self, shard: Shard, result: Result) -> None:
-        """Keep the answers of a shard."""
+        """Keep the answers of a shard; once this returns, they are on the disk and the shard is finished.
+
+        Parameters
+        ----------
+        shard : Shard
+        result : Result
+            One row for each of the shard's patches, in their order.
+
+        Raises
+        ------
+        MatcherError
+            If the file cannot be written.
+        """
         write_shard(self.shard_path(shard), self.run, shard, result)
 
     def write_errors(self, entries: Iterable[dict[str, Any]]) -> None:
-        """Write ``errors.jsonl``, one line an entry."""
+        """Write ``errors.jsonl``, one line an entry, in place of the one that is there.
+
+        Parameters
+        ----------
+        entries : iterable of dict
+            Bad records and shards that were set aside, of what JSON can say.
+
+        Raises
+        ------
+        MatcherError
+            If the file cannot be written.
+        """
         with atomic_write(self.path / ERRORS, "w") as file:
             file.writelines(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
 
@@ -193,7 +240,18 @@ class RunFolder:
         return hashlib.sha256(data).hexdigest()
 
     def finish(self, facts: dict[str, Any]) -> None:
-        """Write ``DONE``: all other files are whole."""
+        """Write ``DONE``, which says that all other files are whole.
+
+        Parameters
+        ----------
+        facts : dict
+            What it holds, as JSON: the numbers of rows and of skipped patches, and checksums of the outputs.
+
+        Raises
+        ------
+        MatcherError
+            If the file cannot be written.
+        """
         self._write(DONE, facts)
 
     def _write(self, name: str, content: dict[str, Any]) -> None:

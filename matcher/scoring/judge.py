@@ -237,10 +237,27 @@ def load_placements(source: Placed, what: str, xy_order: str = "xy") -> Placemen
 
     Parameters
     ----------
+    source : path, Placements, Result or the like
+        Of a path, the submission in it. Of anything else, its arrays of whole numbers, shape (n,): the patch ids, the
+        image id of each and the column and row of its top left corner there, pixels.
     what : str
         What to call it in an error, as "the answers".
     xy_order : {"xy", "yx"}
         Which of a result's last two numbers is the column; of arrays, yx swaps them.
+
+    Returns
+    -------
+    Placements
+        With arrays of int64, in the order given.
+
+    Raises
+    ------
+    SettingsError
+        If the order is none of the two.
+    FormatError
+        As `matcher.read_submission`.
+    MatcherError
+        If an array is missing, is not one row of whole numbers, or they are of unlike length.
     """
     if xy_order not in ("xy", "yx"):
         raise SettingsError(f"xy order {xy_order!r} is not known: give xy or yx")

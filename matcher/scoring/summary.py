@@ -247,7 +247,21 @@ def means_of(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArr
 
 
 def load_groups(groups: Groups) -> Mapping[int, str]:
-    """The label of every patch id, read where a path is given."""
+    """The label of every patch id, read where a path is given.
+
+    Parameters
+    ----------
+    groups : path or mapping of int to str
+        A CSV file of patches, whose column ``group``, or else the first after the ids, is read; or the labels by patch
+        id, which come back as they are.
+
+    Raises
+    ------
+    FormatError
+        As `matcher.formats.columns.read_groups`.
+    MatcherError
+        If it is neither a path nor a mapping.
+    """
     if isinstance(groups, str | PathLike):
         from matcher.formats.columns import read_groups
 

@@ -169,22 +169,36 @@ def simulate(
 
     Parameters
     ----------
-    folder : made where it does not exist; files that an earlier call wrote there are replaced, and where there are
-        others of these names, nothing is made.
-    images, patches_per_image : counts, 1 or more.
-    seed : 0 or more; the same seed gives the same bytes.
-    size : pixels a side of an image, 32 to 4096.
-    series : write training series too: 25 MB each at 512 px.
-    patch_side : pixels a side of a patch.
-    threads : places made at once; None takes the cores this process may use.
-    progress : called with ("images" or "series", done, total).
+    folder : path
+        Made where it does not exist. Files that an earlier call wrote there are replaced; where the folder holds
+        other files of these names, nothing is written.
+    images, patches_per_image : int
+        How many images, and how many patches of each, 1 or more.
+    seed : int
+        0 or more. The same seed gives the same bytes.
+    size : int
+        Pixels a side of an image, `patch_side` or more and 32 to 4096.
+    series : bool
+        Write training series too: 25 MB each at 512 px.
+    patch_side : int
+        Pixels a side of a patch, 4 or more.
+    threads : int, optional
+        How many places are made at once, 1 or more; by default as many as the cores this process may use.
+    progress : callable, optional
+        Called with ("images" or "series", done, total).
+
+    Returns
+    -------
+    Simulated
+        The folder and the counts of what was written.
 
     Raises
     ------
     SettingsError
         If a number is out of its range.
     MatcherError
-        If the folder cannot be written or the disk has no room.
+        If the folder cannot be written, holds files of these names that no earlier call wrote, or the disk has no
+        room.
     """
     threads = usable_cores() if threads is None else threads
     _check(images, patches_per_image, seed, size, patch_side, threads)

@@ -160,9 +160,22 @@ def build_ground(cover_name: str, shape: tuple[int, int], rng: np.random.Generat
 
     Parameters
     ----------
-    cover_name : a key of ``covers.COVERS``.
-    shape : (height, width) in pixels of 10 m.
-    rng : the place's own generator.
+    cover_name : str
+        A key of ``covers.COVERS``.
+    shape : (int, int)
+        Height and width in pixels of 10 m.
+    rng : numpy.random.Generator
+        The place's own; the same generator in the same state lays out the same place.
+
+    Returns
+    -------
+    Ground
+        Its arrays are (height, width).
+
+    Raises
+    ------
+    KeyError
+        If there is no such kind of place.
     """
     cover = COVERS[cover_name]
     arid = _draw(rng, cover.arid)

@@ -29,7 +29,23 @@ def _basis(length: int, spacing: float, offset: float) -> Field:
 
 
 def knots(rng: np.random.Generator, shape: tuple[int, int], spacing: float, reach: int = 0) -> Field:
-    """Knot values for a field of ``shape`` that may be read up to ``reach`` pixels beyond its borders."""
+    """Draw the values at the knots of a smooth random field, which `read_knots` makes of them.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    shape : (int, int)
+        Height and width of the field, pixels.
+    spacing : float
+        Distance of the knots, pixels, above 0: the size of the field's features.
+    reach : int
+        How far beyond its borders the field may be read, pixels, 0 or more.
+
+    Returns
+    -------
+    ndarray of float32, shape (rows, columns) of the knots
+        Independent normal values of mean 0 and deviation 1.
+    """
     counts = [int((n + 2 * reach) / spacing) + 6 for n in shape]
     return rng.standard_normal(counts, dtype=np.float32)
 
@@ -41,10 +57,27 @@ def read_knots(
     shift: tuple[float, float] = (0.0, 0.0),
     reach: int = 0,
 ) -> Field:
-    """The field of ``knots`` moved by ``shift`` (dy, dx) pixels, (height, width), mean 0 and deviation 1.
+    """The smooth random field of some knots, a cubic B-spline, read at its place or beside it.
 
-    The field is known ``reach`` pixels beyond the borders: shifts of up to that many pixels read new ground
-    and do not wrap round.
+    Parameters
+    ----------
+    values : ndarray of float32
+        What `knots` drew for the same `shape`, `spacing` and `reach`.
+    shape : (int, int)
+        Height and width of the field, pixels.
+    spacing : float
+        Distance of the knots, pixels.
+    shift : (float, float)
+        How far down and right of its place the field is read, pixels: the value at (y, x) is what stands at
+        (y + dy, x + dx) without a shift. Cut off at `reach` either way, so that new ground is read and nothing wraps
+        round.
+    reach : int
+        How far beyond its borders the field is known, pixels.
+
+    Returns
+    -------
+    ndarray of float32, shape (height, width)
+        Mean 0 and deviation 1, over all that may be drawn.
     """
     out = values
     for axis in (0, 1):
@@ -81,7 +114,20 @@ def white(rng: np.random.Generator, shape: tuple[int, ...]) -> Field:
 
 
 def threshold(field: Field, share: float) -> float:
-    """The value that ``share`` of the field lies above, by every fourth row and column."""
+    """The value that a share of a field lies above, measured on every fourth row and column.
+
+    Parameters
+    ----------
+    field : ndarray of float32, shape (height, width)
+        Of one pixel or more.
+    share : float
+        0 or less gives infinity, 1 or more minus infinity.
+
+    Returns
+    -------
+    float
+        In the field's own unit.
+    """
     if share <= 0:
         return float("inf")
     if share >= 1:

@@ -27,17 +27,26 @@ def _kernel(shift: float, spread: float) -> Field:
 def expose(
     radiance: Field, shift: tuple[float, float], rng: np.random.Generator, noise: float = 1.0
 ) -> NDArray[np.uint16]:
-    """What the instrument reports.
+    """What the instrument reports: blurred, moved, with noise, and in whole numbers.
 
     Parameters
     ----------
-    radiance : (4, height, width) float32, reflectance x 10,000 above the air.
-    shift : (dy, dx) px by which the ground appears moved down and right.
-    noise : factor on the usual noise.
+    radiance : ndarray of float32, shape (bands, height, width)
+        Reflectance x 10,000 above the air.
+    shift : (float, float)
+        How far the ground appears moved down and right, pixels; within `LARGEST_SHIFT`, for which the kernel is wide
+        enough.
+    rng : numpy.random.Generator
+        Where the noise is drawn from.
+    noise : float
+        Factor on the usual noise, which deviates by 3 over dark sea and by 8 over bright ground, reflectance x 10,000;
+        0 for none.
 
     Returns
     -------
-    (4, height, width) uint16, reflectance x 10,000 in whole numbers, not clipped.
+    ndarray of uint16, shape (bands, height, width)
+        Reflectance x 10,000, from 0 to `BRIGHTEST`, where the instrument saturates. Not cut at 4095, as the pictures
+        of a challenge are.
     """
     out = np.empty(radiance.shape, np.uint16)
     along_y, along_x = _kernel(shift[0], SPREAD), _kernel(shift[1], SPREAD)

@@ -49,10 +49,28 @@ def make_place(
 
     Parameters
     ----------
-    seed, number : whole numbers from 0.
-    size : pixels a side, of 10 m.
-    stream : 0 for test places, 1 for training series: other places.
-    cover : kind of place (``covers.COVERS``); None draws one from the default mix.
+    seed, number : int
+        Which world and which of its places, 0 or more.
+    size : int
+        Pixels of 10 m a side, 1 or more.
+    dates : int
+        How many different dates, 1 or more.
+    stream : int
+        0 for test places, 1 for training series, which are other places.
+    cover : str, optional
+        Kind of place, a key of ``covers.COVERS``; by default one is drawn from the default mix.
+
+    Returns
+    -------
+    SimulatedPlace
+        With one scene a date, (size, size, 4) uint16 of reflectance x 10,000.
+
+    Raises
+    ------
+    KeyError
+        If there is no such kind of place.
+    ValueError
+        If the seed or the number is negative.
     """
     ground = make_ground(seed, number, size, stream=stream, cover=cover)
     moments = draw_moments(generator(seed, stream, number, 1), ground.latitude, dates)
