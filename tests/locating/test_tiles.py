@@ -1,4 +1,4 @@
-"""Pieces of scenes: nothing lost at the seams, the same place under every cut; area means and turns."""
+"""Pieces of scenes: nothing lost at the seams, the same place under every cut."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matcher.errors import MatcherError
-from matcher.geo.resample import shrink, turn
+from matcher.geo.resample import shrink
 from matcher.indexing.tiles import Box, TiledSource, _spans
 
 RNG = np.random.default_rng(3)
@@ -120,28 +120,3 @@ def test_shrunk_pieces_are_windows_of_the_shrunk_scene(factor):
     for k, piece in enumerate(tiles.pieces):
         part = whole[piece.row : piece.row + piece.height, piece.col : piece.col + piece.width]
         np.testing.assert_allclose(tiles[k].astype(float), part, atol=1)
-
-
-def test_shrink_is_the_mean_of_areas():
-    array = RNG.random((12, 12, 1)) + 1
-    np.testing.assert_allclose(shrink(array, 3.0)[..., 0], array.reshape(4, 3, 4, 3).mean((1, 3)))
-    ramp = np.arange(1.0, 31.0).reshape(1, 30, 1).repeat(30, 0)
-    expected = [(1 + 2 + 3 / 2) / 2.5, (3 / 2 + 4 + 5) / 2.5]
-    np.testing.assert_allclose(shrink(ramp, 2.5)[0, :2, 0], expected)
-    array[:6, :6] = 0
-    assert (shrink(array, 3.0)[:2, :2] == 0).all()
-    assert shrink(array, 4.0)[0, 1, 0] == 0  # half of its area is no data
-    assert shrink(array, 4.0)[1, 1, 0] >= 1  # a quarter of it
-    assert shrink(array, 4.0)[2, 2, 0] >= 1
-
-
-def test_turn():
-    array = np.zeros((41, 41, 1), np.uint16)
-    array[:] = 100
-    array[20, 30] = 9000  # right of the centre goes up when turned anticlockwise
-    turned = turn(array, 90)
-    assert turned[10, 20, 0] > 5000
-    assert turn(array, 0) is array
-    corner = turn(array, 30)
-    assert corner[0, 0, 0] == 0
-    assert corner[20, 10, 0] == 100

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matcher.geo.resample import interpolated
 from matcher.imagery import Roles
 from matcher.model import shipped
 from matcher.search.pose import Pose, linear, settle
@@ -144,13 +143,3 @@ def test_another_date_of_a_real_city(city, degrees, growth):
     found = propose(patch, window, rim, SQUARE, *compared, shipped().responses)
     turned = settle(patch, first, (0, 0), begin.moved(*found), SQUARE, *compared)
     assert corner_error(turned.pose, straight.pose.middle, straight.pose.matrix @ matrix, 64) < 0.5
-
-
-def test_interpolated_reads_pixels_and_between_them():
-    picture = ground(32)
-    rows, columns = np.mgrid[3:9, 4:12].astype(float)
-    assert interpolated(picture, np.stack([rows, columns])) == pytest.approx(picture[3:9, 4:12], abs=0.01)
-    picture[10:] = 0
-    seen = interpolated(picture, np.stack([rows + 3, columns]))
-    assert (seen[:4] > 0).all()
-    assert not seen[4:].any()

@@ -105,26 +105,6 @@ class TestLagProducts:
         np.testing.assert_allclose(out, naive_lag_products(own, other, 8), rtol=1e-5, atol=1e-5)
 
 
-class TestSpline:
-    def test_whole_moves_are_exact(self):
-        picture = ground(40)
-        moved = Spline(picture).moved(2, -3)
-        np.testing.assert_allclose(moved[5:30, 8:35], picture[7:32, 5:32], rtol=1e-4)
-
-    def test_a_wave_is_read_between_pixels(self):
-        at = np.arange(60)
-        picture = np.tile((1000 + 100 * np.sin(at / 4))[:, None, None], (1, 20, 1)).astype(np.float32)
-        moved = Spline(picture).moved(0.37, 0)
-        np.testing.assert_allclose(moved[10:50, 5, 0], 1000 + 100 * np.sin((at[10:50] + 0.37) / 4), atol=0.05)
-
-    def test_what_is_read_from_no_data_is_none(self):
-        picture = ground(40)
-        picture[20, 20] = 0
-        moved = Spline(picture).moved(0.5, 0)
-        assert (moved[19:21, 20] == 0).all()
-        assert (np.delete(moved, (19, 20), axis=0) > 0).all()
-
-
 def test_evidence_of_a_moved_window_is_evidence():
     """Fields of what the spline gives are what the search itself would see there."""
     picture = ground(64)
