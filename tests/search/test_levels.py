@@ -23,6 +23,8 @@ from matcher.search.pyramid.levels import (
     AFTER_MIDDLE,
     EVERYWHERE,
     LEVELS,
+    Coarse,
+    Exact,
     Hunt,
     Middle,
     Sweep,
@@ -163,6 +165,39 @@ class TestReach:
         found = everywhere.look(hunt, np.arange(2), [job.patches[k] for k in range(2)])
         assert found.target[:, 0].tolist() == [0, -1]
         assert found.place[0, 0].tolist() == [70, 80]
+
+    @pytest.mark.parametrize("rank", range(8))
+    def test_one_of_the_middle_levels_looks_at_a_target_however_unlike(self, rank, monkeypatch):
+        """At the likest quarter of the pixels the first, at all the rest the second."""
+        targets = [smooth(120, 130, seed) for seed in range(8)]
+        job = prepare(targets, [noisy(targets[5][40:104, 20:84], seed=1)], value_range="dn")
+        shares = np.delete(np.arange(8) / 8, rank)
+        before = np.insert(shares, 5, rank / 8)[np.newaxis]
+        hunt = Hunt(job.task(1), range(1), job.index((64, 64)), Candidates.empty(1, 6))
+        monkeypatch.setattr(Hunt, "promise", SimpleNamespace(before=lambda _patches, _roles: before))
+        likest, others = (
+            level.look(hunt, np.arange(1), [job.patches[0]]) for level in LEVELS if isinstance(level, Middle)
+        )
+        found, other = (likest, others) if rank < 2 else (others, likest)
+        assert found.target[0, 0] == 5
+        assert found.place[0, 0].tolist() == [40, 20]
+        assert 5 not in other.target[0]
+
+    def test_the_exact_engine_judges_what_codes_rank_sixth(self, monkeypatch):
+        """Though one candidate is asked for."""
+        targets = [smooth(120, 130, seed) for seed in range(8)]
+        job = prepare(targets, [noisy(targets[5][40:104, 20:84], seed=1)], value_range="dn")
+        by_codes = candidates((40, 39, 38, 37, 36, 35, 34, 33))
+
+        class Codes(Coarse):
+            def look(self, hunt, rows, patches):  # noqa: ARG002
+                return by_codes.first(hunt.found.target.shape[1])
+
+        monkeypatch.setattr(cascade, "LEVELS", (Codes(8, 8), Exact()))
+        by_codes.place[:] = (40, 20)
+        found = cascade.search_pyramid(job.task(1), range(1), lambda _pairs: None)
+        assert found.target.tolist() == [[5]]
+        assert found.place.tolist() == [[[40, 20]]]
 
     def test_of_two_searches_the_best_of_each_target(self):
         one, other = candidates((50, 40), (9, 8)), candidates((45, 60), (10, 7))
