@@ -44,6 +44,27 @@ class TestFault:
         assert fault(spoilt(kind, enough), ROLES) == kind
         assert fault(spoilt(kind, little), ROLES) == ""
 
+    @pytest.mark.parametrize(
+        ("kind", "enough", "little", "otherwise"),
+        [("nodata", 16, 15, ""), ("saturated", 30, 29, "clouded"), ("clouded", 18, 17, "")],
+    )
+    def test_a_quarter_half_and_three_tenths(self, kind, enough, little, otherwise):
+        whole = patch()[: 64 if kind == "nodata" else 60].clip(max=1900)  # nothing bright
+        for rows, said in ((enough, kind), (little, otherwise)):
+            part = whole.copy()
+            part[:rows] = {"nodata": 0, "saturated": 4080, "clouded": 3000}[kind]
+            assert fault(part, ROLES) == said
+
+    @pytest.mark.parametrize(("faint", "said"), [(32, "flat"), (31, "")])
+    @pytest.mark.parametrize("along", [0, 1])
+    def test_half_of_gradients_of_25_and_less_are_flat(self, faint, said, along):
+        steps = np.where(np.arange(64) < faint, 25, 26)
+        ramp = np.broadcast_to(500 + np.concatenate([[0], np.cumsum(steps)]), (65, 65))
+        dn = np.moveaxis(ramp, 1, along)[..., np.newaxis].astype(np.float32)
+        assert fault(dn, Roles.of(("gray",))) == said
+        steep = np.concatenate([np.full_like(dn, 700), dn], axis=-1)  # the steepest band counts
+        assert fault(steep, Roles.of(("a", "b"))) == said
+
     def test_good_ground_has_none(self):
         assert fault(patch(), ROLES) == ""
         assert fault(ground(64, 64, 3).astype(np.float32), ROLES) == ""
@@ -72,6 +93,11 @@ class TestFault:
         dn[:12] = 0
         assert fault(dn, ROLES) == "flat"
         assert fault(np.zeros((20, 20, 4), np.float32), ROLES) == "nodata"
+        dn = patch()
+        dn[:15], dn[15:40] = 0, 4095  # 25 of the 49 rows that hold data
+        assert fault(dn, ROLES) == "saturated"
+        dn[15:30], dn[30:] = 3000, patch()[30:]  # 15 of 49
+        assert fault(dn, ROLES) == "clouded"
 
 
 class TestReason:
@@ -82,6 +108,9 @@ class TestReason:
         assert is_twin(200.0, 150.0, CHANCE)
         assert not is_twin(200.0, 100.0, CHANCE)
         assert not is_twin(CHANCE + 1, CHANCE - 1, CHANCE)
+        assert is_twin(CHANCE + 1, CHANCE, CHANCE)
+        assert is_twin(159.0, 100.0, CHANCE)
+        assert not is_twin(160.0, 100.0, CHANCE)
         assert reason(patch(), patch(), ROLES, ENOUGH, 200.0, 190.0, CHANCE) == "ambiguous"
 
     @pytest.mark.parametrize("kind", ["nodata", "saturated", "clouded"])
@@ -95,12 +124,15 @@ class TestReason:
     def test_edges_that_run_one_way(self):
         waves = Content(4096, 3900, 300.0)
         assert one_way(waves) == "stripes"
-        assert one_way(ENOUGH) == one_way(Content(4096, 0, 0.0)) == ""
+        assert one_way(ENOUGH) == one_way(Content(4096, 0, 0.0)) == one_way(Content(4096, 1000, 200.0)) == ""
+        assert one_way(Content(4096, 1000, 199.0)) == one_way(Content(4096, 1, 0.1)) == "stripes"
         assert reason(patch(), patch(), ROLES, waves, 20.0, 18.0, CHANCE) == "stripes"
         assert reason(patch(), patch(), ROLES, waves, 200.0, 190.0, CHANCE) == "ambiguous"
 
     def test_a_sure_answer_has_a_reason_where_its_patch_has_little_to_say(self):
         assert not has_little(ENOUGH)
+        assert not has_little(Content(1000, 900, 300.0))
+        assert has_little(Content(1000, 900, 299.0))
         assert fault_of_little(spoilt("saturated", 0.9), ROLES, ENOUGH) == ""
         assert fault_of_little(spoilt("saturated", 0.9), ROLES, Content(4096, 300, 250.0)) == "saturated"
         assert fault_of_little(patch(), ROLES, Content(4096, 3900, 300.0)) == "stripes"
