@@ -224,6 +224,11 @@ def test_text():
     assert "not told apart: " in text
     assert "1 / 1  p 1.0000, mid-p 0.7500" in text  # right image: each has one that the other has not
     assert "-0.000" not in text
+    lines = text.splitlines()
+    assert (
+        sum(line.startswith("official score") for line in lines) == 1 + 2
+    )  # four scores; three pairs in twos
+    assert sum(line.startswith("east") for line in lines) == 2  # of nine columns five lie side by side
     assert max(map(len, text.splitlines())) < 140
 
 

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from matcher.errors import MatcherError, SettingsError
 from matcher.placements import Placements
-from matcher.scoring import OFFICIAL_RADIUS, score
+from matcher.scoring import OFFICIAL_RADIUS, compare, score
 from matcher.scoring.bootstrap import draw_images, percentile_interval, resampled_means
-from matcher.scoring.judge import METRICS, judge, official_points
+from matcher.scoring.comparison import compare_judged
+from matcher.scoring.judge import METRICS, first_few, judge, official_points
+from matcher.scoring.table import columns_of, interval_cell
 from tests.naive import naive_image_bootstrap, naive_percentile, naive_scores
 
 
@@ -91,6 +93,18 @@ def test_missing_ids_earn_nothing_and_extra_ids_do_not_count():
 def test_a_missing_patch_is_wrong_even_where_the_answer_is_image_minus_one():
     answers = {1: (-1, -1, -1), 2: (3, 0, 0)}
     assert score(placements({2: (3, 0, 0)}), placements(answers)).total == 0.5
+
+
+def test_what_is_not_said_stands_as_minus_one():
+    judged = judge(placements({1: SUBMISSION[1]}), placements(ANSWERS))
+    for column, said in ((judged.image, 7), (judged.x, 10), (judged.y, 20)):
+        assert column.tolist() == [said, -1, -1, -1, -1]
+
+
+def test_ids_are_told_up_to_the_fifth():
+    assert first_few(range(5)) == "0, 1, 2, 3, 4"
+    assert first_few(range(6)) == "0, 1, 2, 3, 4, ..."
+    assert first_few([7], shown=1) == "7"
 
 
 def test_groups_are_scored_apart():
@@ -219,6 +233,28 @@ def test_seed_decides_the_intervals_and_nothing_else():
     assert not first.few_images
 
 
+def test_two_thousand_draws_of_seed_0_where_nothing_is_said():
+    """As the documents tell."""
+    answers = {i: (i % 20, 0, 0) for i in range(40)}
+    submission = placements({i: (i % 20 if i % 3 else 99, i % 7, 0) for i in range(40)})
+    told = {"resamples": 2000, "seed": 0}
+    assert score(submission, placements(answers)) == score(submission, placements(answers), **told)
+    two = {"a": submission, "b": placements(answers)}
+    by_default, by_hand = compare(two, placements(answers)), compare(two, placements(answers), **told)
+    assert by_default.to_dict() == by_hand.to_dict()
+    judged = {name: judge(one, placements(answers)) for name, one in two.items()}
+    assert compare_judged(judged).to_dict() == by_hand.to_dict()
+
+
+@pytest.mark.parametrize(("count", "few"), [(9, True), (10, False)])
+def test_fewer_than_ten_images_are_few(count, few):
+    answers = placements({i: (i, 0, 0) for i in range(count)})
+    assert score(answers, answers, resamples=5).few_images == few
+    compared = compare({"a": answers, "b": answers}, answers, resamples=5)
+    assert compared.few_images == few
+    assert ("(few images)" in str(compared)) == few
+
+
 def test_one_image_has_no_interval():
     result = score(placements({1: (1, 0, 0), 2: (1, 0, 0)}), placements({1: (1, 0, 0), 2: (1, 0, 1)}))
     assert result.intervals["total"] is None
@@ -233,6 +269,26 @@ def test_table():
     assert "(few images)" in text
     assert "within 0 px (SC_loc)" in text
     assert max(map(len, lines)) < 120
+
+
+def test_columns_are_wrapped():
+    columns = {"one": ["1", "22"], "longer": ["3", "4"], "last": ["5", "66666"]}
+    assert columns_of(["a", "bbb"], columns, per_block=2) == [
+        "     one  longer",
+        "a    1    3",
+        "bbb  22   4",
+        "",
+        "     last",
+        "a    5",
+        "bbb  66666",
+    ]
+
+
+def test_cells():
+    assert interval_cell(0.12345, (-0.0001, 0.5)) == "0.123 [0.000, 0.500]"
+    assert interval_cell(0.12345, (-0.0001, 0.5), signed=True) == "+0.123 [+0.000, +0.500]"
+    assert interval_cell(0.5, None) == "0.500 [no interval]"
+    assert interval_cell(math.nan, (0, 1)) == "-"
 
 
 def test_to_dict_is_json():
