@@ -184,17 +184,27 @@ def naive_settle(scores, targets, places, level, density, sizes, steps):
     return *best[1:], best[0]
 
 
+def test_the_window_of_a_place_is_the_nearest():
+    side = (32, 44)
+    ground = ground_of([land(90, 110, 1)], side)
+    (rows, columns), steps = ground.grid(0), block(side)
+    for y, x in np.ndindex(90 - side[0] + 1, 110 - side[1] + 1):
+        row, column = divmod(ground.window(np.array([y, x]), 0), columns)
+        assert abs(row * steps[0] - y) == min(abs(r * steps[0] - y) for r in range(rows))
+        assert abs(column * steps[1] - x) == min(abs(c * steps[1] - x) for c in range(columns))
+
+
 class TestSettle:
     @pytest.mark.parametrize("score", [5.0, 30.0, 60.0, 120.0, 20000.0])
     @pytest.mark.parametrize(("kind", "flat"), [(sea, True), (sea, False), (land, False)])
-    def test_as_loops(self, score, kind, flat):
-        side = (32, 32)
+    @pytest.mark.parametrize("side", [(32, 32), (32, 44)])
+    def test_as_loops(self, score, kind, flat, side):
         targets = [land(90, 110, 1), sea(100, 96, 2), land(96, 96, 3)]
         ground = ground_of(targets, side)
-        own = statistics(kind(32, 32, 9), side)[0]
+        own = statistics(kind(*side, 9), side)[0]
         found = Candidates.alone(
             np.array([[0, 2, 1, -1]]),
-            np.array([[[10, 20], [33, 5], [60, 60], [0, 0]]]),
+            np.array([[[10, 20], [33, 5], [60, 52], [0, 0]]]),
             np.array([[score, score - 3, score - 4, -1]], np.float32),
         )
         settled = settle(found, found, NONE, own, np.array([flat]), ground)
@@ -217,10 +227,11 @@ class TestSettle:
         assert settled.score[0, 0] == (found.score[0, m] if structure else 0)
 
     @pytest.mark.parametrize("seed", range(4))
-    def test_as_brute_force_over_all_places(self, seed):
+    @pytest.mark.parametrize("side", [(32, 32), (32, 44)])
+    def test_as_brute_force_over_all_places(self, seed, side):
         """Targets of much mass in spots far from each other, and of less in one: none is passed over too early."""
         rng = np.random.default_rng(seed)
-        side, count = (32, 32), 6
+        count = 6
         shapes = np.array([(int(rng.integers(40, 60)), int(rng.integers(300, 700))) for _ in range(count)])
         sizes = [grid(tuple(shape), side) for shape in shapes.tolist()]
         parts = []
@@ -234,7 +245,7 @@ class TestSettle:
             Told(np.concatenate(parts), starts), np.arange(count) * 2, shapes, side, shipped().odds
         )
         which = rng.permutation(count)[:3]
-        place = np.array([[[int(rng.integers(0, n - 31)) for n in shapes[k]] for k in which]])
+        place = np.array([[rng.integers(0, shapes[k] - np.array(side) + 1) for k in which]])
         score = np.sort(rng.uniform(0, 12, (1, 3)).astype(np.float32))[:, ::-1]
         found = Candidates.alone(which[np.newaxis] * 2, place, score)
         settled = settle(found, found, NONE, np.zeros((1, 8), np.float32), np.array([False]), ground)
@@ -249,6 +260,24 @@ class TestSettle:
         (records,) = ground.records(found, odds, np.zeros((1, 8), np.float32))
         assert records[-1].earned == pytest.approx(earned)
         assert all(record.bound >= record.earned for record in records)
+
+    @pytest.mark.parametrize(("spot", "target"), [(0.58, 1), (0.62, 0)])
+    def test_even_ground_is_not_passed_over_for_a_spot(self, spot, target):
+        """A fifth of the chance lies about the middle of the one, all of it at one place of the other."""
+        side = (32, 32)
+        shapes = np.array([(60, 60), (230, 230)])
+        sizes = [grid(tuple(shape), side) for shape in shapes.tolist()]
+        parts = [np.full(rows * columns, 1e-9) for rows, columns in sizes]
+        parts[1][:] = 1 / len(parts[1])
+        parts[0][5] = spot
+        starts = np.cumsum([0, *map(len, parts)])
+        told = Told(np.concatenate(parts), starts)
+        ground = WindowedTargets(told, np.arange(2), shapes, side, shipped().odds)
+        nowhere = Candidates.empty(1, 2)
+        settled = settle(nowhere, nowhere, NONE, np.zeros((1, 8), np.float32), np.array([False]), ground)
+        image, at, _, _ = naive_settle([], [], [], 0.0, [part.tolist() for part in parts], sizes, block(side))
+        assert settled.target[0, 0] == image == target
+        assert tuple(settled.place[0, 0]) == tuple(at)
 
     def test_what_the_search_found_in_the_same_target_is_the_rival(self):
         side = (32, 32)
