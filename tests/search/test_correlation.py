@@ -417,6 +417,16 @@ class TestCombinePeaks:
         assert combined(maps, [1.0], [1e-2], live=live)[0][0, 0] == pytest.approx(float(alone), rel=1e-5)
         assert combined(maps, [1.0], [1e-2])[0][0, 0] > 1.5 * alone
 
+    def test_the_only_place_there_is_stands_out_of_a_noise_of_fifty(self):
+        """By hand: one place of 1, and fifty of mean 0 and the variance of chance."""
+        mean, second = 1 / 51, (1 + 50 * 0.004) / 51
+        expected = 2.0 * (1 - mean) ** 2 / (second - mean**2)
+        score, _ = combined(np.ones((1, 1, 1, 1), np.float32), [2.0], [0.004])
+        assert score[0, 0] == pytest.approx(expected, rel=1e-5)
+        patch = [Channel("one", (np.ones((1, 10, 25), np.float32),), False, weight=2.0)]
+        one = np.ones((1, 1, 1), np.float32)
+        assert combined_plainly(one, one, patch)[0, 0] == pytest.approx(expected, rel=1e-9)
+
     def test_ties_go_to_the_lower_y_then_x(self):
         maps = np.zeros((1, 1, 40, 40), np.float32)
         for y, x in ((30, 3), (12, 30), (12, 9), (12, 14), (25, 25)):
@@ -461,9 +471,14 @@ class TestCombinePeaks:
             np.testing.assert_allclose(
                 combined_plainly(maps, live, own), total, rtol=1e-6, atol=1e-9 * float(total.max())
             )
-            (row, col, top), *_ = best_peaks(own, other, 3)
-            assert (row, col) == best_of(total)
-            assert top == pytest.approx(total.max(), rel=1e-3)
+            left = total.copy()
+            peaks = best_peaks(own, other, 50)
+            assert len(best_peaks(own, other, 2)) == 2 < len(peaks)
+            for row, col, top in peaks:  # half a patch of 15 px apart
+                assert (row, col) == best_of(left)
+                assert top == pytest.approx(left.max(), rel=1e-3)
+                left[max(row - 7, 0) : row + 8, max(col - 7, 0) : col + 8] = 0
+            assert left.max() == 0
             best, second = naive.naive_two_best(total, APART)
             assert score[k] == pytest.approx([best[0], second[0]], rel=1e-3)
             assert place[k].tolist() == [list(best[1:]), list(second[1:])]

@@ -15,7 +15,7 @@ from matcher.search.correlation import target_spectra
 from matcher.search.exhaustive import patch_peaks
 from matcher.search.pyramid import cascade, exact_tiles
 from matcher.search.pyramid.codes import Plan
-from matcher.search.pyramid.exact_tiles import judge_exactly, weigh
+from matcher.search.pyramid.exact_tiles import in_doubt, judge_exactly, weigh
 from matcher.search.pyramid.index import build_index, code_patches
 from matcher.search.pyramid.levels import (
     AFTER_COARSE,
@@ -52,6 +52,13 @@ class TestDoubt:
     @pytest.mark.parametrize("doubt", [AFTER_COARSE, AFTER_MIDDLE, AFTER_EXACT])
     def test_what_chance_reaches_is_in_doubt_however_it_leads(self, doubt):
         assert doubt.rows(candidates((50, 1), (200, 1), (20, 19))).tolist() == [0, 2]
+
+    def test_what_reaches_either_number_is_in_no_doubt(self):
+        found = candidates((60, 24), (59, 20), (61, 25), (128, 80), (127, 80))
+        assert AFTER_COARSE.rows(found).tolist() == [1, 2, 3, 4]
+        assert AFTER_MIDDLE.rows(found).tolist() == [1, 4]
+        assert AFTER_EXACT.rows(candidates((90, 45), (89, 40), (91, 46))).tolist() == [1, 2]
+        assert in_doubt(candidates((90, 45), (89, 40), (91, 46))).tolist() == [1, 2]
 
     def test_a_small_lead_is_in_doubt(self):
         found = candidates((200, 101), (200, 79), (200, 130))
