@@ -12,8 +12,8 @@ from matcher.search.candidates import Candidates
 # Of one channel the best of thousands of wrong places scores about so much. Of several, which say much the same, it
 # grows with the root of their number: on the rounds of `matcher fit` 25 of two, 32 of three, 39 of five (medians).
 CHANCE = 13.4
-# How fast a lead tells twins apart: a score up to 16 % above the other's, which a sensor's noise on two copies of one ground
-# makes, is worth 0.5, 25 % 0.8, and 40 % 0.99.
+# How fast a lead tells twins apart: a score up to 16 % above the other's, as a sensor's noise makes it on two copies of
+# one ground, is worth 0.5, 25 % 0.8, and 40 % 0.99.
 NEARLY, TWINS = 0.15, 20.0
 # Degrees of freedom of a score's tail, by independent pixel of the patch: a third to the whole do about as well.
 FREEDOM = 0.5
