@@ -18,9 +18,9 @@ SIDE = 40
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
-    """Two scenes that are more than one piece each, and chips of them."""
+    """Two scenes of two pieces each, below and beside one another, and chips of them."""
     folder = tmp_path_factory.mktemp("scenes")
-    lands = [ground(640, 600, seed) for seed in (5, 6)]
+    lands = [ground(640, 300, 5), ground(300, 640, 6)]
     paths = [write(folder / f"scene{k}.tif", land) for k, land in enumerate(lands)]
     rng = np.random.default_rng(1)
     chips = []
