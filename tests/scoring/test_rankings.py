@@ -100,6 +100,19 @@ def test_rankings_and_a_submission_are_compared():
     assert lines[0][-2:] == ["-", "-"]  # the submission and the oracle have none
 
 
+def test_a_ranking_of_images_and_one_of_windows_are_compared():
+    """Mean average precision is a mean over images of the one and over patches of the other."""
+    truth = Placements(np.arange(3), np.array([3, 3, 4]), np.array([4, 4, 0]), np.array([4, 8, 0]))
+    images = ranking_of([[3, 4], [3, 4], [3, 4]], [[9, 5], [8, 7], [6, 4]])
+    places = [[[4, 4], [0, 0]], [[8, 8], [8, 4]], [[0, 0], [4, 4]]]
+    windows = windows_of([[9, 5]] * 3, places, [[3, 3], [3, 3], [4, 4]])
+    result = compare({"images": images, "windows": windows}, truth, resamples=50)
+    one, other = (result.scores[name].ranked["map"] for name in ("images", "windows"))
+    assert one == score(images, truth).ranked["map"] == pytest.approx((1 + 1 / 3) / 2)
+    assert other == score(windows, truth).ranked["map"]
+    assert result.pairs[0].differences["map"] == pytest.approx(one - other)
+
+
 def test_answers_of_images_alone(tmp_path):
     write_qrels(TRUTH, tmp_path / "a.qrels")
     write_ranking(A, tmp_path / "a.run")
