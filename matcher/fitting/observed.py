@@ -34,7 +34,7 @@ COUNTS = (
 KEEP = 6  # targets kept a patch, as a match does
 # Scores, tempered, of more times what chance makes are right but for a few twins, dunes like dunes, that would bend the
 # fit of all.
-UNCLEAR = 8.0
+UNCLEAR = 6.0
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from matcher.settings import Settings
 from matcher.verification.curves import curves
 from matcher.verification.logistic import fit_logistic
 
-LEAST = 20  # answers of either kind, right and wrong, that a fit needs
+LEAST = 20  # answers of each kind, right, wrong and of absent patches, that a fit needs
 RIDGE = 1e-3  # of trust: so much that a dozen places of one kind make no number steep …
 ODDS_RIDGE = 1e-5  # … and of odds, whose slope has a bound
 STEEPEST = 0.5  # of the odds: a score is twice a log-likelihood ratio at best
@@ -36,22 +36,24 @@ def enough(observed: Observed, rows: NDArray[np.bool_] | None = None) -> bool:
 def fit_trust(observed: Observed, rows: NDArray[np.bool_] | None = None) -> Trust:
     """Logistic regressions of right answers on score and lead, over some of the rows.
 
-    One against patches that are not there, which weigh as many as all that are: the prior is even. The other against
-    wrong answers of patches that are there, as often as these are.
+    One against patches that are not there, which weigh as many as all that are: the prior is even. Both are of open
+    rounds, sought among as many images; the other, against wrong answers of patches that are there, is of all rounds.
     """
     chosen = np.ones(len(observed.right), bool) if rows is None else rows
-    share = observed.here[chosen].mean()
+    drawn = chosen & ~observed.whole
+    share = observed.here[drawn].mean()
     weight = np.where(observed.here, EVEN / max(share, 1e-9), (1 - EVEN) / max(1 - share, 1e-9))
     features = confidence_features(*_told(observed))[:, 1:]
 
-    def against(others: NDArray[np.bool_]) -> list[float]:
-        of = observed.told & chosen & (observed.right | others)
+    def odds_of_right(among: NDArray[np.bool_]) -> list[float]:
+        of = observed.told & among
         fitted = fit_logistic(
             features[of], observed.right[of], ("score", "lead"), weight=weight[of], ridge=RIDGE
         )
         return [round(value, 2) for value in (fitted.intercept, *fitted.weights)]
 
-    return Trust(*against(~observed.here), *against(observed.here))
+    absent = odds_of_right(drawn & (observed.right | ~observed.here))
+    return Trust(*absent, *odds_of_right(chosen & observed.here))
 
 
 def chances(observed: Observed, trust: Trust, prior: float) -> NDArray[np.float32]:

@@ -147,6 +147,15 @@ class TestTrust:
             fitted.level, abs=0.2
         )
 
+    def test_absent_patches_are_told_from_those_that_were_sought_among_as_many(self):
+        """Rounds of all images, in which no patch is absent, tell of wrong answers alone."""
+        one = observed(6000)
+        there = one.rows(one.here)
+        closed = replace(there, right=~there.right, whole=np.ones(len(there.right), bool))
+        alone, both = fit_trust(one), fit_trust(joined([one, closed]))
+        assert both[:3] == alone[:3]
+        assert both[3:] != alone[3:]
+
     def test_odds_are_those_that_made_the_choices(self):
         """Patches whose two best places are right as often as odds say, with texture and without."""
         rng = np.random.default_rng(3)
