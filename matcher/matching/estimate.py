@@ -109,7 +109,7 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
         seconds += many_here * (pixels * _PAIR * finer + _PATCH) * job.settings.effort
         if not job.model.fits(job.settings.evidence):
             seconds += many_here * _EXACT
-        doubt = _SMALL_DOUBT if max(side) <= EVERYWHERE.largest else _DOUBT
+        doubt = _SMALL_DOUBT if max(side) <= sweep.SMALL else _DOUBT
         doubtful, planes = many_here * doubt, len(plane_kinds(job.roles))
         if EVERYWHERE.sees(side, pixels, job.settings.effort):
             held = max(held, held_bytes(task, side, threads))

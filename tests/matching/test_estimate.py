@@ -76,7 +76,7 @@ def test_what_it_grows_with(job):
 @pytest.mark.parametrize(
     ("images", "side", "patches", "patch", "least", "most"),
     [
-        (78, 256, 912, 64, 15, 18),
+        (78, 256, 912, 64, 27, 37),
         (78, 256, 912, 32, 69, 97),
         (600, 256, 912, 64, 31, 42),
         (600, 512, 38_400, 64, 1800, 1950),

@@ -1,6 +1,7 @@
 """An index in parts gives the answers of one index, byte for byte, and never more places than it."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 from matcher.decision.chances import Record, best_record
 from matcher.matching.job import prepare
 from matcher.matching.run import match_rows
+from matcher.search.pyramid import cascade
 from matcher.search.pyramid.divided import Divided
 from matcher.search.pyramid.index import code_patches
+from matcher.search.pyramid.levels import AFTER_EXACT, EVERYWHERE, LEVELS, Sweep
 from matcher.search.pyramid.parts import Part, cut_evenly
 from matcher.search.pyramid.proposals import propose_coarse, propose_middle
 from matcher.search.pyramid.quotas import distances, quotas
@@ -74,7 +77,9 @@ def answers(job, index):
 @pytest.mark.parametrize(
     ("side", "effort", "parts"), [(64, 1.0, (1, 2, 3, 7)), (33, 0.1, (3,)), (140, 0.1, (7,))]
 )
-def test_any_number_of_parts_gives_the_same_bytes(side, effort, parts):
+def test_any_number_of_parts_gives_the_same_bytes(side, effort, parts, monkeypatch):
+    many = replace(EVERYWHERE, pixels=0, small_pixels=0)  # as where targets are many, which a sweep is for
+    monkeypatch.setattr(cascade, "LEVELS", (*LEVELS[:-2], Sweep(AFTER_EXACT, unless=many)))
     images, patches = world(side)
     job = prepare(images, patches, effort=effort, threads=1)
     index = job.index((side, side))
@@ -84,10 +89,8 @@ def test_any_number_of_parts_gives_the_same_bytes(side, effort, parts):
         assert len(bounds) == count + 1
         helpers = Here(job.task(1), index, bounds)
         assert answers(job, Divided.of(index, bounds, helpers)) == whole
-    levels = {"_coarse_places", "_first_keys", "_near_best", "_agreement", "_apart_places", "_records"}
-    assert levels <= set(helpers.asked)
-    if side > 48:  # smaller patches are sought everywhere instead
-        assert "_sweep_targets" in helpers.asked
+    levels = {"_coarse_places", "_first_keys", "_near_best", "_agreement", "_apart_places", "_sweep_targets"}
+    assert levels | {"_records"} <= set(helpers.asked)
 
 
 @pytest.fixture(scope="module")

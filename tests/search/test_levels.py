@@ -36,7 +36,11 @@ from tests.search.test_pyramid import noisy, smooth
 
 SIDE = 32
 # The sweep too, though all of these patches are sought everywhere.
-EVERY_LEVEL = (*LEVELS[:-2], Sweep(AFTER_EXACT, unless=replace(EVERYWHERE, pixels=0)), EVERYWHERE)
+EVERY_LEVEL = (
+    *LEVELS[:-2],
+    Sweep(AFTER_EXACT, unless=replace(EVERYWHERE, pixels=0, small_pixels=0)),
+    EVERYWHERE,
+)
 
 
 def candidates(*rows):
@@ -73,15 +77,18 @@ class TestEverywhere:
         [
             ((32, 32), 1e6, 1.0, True),
             ((48, 48), 4e7, 1.0, True),
-            ((64, 64), 1e6, 1.0, False),
-            ((32, 64), 1e6, 1.0, False),
+            ((49, 49), 4e7, 1.0, False),
+            ((32, 64), 4e7, 1.0, False),
+            ((64, 64), 7e6, 1.0, True),
+            ((64, 64), 1e7, 1.0, False),
+            ((64, 64), 1e7, 1.5, True),
             ((32, 32), 6e7, 1.0, False),
             ((32, 32), 6e7, 3.0, True),
             ((32, 32), 3e7, 0.5, False),
         ],
     )
-    def test_small_patches_are_sought_everywhere_in_few_pixels(self, side, pixels, effort, seen):
-        """Where patches are larger or pixels more, what it finds beyond the sweep is not worth its time."""
+    def test_patches_are_sought_everywhere_in_few_pixels(self, side, pixels, effort, seen):
+        """Where pixels are more, what it finds beyond the sweep is not worth its time."""
         assert EVERYWHERE.sees(side, pixels, effort) == seen
 
 

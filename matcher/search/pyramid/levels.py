@@ -203,21 +203,21 @@ class Exact(Level):
 
 @dataclass(frozen=True)
 class Everywhere(Level):
-    """Every pixel of every target by the exact engine, where patches are small and targets few.
+    """Every pixel of every target by the exact engine, where targets are few.
 
     The sweep adds kinds of evidence before it takes a map's maximum, where the exact engine adds squares of what each
-    kind finds above noise. At 64 px both see the same places; a patch of 32 px has a quarter of the pixels, and the
-    sweep loses a place in a hundred of it, though it takes a quarter of the time.
+    kind finds above noise. At 64 px the sweep loses a place in four hundred by that, most of them under cloud, and one
+    in a hundred at 32 px, a quarter of the pixels. It takes a quarter of the time.
     """
 
     doubt: Doubt
-    largest: int  # px a side of a patch
-    pixels: float  # of all targets together
+    pixels: float  # of all targets together, in which patches of any size are sought …
+    small_pixels: float  # … and in which those of at most `SMALL` px a side are
     name: str = "everywhere"
 
     def sees(self, side: tuple[int, int], pixels: float, effort: float) -> bool:
-        """Whether patches of `side` (height, width) are small, and so many pixels of targets few."""
-        return max(side) <= self.largest and pixels <= self.pixels * effort
+        """Whether so many pixels of targets are few for patches of `side` (height, width)."""
+        return pixels <= (self.small_pixels if max(side) <= SMALL else self.pixels) * effort
 
     def sees_in(self, hunt: Hunt) -> bool:
         """Whether it sees the patches of a search."""
@@ -225,7 +225,7 @@ class Everywhere(Level):
         return self.sees(hunt.index.plan.whole, pixels, hunt.task.effort)
 
     def rows(self, hunt: Hunt) -> NDArray[np.int64]:
-        """Those in doubt, of few pixels, among few targets."""
+        """Those in doubt, among few targets."""
         return self.doubt.rows(hunt.found) if self.sees_in(hunt) else np.arange(0)
 
     def together(self, hunt: Hunt) -> int:  # noqa: ARG002
@@ -263,7 +263,7 @@ class Sweep(Level):
         return merged(hunt.found.take(rows), judge_exactly(patches, seen, hunt.task))
 
 
-EVERYWHERE = Everywhere(AFTER_EXACT, largest=SMALL, pixels=48e6)
+EVERYWHERE = Everywhere(AFTER_EXACT, pixels=8e6, small_pixels=48e6)
 # Targets whose colour and texture are like a patch's are looked at before the others, which are spared where these hold
 # the answer: four in five do on real ground, two in three of the simulated.
 LIKEST, OTHERS = (0.0, 0.25), (0.25, 1.0)
