@@ -35,8 +35,8 @@ EVIDENCE = {
 }
 PLUGINS = "matcher.evidence"  # the group of entry points by which packages add evidence
 DEFAULT_EVIDENCE = ("phase", "phase2", "ratio")
-MIN_SIDE = 12
-LEAST_MEMORY = 256 << 20
+MIN_SIDE = 12  # px a side of a patch: fewer are found by chance alone
+LEAST_MEMORY = 256 << 20  # bytes, that libraries and one image at work take
 
 
 @dataclass(frozen=True)

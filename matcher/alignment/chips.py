@@ -14,12 +14,12 @@ from matcher.evidence import channels, templates
 from matcher.imagery import Roles
 from matcher.model import Model
 from matcher.search.blocks import REACH
+from matcher.search.candidates import APART
 from matcher.search.correlation import score_maps, target_spectra
 from matcher.search.peaks import combined
 from matcher.search.subpixel import refine
 from matcher.threads import spread
 
-_APART = 6  # px that a rival lies off the best place
 _HELD = 0.5  # share of a chip, and of the ground under it, that must hold data
 
 
@@ -99,7 +99,7 @@ def _find(
         return (*lost, fault(chip, search.roles) or fault(under, search.roles) or "weak")
     if _empty(under) > 1 - _HELD:
         return (*lost, OUTSIDE)
-    total[max(row - _APART, 0) : row + _APART + 1, max(col - _APART, 0) : col + _APART + 1] = 0
+    total[max(row - APART, 0) : row + APART + 1, max(col - APART, 0) : col + APART + 1] = 0
     runner_up = float(total.max())
     said = content(chip, search.roles)
     chance = chance_level(own)

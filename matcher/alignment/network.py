@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-_ROUNDS = 20
+_ROUNDS = 20  # of weighing anew, by when nothing moves any more
 _TUNING = 2.0  # deviations, from where a pair counts less
 
 

@@ -20,7 +20,7 @@ from matcher.locating.run import locate
 from matcher.settings import Settings
 
 log = logging.getLogger("matcher")
-PROBES = 25
+PROBES = 25  # five in each direction
 _AGREE = 0.5  # share of the probes found that must agree …
 _FEWEST = 3  # … and their number
 _WIDE = 128  # px of the search, within which probes are sought before they are sought everywhere

@@ -19,7 +19,7 @@ _NEEDS = {
     "polynomial": (24, 0.15),
     "field": (40, 0.15),
 }
-_FOLDS = 5
+_FOLDS = 5  # parts of the ground that are left out in turn
 _BETTER = 0.97  # the error of a freer kind over a plainer one's, from where it is taken …
 _WORTH = 0.03  # … and px by which it must mend: less is what ground itself moves, and not worth new pixels
 _TUNING = 2.0  # standard errors, from where a point counts less

@@ -10,12 +10,12 @@ _BLUR = 1.0  # px, before the regression: what is left of misregistration and no
 _GATHER = 1.5  # px, over which residuals are gathered
 _FLOOR = 0.1  # log units: a residual's deviation is not held to be smaller
 _TUNING = 1.5  # deviations, from where a pixel counts less
-_STEPS = 12
-_RIDGE = 1e-5
+_STEPS = 12  # of weighing anew, by when nothing moves any more
+_RIDGE = 1e-5  # a pixel: what keeps even ground solvable, and changes nothing else
 _NEAR = 3.0  # px, over which structure is compared
 _GRADIENT = 0.7  # px
 _FAINT = 0.02  # log units a pixel: fainter gradients count less
-_LEAST = 1e-4
+_LEAST = 1e-4  # weight, and product of gradients, that is divided by
 
 
 def smooth(values: NDArray, sigma: float, weight: NDArray | None = None) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from matcher.evidence.colour import statistics
 from matcher.model import ColourModel
 
-RIDGE = 1e-3
+RIDGE = 1e-3  # log units squared: bands that always differ alike stay invertible
 _DIGITS = 5
 
 

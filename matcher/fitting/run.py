@@ -23,7 +23,7 @@ from matcher.verification.pairs import empty
 
 WINDOWS = 20  # of each place whose spectra are taken
 PAIRS = 60  # of each place and size whose colour is compared; three times as many where there are more dates
-LEAST_PAIRS = 200
+LEAST_PAIRS = 200  # for covariances of eight statistics to be more than chance
 _TRIES = 5  # windows looked at for each that is wanted
 
 

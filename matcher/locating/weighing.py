@@ -49,6 +49,7 @@ def weighed(planned: LocatePlan, hits: list[Hit]) -> Weighed:
 
 
 def in_order(planned: LocatePlan, hits: list[Hit]) -> Weighed:
+    """A chip's hits, best first, with the best other place among them and how sure the first is; 0 without any."""
     if not hits:
         return Weighed([], None, None, 0.0)
     best, second = hits[0], rival(planned.scenes, hits)

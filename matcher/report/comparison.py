@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from matcher.report.figures import new_figure, save_figure
+from matcher.report.figures import COLOURS, new_figure, save_figure
 from matcher.scoring.comparison import Comparison
 from matcher.scoring.judge import LABELS
 from matcher.scoring.pair import HITS
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-# Okabe and Ito's colours, told apart by the colour-blind too; shapes tell further ones apart.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-_SHAPES = ("o", "s", "D", "^", "v", "P")
+_SHAPES = ("o", "s", "D", "^", "v", "P")  # that tell further methods apart than there are colours
 _ORACLE = {"color": "black", "marker": "|"}
 
 
@@ -137,7 +135,7 @@ def _slot(k: int, n: int) -> float:
 
 
 def _look(k: int) -> dict[str, Any]:
-    return {"color": _COLOURS[k % len(_COLOURS)], "marker": _SHAPES[(k // len(_COLOURS) + k) % len(_SHAPES)]}
+    return {"color": COLOURS[k % len(COLOURS)], "marker": _SHAPES[(k // len(COLOURS) + k) % len(_SHAPES)]}
 
 
 def _name_rows(axes: "Axes", names: Sequence[str]) -> None:

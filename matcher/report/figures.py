@@ -11,6 +11,8 @@ from matcher.formats.files import atomic_write
 from matcher.version import install_command
 
 FORMATS = (".png", ".svg", ".pdf")
+# Okabe and Ito's colours, told apart by the colour-blind too.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
 
 def new_figure(

@@ -2,10 +2,8 @@
 
 import os
 
-from matcher.report.figures import new_figure, save_figure
+from matcher.report.figures import COLOURS, new_figure, save_figure
 from matcher.verification.curves import Curves
-
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito's
 
 
 def draw_curves(methods: dict[str, dict[str, Curves]], path: str | os.PathLike[str]) -> None:
@@ -20,7 +18,7 @@ def draw_curves(methods: dict[str, dict[str, Curves]], path: str | os.PathLike[s
     figure = new_figure(path, 9, 3.6 * len(parts))
     axes = figure.subplots(len(parts), 2, squeeze=False)
     for (left, right), part in zip(axes, parts, strict=True):
-        for colour, (method, by_part) in zip(_COLOURS, methods.items(), strict=False):
+        for colour, (method, by_part) in zip(COLOURS, methods.items(), strict=False):
             c = by_part[part]
             left.plot(*c.roc.T, color=colour, label=f"{method}, AUC {c.auc:.3f}")
             right.plot(*c.precision_recall.T, color=colour, label=f"{method}, AP {c.average_precision:.3f}")

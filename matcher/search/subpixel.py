@@ -20,7 +20,7 @@ from matcher.imagery import Roles
 from matcher.search.blocks import ALIKE, REACH, block_products, evidence_fields, slopes_and_bends
 
 _LOOK = 2.5  # px round the answer that the peak may lie off
-_STEPS = 8
+_STEPS = 8  # at most: four or five are enough for nearly all
 _STILL = 0.005  # px; a step below it ends the search
 _FURTHEST = 0.75  # px a step
 # Errors are never less than the ground itself moves from date to date, as `tools/measure_subpixel.py` finds it.

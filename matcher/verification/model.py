@@ -12,7 +12,7 @@ from matcher.formats.files import atomic_write
 from matcher.verification.features import NAMES
 from matcher.verification.logistic import Logistic, fit_logistic, probability
 
-RIDGE = 1e-5
+RIDGE = 1e-5  # so little that only what separates perfectly is held
 _FILE = "verify.json"
 
 

@@ -22,18 +22,22 @@ def chips(land, rng):
     return [*out, ground(SIDE, SIDE, 99)]
 
 
-@pytest.mark.parametrize("places", [70, 512])
-def test_match_and_locate_are_as_sure(tmp_path, monkeypatch, places):
+@pytest.mark.parametrize(
+    ("places", "height", "beside"), [(70, 260, 0), (512, 260, 0), (512, 330, 0), (512, 260, 2)]
+)
+def test_match_and_locate_are_as_sure(tmp_path, monkeypatch, places, height, beside):
+    """However the scene is cut, for scenes of other sizes, and with other scenes beside."""
     import matcher.locating.variants as variants
     from matcher.indexing.tiles import TiledSource
 
     monkeypatch.setattr(variants, "TiledSource", lambda *a, **k: TiledSource(*a, **k, places=places))
-    land = ground(260, 230, 5)
-    scene = write(tmp_path / "scene.tif", land)
+    land = ground(height, 230, 5)
+    lands = [land, *(ground(150, 170, 20 + k) for k in range(beside))]
+    scenes = [write(tmp_path / f"scene{k}.tif", one) for k, one in enumerate(lands)]
     made = chips(land, np.random.default_rng(3))
     paths = [write(tmp_path / f"{n}.tif", chip) for n, chip in enumerate(made)]
-    found = matcher.locate(paths, scene, scale=1, min_confidence=0.0, pixels=True, value_range="dn")
-    matched = matcher.match([land], made, value_range="dn")
+    found = matcher.locate(paths, scenes, scale=1, min_confidence=0.0, pixels=True, value_range="dn")
+    matched = matcher.match(lands, made, value_range="dn")
     sure = np.array([place.confidence for place in found])
     assert np.abs(sure - matched.confidence).max() <= 0.02
     for n in np.flatnonzero(sure >= 0.5):

@@ -17,9 +17,11 @@ from matcher.search.pyramid.codes import CHANNELS
 from matcher.search.pyramid.index import Index, Layout, PatchCodes
 from matcher.threads import at_most
 
-_NOISE_WINDOWS = 64
+_NOISE_WINDOWS = 64  # that tell the noise of codes, so that its deviation is good to a tenth
 WIDER = 2  # strides that a place may be off from the best proposal of its target
 RIVALS = 4  # places of the best target that are looked at for its rival
+# Steps that spread numbers, and places in a square, evenly however many are taken: one over the golden ratio, and over
+# the plastic number and its square (Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018).
 _GOLDEN = 0.6180339887498949
 _PLASTIC = (0.7548776662466927, 0.5698402909980532)
 Noise = tuple[NDArray[np.float32], NDArray[np.float32]]  # mean and deviation
