@@ -252,6 +252,16 @@ class TestBestByTarget:
         assert second.score[:, 0].tolist() == [7, 5, -1]
         assert given.first(1).runner_up().score[:, 0].tolist() == [7, 4, -1]
 
+    def test_the_runner_up_in_another_target_is_its_best_place_and_not_as_good_a_rival(self):
+        given = Candidates(
+            np.array([[4, 2]]),
+            np.array([[[1, 1], [2, 2]]]),
+            np.array([[9, 5]], np.float32),
+            np.array([[[0, 0], [30, 3]]]),
+            np.array([[-1, 5]], np.float32),
+        )
+        assert given.runner_up().place[0, 0].tolist() == [2, 2]
+
     def test_ranked_anew(self):
         found = Candidates.alone(
             np.array([[4, 2, 7]]), np.array([[[4, 4], [2, 2], [7, 7]]]), np.array([[9, 5, 1]], np.float32)

@@ -210,6 +210,13 @@ class TestFolded:
         whole, _, _ = sought(target, patch, Pieces.whole)
         np.testing.assert_allclose(score.max(), whole.score.max(), rtol=0.15)
 
+    @pytest.mark.parametrize("shape", [(512, 512), (1100, 1500), (1500, 1100), (200, 1500)])
+    def test_folded_in_two_and_no_more(self, shape):
+        pieces = Pieces.folded(shape, (64, 64))
+        assert max(pieces.size) <= 512
+        assert all(n <= 2 * of for n, of in zip(pieces.size, pieces.transform, strict=True))
+        assert pieces.share >= 0.25
+
     def test_places_that_hold_a_patch_in_part_are_none(self):
         pieces = Pieces.folded((512, 500), (64, 64))
         assert pieces.transform == (256, 256)
