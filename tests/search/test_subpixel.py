@@ -5,8 +5,8 @@ from matcher.evidence import channels
 from matcher.geo.resample import Spline
 from matcher.imagery import Roles
 from matcher.kernels.products import lag_products
-from matcher.search.blocks import REACH
-from matcher.search.subpixel import refine
+from matcher.search.blocks import ALIKE, REACH
+from matcher.search.subpixel import _covariance, refine
 from matcher.settings import DEFAULT_EVIDENCE
 from tests.naive import naive_lag_products
 
@@ -93,6 +93,18 @@ class TestRefine:
             rows.append((found.row - 8, found.col - 8, found.sigma))
         rows = np.array(rows)
         assert np.sqrt((rows[:, :2] ** 2).mean()) < 1.1 * rows[:, 2].mean()
+
+    @pytest.mark.parametrize("slope", [0.01, 0.2, 4.0])
+    def test_the_error_told_is_drawn_a_quarter_of_the_way_to_the_usual_one(self, slope):
+        """By hand: four blocks that pull up, down, left and right of one peak, of which two tell the rest."""
+        y, x = np.mgrid[-1:2, -1:2]
+        peak = -(y**2 + x**2) / 2
+        sums = np.array([peak + slope * y, peak - slope * y, peak + slope * x, peak - slope * x])
+        by_blocks = 2 * slope**2 / 4**2 * (ALIKE**2 * 4 / 2) + 0.015**2
+        rows, both, columns = _covariance(sums.reshape(2, 2, 3, 3))
+        assert both == pytest.approx(0)
+        assert np.sqrt([rows, columns]) == pytest.approx(by_blocks ** (0.75 / 2) * 0.04**0.25)
+        assert _covariance(sums[:2].reshape(1, 2, 3, 3)) == (np.inf, 0, np.inf)
 
 
 class TestLagProducts:
