@@ -9,6 +9,7 @@ import pytest
 
 import matcher
 from matcher.errors import MatcherError
+from matcher.kernels.bits import CHUNK
 from matcher.kernels.slide import ROW_SHIFT
 from matcher.model import shipped
 from matcher.search.candidates import APART, Candidates, best_by_target
@@ -150,6 +151,15 @@ class TestProposals:
             codes = code_patches([target[y : y + side, x : x + side] for y, x in places], FOUR, plan)
             best = judge(index, codes, PROPOSE[level](index, codes, 10**6), 1)
             assert [tuple(place) for place in best.place[:, 0].tolist()] == places
+
+    def test_every_second_place_lies_in_a_chunk(self):
+        plan = Plan.of(64, 64)
+        places = [(31, 33), (1, 1), (16, 16), (30, 34), (31, 34)]
+        shapes = [tuple(64 + plan.stride * (n - 1) for n in one) for one in places]
+        index = build_index([texture(*shape, seed=1) for shape in shapes], shapes, FOUR, plan)
+        counts = [len(range(0, rows, 2)) * len(range(0, columns, 2)) for rows, columns in places]
+        assert index.places().tolist() == [list(one) for one in places]
+        assert index.chunk_starts().tolist() == [0, *np.cumsum([math.ceil(n / CHUNK) for n in counts])]
 
     def test_only_wanted_targets_are_proposed(self):
         """What a patch is proposed does not depend on the targets that others want."""

@@ -340,6 +340,17 @@ class TestPromise:
             least = min(float((w - own) @ inverse @ (w - own)) for w in windows)
             np.testing.assert_allclose(distances[k], least, rtol=1e-3)
 
+    def test_the_share_of_pixels_in_likelier_targets(self):
+        shapes = [(80, 100), (60, 50), (100, 90)]
+        images = [smooth(*shape, seed=k) // (k + 1) for k, shape in enumerate(shapes)]
+        patches = [noisy(image[:48, :48], seed=9).astype(np.float32) for image in images]
+        promise = Promise(index_of(images, (48, 48)), NAMES, shipped())
+        pixels = [height * width for height, width in shapes]
+        shares, distances = promise.before(patches, FOUR), promise.distances(patches, FOUR)
+        for share, distance in zip(shares, distances, strict=True):
+            likelier = [sum(n for n, d in zip(pixels, distance, strict=True) if d < own) for own in distance]
+            assert share == pytest.approx(np.array(likelier) / sum(pixels))
+
     def test_bands_that_the_model_does_not_know(self):
         images = [texture(70, 80, seed=k)[..., :1] * (k + 1) for k in range(3)]
         index = index_of(images, (32, 32), ONE)
