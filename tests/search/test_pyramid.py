@@ -16,7 +16,7 @@ from matcher.search.candidates import APART, Candidates, best_by_target
 from matcher.search.pyramid.cascade import search_pyramid
 from matcher.search.pyramid.codes import CELLS, LARGEST, Plan
 from matcher.search.pyramid.index import build_index, code_patches
-from matcher.search.pyramid.proposals import judge, propose_coarse, propose_middle
+from matcher.search.pyramid.proposals import _scored, agreement, judge, propose_coarse, propose_middle
 from matcher.search.task import Task
 from matcher.settings import DEFAULT_EVIDENCE
 from tests import naive
@@ -160,6 +160,25 @@ class TestProposals:
         counts = [len(range(0, rows, 2)) * len(range(0, columns, 2)) for rows, columns in places]
         assert index.places().tolist() == [list(one) for one in places]
         assert index.chunk_starts().tolist() == [0, *np.cumsum([math.ceil(n / CHUNK) for n in counts])]
+
+    def test_scores_are_sums_of_squares_above_the_noise(self):
+        rng = np.random.default_rng(0)
+        targets = [texture(80, 90, seed=k) for k in range(2)]
+        plan = Plan.of(32, 32)
+        index = build_index(targets, [target.shape[:2] for target in targets], FOUR, plan)
+        patches = code_patches([target[9:41, 7:39] for target in targets], FOUR, plan)
+        target = np.array([[0, 1, -1], [1, 0, -1]])
+        place = rng.integers(0, 48, (2, 3, 2))
+        place[0, 0] = place[1, 0] = (9, 7)
+        agree = agreement(index, patches, target, place)
+        mean = (agree * rng.uniform(0.9, 1.1, agree.shape)).astype(np.float32)
+        deviation = rng.uniform(5, 50, agree.shape).astype(np.float32)
+        score = _scored(index, patches, target, place, mean, deviation)
+        assert (agree < mean)[:, :2].any()
+        for at in np.ndindex(2, 2):
+            z = [(float(a) - m) / d for a, m, d in zip(agree[at], mean[at], deviation[at], strict=True)]
+            assert score[at] == pytest.approx(sum(max(one, 0) ** 2 for one in z), rel=1e-5)
+        assert score[:, 2].tolist() == [-1, -1]
 
     def test_only_wanted_targets_are_proposed(self):
         """What a patch is proposed does not depend on the targets that others want."""
