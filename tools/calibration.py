@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+ENOUGH = 15  # answers of a kind between 0.1 and 0.9, of which a line tells something
 HELD = {"held_out": "each place left out", "kinds_held_out": "each kind left out"}
 
 
@@ -58,31 +59,45 @@ def draw(fit: dict[str, Any], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, panels = plt.subplots(1, 2, figsize=(9, 4.4), sharey=True)
-    for panel, name in zip(panels, ("closed rounds", "open rounds"), strict=True):
-        panel.plot([0, 1], [0, 1], color="0.7", linestyle="--", linewidth=1)
+    figure, panels = plt.subplots(2, 3, figsize=(13, 8.4), sharey=True)
+    for panel, name in zip(panels[0], ("closed rounds", "open rounds"), strict=False):
         for key, title in HELD.items():
-            bins = [b for b in fit[key][name]["bins"] if b["count"]]
-            said, right = ([b[k] for b in bins] for k in ("confidence", "right"))
-            # Shares and intervals are told to so many digits: one that is all or nothing may pass its own interval.
-            off = [
-                [max(b["right"] - b["interval"][0], 0) for b in bins],
-                [max(b["interval"][1] - b["right"], 0) for b in bins],
-            ]
-            panel.errorbar(said, right, yerr=off, marker="o", capsize=2, linewidth=1, label=title)
-            for b in bins:
-                panel.annotate(
-                    str(b["count"]),
-                    (b["confidence"], b["right"]),
-                    (4, -10),
-                    textcoords="offset points",
-                    fontsize=7,
-                )
-        panel.set(title=name, xlabel="confidence", xlim=(0, 1), ylim=(0, 1))
-    panels[0].set_ylabel("share right")
-    panels[0].legend(loc="upper left", fontsize=8)
+            line(panel, fit[key][name]["bins"], title, counts=True)
+        panel.set(title=name)
+    held = fit["held_out"]
+    sizes, bands = ([name for name in held if name.endswith(unit)] for unit in (" px", " bands"))
+    rest = [name for name in held if name not in (*sizes, *bands, "closed rounds", "open rounds")]
+    kinds = [name for name in rest if sum(b["count"] for b in held[name]["bins"][1:-1]) >= ENOUGH]
+    for panel, what, names in zip(
+        (panels[0, 2], *panels[1]), ("size", "bands", "kind"), (sizes, bands, kinds), strict=False
+    ):
+        for name in names:
+            line(panel, held[name]["bins"], name)
+        panel.set(title=f"open rounds by {what}, each place left out")
+    panels[1, 2].axis("off")
+    for panel in (*panels[0], *panels[1, :2]):
+        panel.plot([0, 1], [0, 1], color="0.7", linestyle="--", linewidth=1, zorder=0)
+        panel.set(xlabel="confidence", xlim=(0, 1), ylim=(0, 1))
+        panel.legend(loc="upper left", fontsize=8)
+    for row in panels:
+        row[0].set_ylabel("share right")
     figure.tight_layout()
     figure.savefig(path, dpi=90)
+
+
+def line(panel: Any, all_bins: list[dict[str, Any]], title: str, counts: bool = False) -> None:
+    """How often answers are right by how sure they are, with intervals; with `counts`, how many there are."""
+    bins = [b for b in all_bins if b["count"]]
+    said, right = ([b[k] for b in bins] for k in ("confidence", "right"))
+    # Shares and intervals are told to so many digits: one that is all or nothing may pass its own interval.
+    off = [
+        [max(b["right"] - b["interval"][0], 0) for b in bins],
+        [max(b["interval"][1] - b["right"], 0) for b in bins],
+    ]
+    panel.errorbar(said, right, yerr=off, marker="o", capsize=2, linewidth=1, label=title)
+    for b in bins if counts else ():
+        place = (b["confidence"], b["right"])
+        panel.annotate(str(b["count"]), place, (4, -10), textcoords="offset points", fontsize=7)
 
 
 def main() -> None:
