@@ -6,11 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from matcher.decision.confidence import FREEDOM, chance_level, confidence, confidence_features, tempered
+from matcher.decision.confidence import (
+    FREEDOM,
+    chance_level,
+    confidence,
+    confidence_features,
+    log_likelihood,
+    tempered,
+)
 from matcher.decision.content import CEILING, content
 from matcher.evidence import channels
 from matcher.imagery import Roles
 from matcher.model import Trust, shipped
+from matcher.search.candidates import Candidates
 from matcher.search.pyramid.exact_tiles import CLEAR, CONVINCING
 from matcher.settings import DEFAULT_EVIDENCE, Settings
 
@@ -88,6 +96,13 @@ class TestConfidence:
         assert said[0] > 0.9
         assert said[0] - said[1] > 0.02
         assert said[1] - said[2] > 0.2
+
+
+def test_a_log_likelihood_ratio_is_half_the_score():
+    found = Candidates.alone(
+        np.array([[3, -1]]), np.zeros((1, 2, 2), np.int64), np.array([[9, -1]], np.float32)
+    )
+    np.testing.assert_array_equal(log_likelihood(found), [[4.5, np.nan]])
 
 
 class TestPrior:

@@ -93,6 +93,7 @@ class TestFault:
         dn[:12] = 0
         assert fault(dn, ROLES) == "flat"
         assert fault(np.zeros((20, 20, 4), np.float32), ROLES) == "nodata"
+        assert fault(np.ones((20, 20, 4), np.float32), ROLES) == "flat"  # the darkest there is
         dn = patch()
         dn[:15], dn[15:40] = 0, 4095  # 25 of the 49 rows that hold data
         assert fault(dn, ROLES) == "saturated"
