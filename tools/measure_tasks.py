@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""Classification and segmentation as scored challenges: land cover of places that nothing was learned from.
+"""Classification, segmentation and change as scored challenges, on places that nothing was learned from.
 
-    python tools/measure_tasks.py [--data ../shared/data] [--folds 4] [--seed 0] [--pixels 1500]
+    python tools/measure_tasks.py [--data ../shared/data] [--folds 4] [--seed 0] [--pixels 1500] [--count 4]
 
 Labels are rules on NDVI and brightness over all dates of a place but the last (`docs/classify.py`; field and wood are
 one class here, since one date cannot tell them apart), and what is classified is the last date. The places are held
 out in four parts. Compared are the log bands with their texture, the same standardised by date, the shared part
 (`matcher features`, its covariances the mean over the places learned from), each by logistic regression; and a small
 learned encoder, a perceptron on standardised windows of 9 px. Segmentation is of single pixels, classification of
-windows of 16 px whose pixels are of one class by more than half. Printed: balanced accuracy, in brackets its 95 %
-interval by resampling places. Needs the extra research.
+windows of 16 px whose pixels are of one class by more than half. Change is what was painted into real pairs of dates
+(`tools/painted.py`), told by how far the same features of both dates lie apart, and by `matcher change`. Printed: the
+balanced accuracy of the first two, the average precision of the third, in brackets 95 % intervals by resampling places.
+Needs the extra research.
 """
 
 import argparse
@@ -21,7 +23,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import change_task
 import numpy as np
+from measure_change import painted
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -45,6 +49,7 @@ SIDE, NEAR = 16, 4  # px of a window of the classification; px that the encoder 
 class Place:
     """Some pixels and windows of a place, and what is true of them."""
 
+    name: str
     earlier: NDArray  # DN of all dates but the last, what labels and the split are made of
     last: NDArray  # DN of the last date
     pixels: NDArray[np.int64]  # (n, 2), row and column
@@ -67,6 +72,7 @@ def read_place(path: Path, count: int, seed: int) -> Place:
     shares = window_means(np.stack([truth == k for k in range(len(CLASSES))], -1) * 1.0, *corners.T, SIDE)
     clear = shares.max(1) > 0.5
     return Place(
+        path.stem,
         stack[:-1],
         stack[-1],
         pixels,
@@ -85,27 +91,49 @@ def taken(place: Place, dense: NDArray) -> Features:
     return dense[tuple(place.pixels.T)], window_means(dense, *place.windows.T, SIDE)
 
 
+def of_log_bands(dn: NDArray) -> NDArray:
+    """Features of every pixel of a date."""
+    return plain_features(np.log(dn + 50.0))
+
+
+def of_standardised(dn: NDArray) -> NDArray:
+    """Features of every pixel of a date."""
+    return plain_features(standard(dn))
+
+
+class Seen:
+    """What the encoder sees of a date: the standardised bands about a pixel, every second one."""
+
+    def __init__(self, dn: NDArray) -> None:
+        self._padded = np.pad(standard(dn), ((NEAR, NEAR), (NEAR, NEAR), (0, 0)), mode="reflect")
+
+    def about(self, rows: NDArray, columns: NDArray) -> NDArray:
+        """(…, features) about pixels, whose rows and columns have one shape."""
+        steps = range(0, 2 * NEAR + 1, 2)
+        return np.concatenate([self._padded[rows + y, columns + x] for y in steps for x in steps], -1)
+
+
+def of_surroundings(dn: NDArray) -> NDArray:
+    """Features of every pixel of a date."""
+    return Seen(dn).about(*np.mgrid[: dn.shape[0], : dn.shape[1]])
+
+
 @cache
 def log_bands(place: Place) -> Features:
     """Level and texture of the log bands."""
-    return taken(place, plain_features(np.log(place.last + 50.0)))
+    return taken(place, of_log_bands(place.last))
 
 
 @cache
 def standardised(place: Place) -> Features:
     """The same of bands brought to mean 0 and deviation 1."""
-    return taken(place, plain_features(standard(place.last)))
+    return taken(place, of_standardised(place.last))
 
 
 @cache
 def seen(place: Place) -> Features:
-    """What the encoder sees: the standardised bands about each pixel, every second one; of windows, of four in them."""
-    padded = np.pad(standard(place.last), ((NEAR, NEAR), (NEAR, NEAR), (0, 0)), mode="reflect")
-
-    def about(rows: NDArray, columns: NDArray) -> NDArray:
-        steps = range(0, 2 * NEAR + 1, 2)
-        return np.concatenate([padded[rows + y, columns + x] for y in steps for x in steps], -1)
-
+    """What the encoder sees: the surroundings of each pixel, and of windows those of four in them."""
+    about = Seen(place.last).about
     row, column = place.windows.T
     quarters = [
         about(row + y, column + x) for y in (SIDE // 4, 3 * SIDE // 4) for x in (SIDE // 4, 3 * SIDE // 4)
@@ -126,19 +154,36 @@ def mean_split(places: list[Place]) -> Split:
     return Split(BANDS, between, within)
 
 
+def line() -> Pipeline:
+    """Logistic regression, all classes with the same weight."""
+    return make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=500))
+
+
+def encoder(seed: int) -> Pipeline:
+    """A perceptron of two layers."""
+    model = MLPClassifier((64, 32), early_stopping=True, max_iter=40, random_state=seed)
+    return make_pipeline(StandardScaler(), model)
+
+
 def methods(learned: list[Place], seed: int) -> dict[str, tuple[Make, Pipeline]]:
     """Of each kind of features: how they are made, and what learns from them."""
     split = mean_split(learned)
-
-    def line() -> Pipeline:
-        return make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=500))
-
-    encoder = MLPClassifier((64, 32), early_stopping=True, max_iter=40, random_state=seed)
     return {
         "log bands": (log_bands, line()),
         "standardised": (standardised, line()),
         "shared part": (lambda p: taken(p, pixel_features(p.last[np.newaxis], split)), line()),
-        "learned encoder": (seen, make_pipeline(StandardScaler(), encoder)),
+        "learned encoder": (seen, encoder(seed)),
+    }
+
+
+def change_methods(learned: list[Place], seed: int) -> dict[str, tuple[change_task.Dense, Pipeline]]:
+    """The same for change, by the features of every pixel of a date."""
+    split = mean_split(learned)
+    return {
+        "log bands": (of_log_bands, line()),
+        "standardised": (of_standardised, line()),
+        "shared part": (lambda dn: pixel_features(dn[np.newaxis], split), line()),
+        "learned encoder": (of_surroundings, encoder(seed)),
     }
 
 
@@ -176,10 +221,10 @@ def judged(places: list[Place], folds: int, seed: int) -> dict[str, NDArray]:
     return out
 
 
-def table(found: dict[str, NDArray], seed: int) -> Iterator[str]:
-    """Markdown: balanced accuracy of each method on each task."""
-    yield "| features | pixels (segmentation) | windows (classification) |"
-    yield "|---|---|---|"
+def table(found: dict[str, NDArray], change: dict[str, str], seed: int) -> Iterator[str]:
+    """Markdown: each method on each task."""
+    yield "| features | segmentation, pixels | classification, windows | change, pixels |"
+    yield "|---|---|---|---|"
     for name, rows in found.items():
         cells = []
         for task in range(2):
@@ -187,7 +232,26 @@ def table(found: dict[str, NDArray], seed: int) -> Iterator[str]:
             drawn = [rows[rng.integers(0, len(rows), len(rows)), task].sum(0) for _ in range(1000)]
             low, high = np.quantile([balanced(some) for some in drawn], (0.025, 0.975))
             cells.append(f"{balanced(rows[:, task].sum(0)):.3f} [{low:.3f}, {high:.3f}]")
-        yield f"| {name} | {' | '.join(cells)} |"
+        yield f"| {name} | {' | '.join(cells)} | {change[name]} |"
+    for name in change:
+        if name not in found:
+            yield f"| `{name}` | | | {change[name]} |"
+
+
+def changes(places: list[Place], data: Path, folds: int, seed: int, count: int) -> dict[str, str]:
+    """Each method's cell on change; the places are held out in the parts of the other tasks."""
+    samples = painted(data, count, 64, seed)
+    of_name = {place.name: place for place in places}
+    parts = [[place.name for place in places[fold::folds]] for fold in range(folds)]
+    shown = change_task.judged(
+        samples, parts, lambda learned: change_methods([of_name[name] for name in learned], seed)
+    )
+    truth = np.concatenate([one.truth.ravel() for one in samples])
+    names = sorted({one.place for one in samples})
+    print(
+        f"change: {len(samples)} windows of {len(names)} places; {100 * truth.mean():.1f} % of pixels changed\n"
+    )
+    return dict(change_task.cells(shown, seed))
 
 
 def main() -> None:
@@ -199,6 +263,9 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pixels", type=int, default=1500, help="of a place, at most")
+    parser.add_argument(
+        "--count", type=int, default=4, help="windows of each painted change, a pair of dates"
+    )
     options = parser.parse_args()
     paths = sorted(options.data.glob("places/*.npz"))
     if len(paths) < options.folds:
@@ -207,8 +274,9 @@ def main() -> None:
     places = [read_place(path, options.pixels, options.seed) for path in paths]
     counts = np.array([np.bincount(p.of_pixels, minlength=len(CLASSES)) for p in places]).sum(0)
     said = ", ".join(f"{name} {count}" for name, count in zip(CLASSES, counts.tolist(), strict=True))
-    print(f"{len(places)} places, held out in {options.folds} parts; pixels: {said}\n")
-    print("\n".join(table(judged(places, options.folds, options.seed), options.seed)))
+    print(f"{len(places)} places, held out in {options.folds} parts; pixels: {said}")
+    change = changes(places, options.data, options.folds, options.seed, options.count)
+    print("\n".join(table(judged(places, options.folds, options.seed), change, options.seed)))
 
 
 if __name__ == "__main__":

@@ -19,14 +19,19 @@ def test_intervals_resample_places(tool):
     """Two places, one all right and one all wrong: the interval spans both."""
     right, wrong = np.diag([5, 5, 5]), np.roll(np.diag([5, 5, 5]), 1, 1)
     found = {"some": np.stack([[right, right], [wrong, right]])}
-    lines = list(tool.table(found, 0))
-    assert lines[2] == "| some | 0.500 [0.000, 1.000] | 1.000 [1.000, 1.000] |"
+    lines = list(tool.table(found, {"some": "0.3 [0.2, 0.4]", "matcher change": "0.6 [0.5, 0.7]"}, 0))
+    assert lines[2:] == [
+        "| some | 0.500 [0.000, 1.000] | 1.000 [1.000, 1.000] | 0.3 [0.2, 0.4] |",
+        "| `matcher change` | | | 0.6 [0.5, 0.7] |",
+    ]
 
 
 def test_places_are_judged_by_what_was_learned_elsewhere(tool, monkeypatch):
     """A method that answers only for places that it has seen gives itself away."""
     places = [
-        tool.Place(*[np.zeros((1, 1, 1, 4))] * 2, *[np.zeros((6, 2), np.int64)] * 2, *[np.arange(6) % 3] * 2)
+        tool.Place(
+            "", *[np.zeros((1, 1, 1, 4))] * 2, *[np.zeros((6, 2), np.int64)] * 2, *[np.arange(6) % 3] * 2
+        )
         for _ in range(4)
     ]
 
