@@ -4,16 +4,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from change_trial import OWN, fit, scores
+from change_trial import OWN, fit, sample_rows, scores
 from measure_change import ROLES
 from numpy.typing import NDArray
 from painted import MARGIN, Painted
-from sklearn.metrics import average_precision_score
 from sklearn.pipeline import Pipeline
 
 from matcher.changing.align import moved, rest_shift
 
-RESAMPLES = 300
+RESAMPLES = 1000
 _LEARNED, _JUDGED = 3, 2  # of the pixels every so many-th, along each axis
 Dense = Callable[[NDArray], NDArray]  # a date (height, width, bands) to features (height, width, k)
 Make = Callable[[list[str]], dict[str, tuple[Dense, Pipeline]]]  # of the names of the places learned from
@@ -45,6 +44,7 @@ def judged(
         found = one.image[MARGIN:-MARGIN, MARGIN:-MARGIN]
         shift = rest_shift(one.patch, found, ROLES)
         windows.append(moved(one.image, (MARGIN, MARGIN), one.truth.shape, shift))
+    rows = [sample_rows(one, ROLES) for one in samples]
     every = np.s_[::_JUDGED, ::_JUDGED]
     out: dict[str, dict[str, list[Told]]] = {}
 
@@ -63,7 +63,7 @@ def judged(
                 values = differences(samples[k], windows[k], dense)
                 chance = model.predict_proba(values.reshape(-1, values.shape[-1]))[:, 1]
                 keep(name, samples[k], chance.reshape(values.shape[:2]))
-        own = fit([samples[k] for k in learned], ROLES)
+        own = fit([rows[k] for k in learned])
         for k in held:
             keep("matcher change", samples[k], scores(samples[k], ROLES, own)[OWN])
     return {name: {place: _joined(some) for place, some in told.items()} for name, told in out.items()}
@@ -86,19 +86,31 @@ def _joined(some: Sequence[Told]) -> Told:
     return Told(np.concatenate([t.score for t in some]), np.concatenate([t.truth for t in some]))
 
 
-def precision(told: Sequence[Told]) -> float:
-    """Average precision over all pixels of some places together."""
+def precision(told: Sequence[Told]) -> Callable[[NDArray[np.int64]], float]:
+    """The average precision of all pixels together, of how often each place is drawn.
+
+    The pixels are sorted once for all draws; as `sklearn.metrics.average_precision_score`, equal scores are one step.
+    """
     whole = _joined(told)
-    return float(average_precision_score(whole.truth, whole.score))
+    order = np.argsort(-whole.score, kind="stable")
+    place = np.repeat(np.arange(len(told)), [len(t.truth) for t in told])[order]
+    truth, score = whole.truth[order], whole.score[order]
+    ends = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
+
+    def of(drawn: NDArray[np.int64]) -> float:
+        times = drawn[place]
+        found, said = np.cumsum(times * truth)[ends], np.cumsum(times)[ends]
+        steps = np.diff(found, prepend=0)
+        return float((steps * (found / np.maximum(said, 1))).sum() / found[-1])
+
+    return of
 
 
 def cells(found: dict[str, dict[str, Told]], seed: int) -> Iterator[tuple[str, str]]:
     """Of each method its average precision, in brackets the 95 % interval by resampling places."""
     for name, by_place in found.items():
-        told = list(by_place.values())
+        number, of = len(by_place), precision(list(by_place.values()))
         rng = np.random.default_rng(seed)
-        drawn = [
-            precision([told[k] for k in rng.integers(0, len(told), len(told))]) for _ in range(RESAMPLES)
-        ]
+        drawn = [of(np.bincount(rng.integers(0, number, number), minlength=number)) for _ in range(RESAMPLES)]
         low, high = np.quantile(drawn, (0.025, 0.975))
-        yield name, f"{precision(told):.3f} [{low:.3f}, {high:.3f}]"
+        yield name, f"{of(np.ones(number, np.int64)):.3f} [{low:.3f}, {high:.3f}]"

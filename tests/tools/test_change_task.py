@@ -22,7 +22,8 @@ def window(tool, place, seed):
 @pytest.fixture
 def samples(tool, monkeypatch):
     """Four windows of two places; what `matcher change` says of them is left open."""
-    monkeypatch.setattr(tool, "fit", lambda learned, _: {one.place for one in learned})
+    monkeypatch.setattr(tool, "sample_rows", lambda one, _roles: one.place)
+    monkeypatch.setattr(tool, "fit", set)
     monkeypatch.setattr(
         tool, "scores", lambda _one, _roles, model: {tool.OWN: np.full((SIDE, SIDE), len(model))}
     )
@@ -68,3 +69,16 @@ def test_intervals_resample_places(tool):
     (name, cell), *_ = tool.cells(found, 0)
     assert name == "some"
     assert cell.endswith("[0.500, 1.000]")
+
+
+def test_precision_is_that_of_scikit_learn(tool):
+    """With equal scores, and places drawn more than once or not at all."""
+    from sklearn.metrics import average_precision_score
+
+    rng = np.random.default_rng(0)
+    told = [tool.Told(rng.integers(0, 9, 40) / 10, rng.random(40) < 0.3) for _ in range(3)]
+    of = tool.precision(told)
+    for drawn in ((1, 1, 1), (2, 0, 1), (0, 3, 0)):
+        score = np.concatenate([np.tile(t.score, k) for t, k in zip(told, drawn, strict=True)])
+        truth = np.concatenate([np.tile(t.truth, k) for t, k in zip(told, drawn, strict=True)])
+        assert of(np.array(drawn)) == pytest.approx(average_precision_score(truth, score))
