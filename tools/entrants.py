@@ -76,6 +76,12 @@ LEARNED = ("real-split", "simulated-12")  # the other challenges hold places of 
 ENTRANTS = {
     "matcher": _match("matcher", "matcher", "", CHALLENGES, FITTED),
     "exhaustive": _match("matcher, exhaustive", "exhaustive", EXACT, SMALL, FITTED),
+    "exhaustive-ranking": Entrant(
+        "matcher, exhaustive",
+        (f"matcher retrieve {PAIR} -o exhaustive-ranking.csv",),
+        ("real-split",),
+        FITTED,
+    ),
     "bands": _match("ZNCC of the bands", "bands", f"{EXACT} --evidence bands", SMALL),
     "ndvi": _match("ZNCC of NDVI", "ndvi", f"{EXACT} --evidence ndvi", SMALL),
     "histograms": _match(

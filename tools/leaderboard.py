@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The leaderboard of docs/results: check every submission, compare all of a challenge, and write the page.
 
-    python tools/leaderboard.py                                     # check and write docs/results/README.md
+    python tools/leaderboard.py          # check, write docs/results/README.md and the results in docs/protocol.md
     python tools/leaderboard.py --add CHALLENGE FILE.csv --title TITLE --command COMMAND [--learned-on PLACES]
     python tools/leaderboard.py --make WORK [--only CHALLENGE,…] [--methods NAME,…]
 
@@ -18,11 +18,13 @@ import json
 import platform
 import shutil
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from entrants import CHALLENGES, ENTRANTS, FOLDERS, Entrant
+from entrants import CHALLENGES, ENTRANTS, FITTED, FOLDERS, Entrant
 from ladder_peers import versions
+from tables import put
 
 import matcher
 from matcher.formats.outputs import file_checksum
@@ -31,6 +33,7 @@ from matcher.scoring.table import interval_cell
 
 ROOT = Path(__file__).parents[1]
 RESULTS, PROTOCOL = ROOT / "docs" / "results", ROOT / "docs" / "protocol.json"
+SUMMARY = ROOT / "docs" / "protocol.md"
 METRICS = ("total", "image", "within_2")
 HEAD = """# Results
 
@@ -80,31 +83,70 @@ def check(folder: Path) -> list[str]:
     return wrong + [path.name for path in sorted(folder.glob("*.csv")) if path.stem not in told]
 
 
-def section(folder: Path) -> Iterator[str]:
-    """A challenge's table, the best first."""
+@dataclass(frozen=True)
+class Board:
+    """What is said of a challenge's entries, their scores, and official scores less the best's, by name."""
+
+    name: str
+    told: dict[str, dict]
+    scores: dict[str, matcher.Score]
+    against: dict[str, str]
+
+    @property
+    def ranked(self) -> list[str]:
+        """The entries' names, the best first."""
+        return sorted(self.scores, key=lambda name: (-self.scores[name].total, name))
+
+    def cells(self, name: str) -> list[str]:
+        """An entry's scores with their intervals."""
+        score = self.scores[name]
+        return [interval_cell(score.value(m), score.intervals[m]) for m in METRICS]
+
+
+def read_boards() -> list[Board]:
+    """All challenges that have entries, in the order of the protocol."""
+    named = [path.name for path in sorted(RESULTS.iterdir()) if path.is_dir() and entries(path)]
+    order = [*CHALLENGES, *(name for name in named if name not in CHALLENGES)]
+    return [read_board(RESULTS / name) for name in order if name in named]
+
+
+def read_board(folder: Path) -> Board:
+    """A challenge's entries, scored and compared."""
     told = entries(folder)
     submissions = {name: folder / f"{name}.csv" for name in told}
     answers = folder / "answers.csv"
     if len(told) == 1:
         (name,) = told
-        scores, against = {name: matcher.score(submissions[name], answers)}, {}
-    else:
-        comparison = matcher.compare(submissions, answers)
-        scores, against = comparison.scores, differences(comparison)
-    ranked = sorted(scores, key=lambda name: (-scores[name].total, name))
-    first = scores[ranked[0]]
-    yield f"## {folder.name}"
+        return Board(folder.name, told, {name: matcher.score(submissions[name], answers)}, {})
+    comparison = matcher.compare(submissions, answers)
+    return Board(folder.name, told, comparison.scores, differences(comparison))
+
+
+def section(board: Board) -> Iterator[str]:
+    """A challenge's table, the best first."""
+    first = board.scores[board.ranked[0]]
+    yield f"## {board.name}"
     yield ""
     yield f"{first.n_patches} patches, {first.n_images} images."
     yield ""
     yield "| method | official score | right image | within 2 px | against the first | learned on | made by |"
     yield "|---|---|---|---|---|---|---|"
-    for name in ranked:
-        entry, score = told[name], scores[name]
-        cells = [interval_cell(score.value(m), score.intervals[m]) for m in METRICS]
-        cells += [against.get(name, ""), entry["learned on"]]
-        yield f"| [{entry['title']}]({folder.name}/{name}.csv) | {' | '.join(cells)} | `{entry['command']}` |"
+    for name in board.ranked:
+        entry = board.told[name]
+        cells = [*board.cells(name), board.against.get(name, ""), entry["learned on"]]
+        yield f"| [{entry['title']}]({board.name}/{name}.csv) | {' | '.join(cells)} | `{entry['command']}` |"
     yield ""
+
+
+def summary(boards: Sequence[Board]) -> Iterator[str]:
+    """The results in the protocol: of every challenge the matcher, and the best that is not made by its numbers."""
+    yield "| challenge | method | official score | right image | within 2 px |"
+    yield "|---|---|---|---|---|"
+    for board in boards:
+        others = [name for name in board.ranked if board.told[name]["learned on"] != FITTED]
+        for name in [name for name in board.ranked if name == "matcher"] + others[:1]:
+            cells = [f"`{board.name}`", board.told[name]["title"], *board.cells(name)]
+            yield f"| {' | '.join(cells)} |"
 
 
 def differences(comparison: Comparison) -> dict[str, str]:
@@ -129,11 +171,11 @@ def absent() -> Iterator[str]:
             yield f"- {name}: {', '.join(missing)}"
 
 
-def page() -> str:
+def page(boards: Sequence[Board]) -> str:
     """The whole page."""
     lines = [HEAD]
-    for folder in sorted(path for path in RESULTS.iterdir() if path.is_dir()):
-        lines += section(folder) if entries(folder) else ()
+    for board in boards:
+        lines += section(board)
     if missing := list(absent()):
         lines += ["## Not run yet", "", "Entries of our own that `--make` would add:", "", *missing, ""]
     return "\n".join([*lines, FOOT])
@@ -222,7 +264,9 @@ def main() -> None:
     if wrong:
         print(f"not as recorded: {', '.join(wrong)}", file=sys.stderr)
         sys.exit(1)
-    (RESULTS / "README.md").write_text(page(), encoding="utf-8")
+    boards = read_boards()
+    (RESULTS / "README.md").write_text(page(boards), encoding="utf-8")
+    put(SUMMARY, "results", list(summary(boards)), "tools/leaderboard.py")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,10 @@ def test_every_submission_is_as_recorded(tool):
 
 
 def test_the_page_is_what_the_submissions_give(tool):
-    assert (tool.RESULTS / "README.md").read_text(encoding="utf-8") == tool.page()
+    boards = tool.read_boards()
+    assert (tool.RESULTS / "README.md").read_text(encoding="utf-8") == tool.page(boards)
+    table = "\n".join(tool.summary(boards))
+    assert f"-->\n{table}\n<!-- end of results -->" in tool.SUMMARY.read_text(encoding="utf-8")
 
 
 def test_an_entry_is_added_and_a_change_is_seen(tool, tmp_path, monkeypatch):
@@ -30,6 +33,9 @@ def test_an_entry_is_added_and_a_change_is_seen(tool, tmp_path, monkeypatch):
     protocol.write_text(json.dumps({"sha256": wanted}))
     monkeypatch.setattr(tool, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(tool, "PROTOCOL", protocol)
+    summary = tmp_path / "protocol.md"
+    summary.write_text("a\n<!-- results: written by tools/leaderboard.py -->\n<!-- end of results -->\n")
+    monkeypatch.setattr(tool, "SUMMARY", summary)
     for name, row in (("good", "2,8 0 0"), ("bad", "2,7 0 0")):
         path = tmp_path / f"{name}.csv"
         path.write_text(f"Patch ID,Result\n1,7 0 0\n{row}\n")
@@ -40,8 +46,10 @@ def test_an_entry_is_added_and_a_change_is_seen(tool, tmp_path, monkeypatch):
     with pytest.raises(SystemExit, match=r"tiny/bad.csv: stands there already"):
         tool.main()
     assert tool.check(folder) == []
-    assert (tmp_path / "results" / "README.md").read_text() == tool.page()
-    lines = [line for line in tool.page().splitlines() if line.startswith("| [")]
+    assert (tmp_path / "results" / "README.md").read_text() == tool.page(tool.read_boards())
+    told = [line for line in summary.read_text().splitlines() if line.startswith("| `")]
+    assert [line.split(" | ")[:3] for line in told] == [["| `tiny`", "good", "1.000 [1.000, 1.000]"]]
+    lines = [line for line in tool.page(tool.read_boards()).splitlines() if line.startswith("| [")]
     assert lines[0].startswith("| [good](tiny/good.csv) | 1.000")
     assert "| -0.500 [-1.000, +0.000] |" in lines[1]
     (folder / "bad.csv").write_text((folder / "good.csv").read_text())
