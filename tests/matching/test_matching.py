@@ -13,6 +13,7 @@ from matcher.errors import MatcherError, SettingsError
 from matcher.formats.official import write_images, write_patches
 from matcher.formats.opening import open_images
 from matcher.imagery import open_pictures, tell_range, to_official
+from matcher.matching import run
 from matcher.settings import EVIDENCE, Settings
 from tests.places import DATA, needs_data
 
@@ -30,6 +31,22 @@ def cut(images, places, side=64):
 
 def answers(result):
     return list(zip(result.image.tolist(), result.x.tolist(), result.y.tolist(), strict=True))
+
+
+def test_an_answer_that_is_rather_right_than_wrong_stays_as_the_search_found_it(monkeypatch):
+    """Colour and mutual information settle those that are rather wrong, and no others."""
+    settled = []
+
+    def settle(_task, _which, _found, weighed, doubtful, _index):
+        settled.append(doubtful.tolist())
+        return weighed
+
+    monkeypatch.setattr(run, "settle_doubtful", settle)
+    sure = np.array([0.95, 0.49, 0.5, 0.7, 0.0, 0.51], np.float32)
+    monkeypatch.setattr(run, "_confidence", lambda *_: sure)
+    images = noise(3, 96, 96)
+    matcher.match(images, cut(images, (*PLACES, *PLACES[:2])))
+    assert settled == [[1, 4]]
 
 
 @pytest.mark.parametrize("search", SEARCHES)
