@@ -9,9 +9,12 @@ fit and each kind, and open rounds by size, bands and kind; shares with their 95
 """
 
 import argparse
+import io
 import json
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 ENOUGH = 15  # answers of a kind between 0.1 and 0.9, of which a line tells something
 HELD = {"held_out": "each place left out", "kinds_held_out": "each kind left out"}
@@ -82,7 +85,10 @@ def draw(fit: dict[str, Any], path: Path) -> None:
     for row in panels:
         row[0].set_ylabel("share right")
     figure.tight_layout()
-    figure.savefig(path, dpi=90)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=80)
+    # A few colours are all that it has: a third of the bytes.
+    Image.open(drawn).convert("RGB").quantize(32, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def line(panel: Any, all_bins: list[dict[str, Any]], title: str, counts: bool = False) -> None:
