@@ -13,9 +13,7 @@ NEIGHBOURS = 8  # of a point, as a grid has
 _LIMIT = 3.0  # times its neighbours' own spread
 _NOISE = 0.15  # px of spread that neighbours have at least
 _FEWEST = 3  # points below which nothing can be told
-_ROUNDS = (
-    60  # at most: each leaves out the oddest points of their surroundings, and the next looks at what is left
-)
+_ROUNDS = 60  # at most: each leaves out the points that are oddest about them
 
 
 def outliers(

@@ -36,8 +36,9 @@ def enough(observed: Observed, rows: NDArray[np.bool_] | None = None) -> bool:
 def fit_trust(observed: Observed, rows: NDArray[np.bool_] | None = None) -> Trust:
     """Logistic regressions of right answers on score and lead, over some of the rows.
 
-    One against patches that are not there, which weigh as many as all that are: the prior is even. Both are of open
-    rounds, sought among as many images; the other, against wrong answers of patches that are there, is of all rounds.
+    One is against patches that are not there, which weigh as much as all that are, so that the prior is even; both are
+    of open rounds, since those with all images have closer rivals. The other is against wrong answers of patches that
+    are there, in all rounds.
     """
     chosen = np.ones(len(observed.right), bool) if rows is None else rows
     drawn = chosen & ~observed.whole
