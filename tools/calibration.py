@@ -62,27 +62,27 @@ def draw(fit: dict[str, Any], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, panels = plt.subplots(2, 3, figsize=(13, 8.4), sharey=True)
-    for panel, name in zip(panels[0], ("closed rounds", "open rounds"), strict=False):
+    figure, grid = plt.subplots(2, 3, figsize=(13, 8.4), sharey=True)
+    *panels, empty = grid.ravel()
+    held = fit["held_out"]
+    for panel, name in zip(panels[:2], ("closed rounds", "open rounds"), strict=True):
         for key, title in HELD.items():
             line(panel, fit[key][name]["bins"], title, counts=True)
         panel.set(title=name)
-    held = fit["held_out"]
     sizes, bands = ([name for name in held if name.endswith(unit)] for unit in (" px", " bands"))
     rest = [name for name in held if name not in (*sizes, *bands, "closed rounds", "open rounds")]
     kinds = [name for name in rest if sum(b["count"] for b in held[name]["bins"][1:-1]) >= ENOUGH]
-    for panel, what, names in zip(
-        (panels[0, 2], *panels[1]), ("size", "bands", "kind"), (sizes, bands, kinds), strict=False
-    ):
+    by = {"size": sizes, "bands": bands, "kind": kinds}
+    for panel, (what, names) in zip(panels[2:], by.items(), strict=True):
         for name in names:
             line(panel, held[name]["bins"], name)
         panel.set(title=f"open rounds by {what}, each place left out")
-    panels[1, 2].axis("off")
-    for panel in (*panels[0], *panels[1, :2]):
+    for panel in panels:
         panel.plot([0, 1], [0, 1], color="0.7", linestyle="--", linewidth=1, zorder=0)
         panel.set(xlabel="confidence", xlim=(0, 1), ylim=(0, 1))
         panel.legend(loc="upper left", fontsize=8)
-    for row in panels:
+    empty.axis("off")
+    for row in grid:
         row[0].set_ylabel("share right")
     figure.tight_layout()
     drawn = io.BytesIO()
