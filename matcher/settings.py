@@ -157,6 +157,29 @@ class Settings:
         return BANDS_BY_COUNT[count]
 
 
+@dataclass(frozen=True, kw_only=True)
+class SeriesOptions:
+    """What files of series do not say of themselves; whatever reads series takes these options.
+
+    Attributes
+    ----------
+    value_range : str
+        What the series' numbers are, of `RANGES` without ``auto``.
+    series_dates, series_bands : int
+        Of TFRecords.
+    """
+
+    value_range: SeriesRange = "dn"
+    series_dates: int = 12
+    series_bands: int = 4
+
+    def __post_init__(self) -> None:
+        known = RANGES[1:]
+        _check(self.value_range in known, f"value range {self.value_range!r}: choose from {', '.join(known)}")
+        for count in (self.series_dates, self.series_bands):
+            _check(_whole(count) and count >= 1, "series_dates and series_bands: give 1 or more")
+
+
 def with_options(settings: Settings | None, options: dict[str, Any]) -> Settings:
     """The settings, by default all defaults, with some fields replaced.
 
@@ -182,6 +205,14 @@ class PictureOptions(TypedDict, total=False):
     image_shape: "tuple[int, int, int] | None"
     patch_shape: "tuple[int, int, int] | None"
     dtype: str | None
+
+
+class SeriesKeywords(TypedDict, total=False):
+    """The fields of `SeriesOptions` as keywords of a call."""
+
+    value_range: SeriesRange
+    series_dates: int
+    series_bands: int
 
 
 class MatchOptions(PictureOptions, total=False):

@@ -2,11 +2,12 @@
 
 import csv
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from matcher.cli.options import Names, quiet_option, range_option, reading_options
+from matcher.cli.options import Names, gathered, quiet_option, range_option, reading_options
 from matcher.cli.output import xy_order_option
 from matcher.cli.paths import Filled, Read
 from matcher.cli.progress import reporting
@@ -50,11 +51,8 @@ if TYPE_CHECKING:
 def command(
     images: str,
     patches: str,
-    places: str | None,
     output: str | None,
     forms: tuple[str, ...],
-    only: tuple[str, ...] | None,
-    xy_order: str,
     threshold: float,
     prior: float,
     quiet: bool,
@@ -70,19 +68,18 @@ def command(
     from matcher.formats.details import FILES
     from matcher.formats.opening import open_pair, open_patches
     from matcher.formats.raster import file_names
-    from matcher.formats.submission import read_submission
     from matcher.matching.run import match
     from matcher.report.change import ChangeFolder
     from matcher.settings import Settings
 
-    settings, found, wanted = Settings(**options), None, _ids(only)
+    chosen = gathered(_Chosen, options)
+    settings, wanted = Settings(**options), chosen.ids()
     with reporting(quiet, "patches") as progress:
-        if places is not None:
-            found = _only(read_submission(places, xy_order=xy_order), wanted)
+        found = chosen.read(wanted)
         folder = None
         if output is not None:
             ids = (wanted or open_patches(patches).ids.tolist()) if found is None else found.ids.tolist()
-            read = [images, patches, *([] if places is None else [places])]
+            read = [images, patches, *([] if chosen.places is None else [chosen.places])]
             folder = ChangeFolder(output, ids, forms, read)
         if found is None:
             found = _only(match(images, patches, settings, progress=progress), wanted)
@@ -101,13 +98,42 @@ def command(
                 folder.write(one)
 
 
-def _ids(texts: tuple[str, ...] | None) -> list[int] | None:
-    from matcher.errors import SettingsError
+@dataclass(frozen=True)
+class _Chosen:
+    """Which patches are looked at, and where: by the names of the command's options.
 
-    try:
-        return None if texts is None else [int(text) for text in texts]
-    except ValueError:
-        raise SettingsError(f"--only {','.join(texts or ())}: give patch ids with commas between") from None
+    Attributes
+    ----------
+    places : str or None
+        A submission.
+    xy_order : str
+        Its order of coordinates.
+    only : tuple of str or None
+        Ids of patches; all by default.
+    """
+
+    places: str | None
+    xy_order: str
+    only: tuple[str, ...] | None
+
+    def ids(self) -> list[int] | None:
+        """The patches asked for, None where all are."""
+        from matcher.errors import SettingsError
+
+        try:
+            return None if self.only is None else [int(text) for text in self.only]
+        except ValueError:
+            raise SettingsError(
+                f"--only {','.join(self.only or ())}: give patch ids with commas between"
+            ) from None
+
+    def read(self, wanted: list[int] | None) -> "Placements | None":
+        """The places of the submission, of these patches; None where there is no submission."""
+        from matcher.formats.submission import read_submission
+
+        if self.places is None:
+            return None
+        return _only(read_submission(self.places, xy_order=self.xy_order), wanted)
 
 
 def _only(places: "Placements", wanted: list[int] | None) -> "Placements":

@@ -40,8 +40,6 @@ def command(
     series: tuple[str, ...],
     output: str | None,
     window: int,
-    series_dates: int,
-    series_bands: int,
     save_split: str | None,
     picture: str | None,
     json_to: str | None,
@@ -59,8 +57,7 @@ def command(
 
     if output is not None:
         check_ending(output, "features", SUFFIXES)
-    sizes: dict[str, Any] = {"side": window, "dates": series_dates, "count": series_bands}
-    made = features(series, windows=output is not None, **sizes, **options)
+    made = features(series, side=window, windows=output is not None, **options)
     if save_split is not None or picture is not None:
         _write_split(made.places, save_split, picture)
     if output is not None and made.features is not None:

@@ -1,14 +1,19 @@
 """``matcher verify``: whether two patches show the same place."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from matcher.cli.options import quiet_option, range_option, reading_options, threads_option
+from matcher.cli.options import gathered, quiet_option, range_option, reading_options, threads_option
 from matcher.cli.output import emit, json_option
 from matcher.cli.paths import Read, Written
 from matcher.cli.progress import reporting
 from matcher.settings import Settings
+
+if TYPE_CHECKING:
+    from matcher.verification.pairs import Pairs
+    from matcher.verification.verifying import Verdicts
 
 
 @click.command("verify")
@@ -44,9 +49,6 @@ def command(
     output: str | None,
     max_shift: int,
     prior: float,
-    refit: bool,
-    picture: str | None,
-    json_to: str | None,
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -56,26 +58,49 @@ def command(
     in order. Where PAIRS has the array same (1 or 0), the probabilities are judged beside gray ZNCC, SSIM and phase
     correlation; else they are printed as CSV.
     """
-    from matcher.errors import SettingsError
     from matcher.verification.pairs import pairs_of, read_pairs
-    from matcher.verification.verifying import account, account_text, rivals, verify, write_verdicts
+    from matcher.verification.verifying import verify, write_verdicts
 
+    account = gathered(_Account, options)
     settings = Settings(**options)
     given = read_pairs(pairs) if others is None else pairs_of(pairs, others, settings)
-    if given.same is None and (refit or picture is not None or json_to is not None):
-        raise SettingsError(
-            f"{pairs}: --refit, --picture and --json judge labelled pairs, and there is no array 'same'"
-        )
+    if given.same is None:
+        account.refuse(pairs)
     with reporting(quiet) as progress:
         verdicts = verify(given, max_shift=max_shift, prior=prior, settings=settings, progress=progress)
     if given.same is not None:
-        scores = rivals(given, max_shift=max_shift, settings=settings)
-        judged = account(given, verdicts, scores, refit=refit)
-        if picture is not None:
-            from matcher.report.verification import draw_curves
-
-            draw_curves(judged, picture)
-        data = {method: {part: c.to_dict() for part, c in parts.items()} for method, parts in judged.items()}
-        emit(account_text(judged), data, json_to, [])
+        account.give(given, verdicts, max_shift, settings)
     if output is not None or given.same is None:
         write_verdicts(output, verdicts, given)
+
+
+@dataclass(frozen=True)
+class _Account:
+    """What is told of labelled pairs, by the names of the command's options."""
+
+    refit: bool
+    picture: str | None
+    json_to: str | None
+
+    def refuse(self, pairs: str) -> None:
+        """Raise where something is asked of pairs that are not labelled."""
+        from matcher.errors import SettingsError
+
+        if self.refit or self.picture is not None or self.json_to is not None:
+            raise SettingsError(
+                f"{pairs}: --refit, --picture and --json judge labelled pairs, and there is no array 'same'"
+            )
+
+    def give(self, pairs: "Pairs", verdicts: "Verdicts", max_shift: int, settings: Settings) -> None:
+        """Judge the verdicts beside the usual scores; draw, write and print what that gives."""
+        from matcher.verification.verifying import account, account_text, rivals
+
+        judged = account(
+            pairs, verdicts, rivals(pairs, max_shift=max_shift, settings=settings), refit=self.refit
+        )
+        if self.picture is not None:
+            from matcher.report.verification import draw_curves
+
+            draw_curves(judged, self.picture)
+        data = {method: {part: c.to_dict() for part, c in parts.items()} for method, parts in judged.items()}
+        emit(account_text(judged), data, self.json_to, [])

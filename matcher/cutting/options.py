@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from matcher.errors import SettingsError
-from matcher.settings import RANGES, SeriesRange
+from matcher.settings import SeriesOptions
 
 Sky = Literal["any", "clear", "cloudy"]
 Form = Literal["official", "arrays"]
@@ -13,8 +13,8 @@ FORMS: tuple[Form, ...] = get_args(Form)
 
 
 @dataclass(frozen=True)
-class CutOptions:
-    """What is cut.
+class CutOptions(SeriesOptions):
+    """What is cut, of series as `matcher.settings.SeriesOptions` say.
 
     Attributes
     ----------
@@ -36,10 +36,6 @@ class CutOptions:
         10 % of either; ``any``.
     form : str
         ``official`` TFRecords, [-1, 1] in float16, or ``arrays``: images.npz and patches.npy, DN in uint16.
-    value_range : str
-        What the series' numbers are, of `matcher.settings.RANGES` without ``auto``.
-    series_dates, series_bands : int
-        Of TFRecords, which do not say it.
     seed : int
     """
 
@@ -51,22 +47,16 @@ class CutOptions:
     holdout: float = 0.0
     sky: Sky = "any"
     form: Form = "official"
-    value_range: SeriesRange = "dn"
-    series_dates: int = 12
-    series_bands: int = 4
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for fine, message in (
             (self.patches >= 1 and self.side >= 4, "give 1 patch an image or more, of 4 px a side or more"),
             (self.largest >= self.side, f"an image of {self.largest} px holds no patch of {self.side}"),
             (0 <= self.holdout < 1, "holdout goes from 0 to less than 1"),
             (self.sky in SKIES, f"sky {self.sky!r}: choose from {', '.join(SKIES)}"),
             (self.form in FORMS, f"form {self.form!r}: choose from {', '.join(FORMS)}"),
-            (
-                self.value_range in RANGES[1:],
-                f"value range {self.value_range!r}: choose from {', '.join(RANGES[1:])}",
-            ),
             (self.gap is None or 0 <= self.gap[0] <= self.gap[1], "gap: give least,most, from 0 up"),
             (self.dates is None or len(set(self.dates)) > 1, "dates: give two or more"),
             (self.seed >= 0, "seed is 0 or more"),

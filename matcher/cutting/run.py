@@ -75,7 +75,7 @@ def cut(
             for writer in writers.values():
                 scratch.callback(writer.close)
             names: set[str] = set()
-            for one in iterate_series(series, dates=options.series_dates, bands=options.series_bands):
+            for one in iterate_series(series, options):
                 if one.place in names:
                     raise MatcherError(
                         f"{one.file}: a place called {one.place} was read before; names must differ"
@@ -105,7 +105,7 @@ def cut(
 
 def stacks(series: SeriesInput, options: CutOptions) -> Iterator[tuple[str, str, NDArray]]:
     """(place, group, DN of the chosen dates) of every series, as `matcher.verification.pairs.cut_pairs` takes them."""
-    for one in iterate_series(series, dates=options.series_dates, bands=options.series_bands):
+    for one in iterate_series(series, options):
         dates = Dates(one, options)
         yield one.place, one.group, np.stack([dates[d] for d in dates.usable])
 

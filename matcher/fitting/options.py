@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from matcher.errors import SettingsError
-from matcher.settings import LEAST_MEMORY, MIN_SIDE, RANGES, SeriesRange, Settings
+from matcher.settings import LEAST_MEMORY, MIN_SIDE, SeriesOptions, Settings
 
 
 @dataclass(frozen=True)
-class FitOptions:
-    """How a model is fitted.
+class FitOptions(SeriesOptions):
+    """How a model is fitted, to series as `matcher.settings.SeriesOptions` say.
 
     Attributes
     ----------
@@ -19,10 +19,6 @@ class FitOptions:
         score stays that of the model that ships.
     bands : tuple of str, optional
         Their names; by default as `matcher.Settings.band_names`.
-    value_range : str
-        What the series' numbers are, of `matcher.settings.RANGES` without ``auto``.
-    series_dates, series_bands : int
-        Of TFRecords, which do not say it.
     seed : int
     threads : int, optional
     memory : int
@@ -32,14 +28,12 @@ class FitOptions:
     sides: tuple[int, ...] = (128, 64, 32, 24)
     rounds: int = 2
     bands: tuple[str, ...] | None = None
-    value_range: SeriesRange = "dn"
-    series_dates: int = 12
-    series_bands: int = 4
     seed: int = 0
     threads: int | None = None
     memory: int = Settings.memory
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for fine, message in (
             (
                 bool(self.sides) and min(self.sides) >= MIN_SIDE,
@@ -47,10 +41,6 @@ class FitOptions:
             ),
             (len(set(self.sides)) == len(self.sides), "sides: one is named twice"),
             (self.rounds >= 0 and self.seed >= 0, "rounds and seed are 0 or more"),
-            (
-                self.value_range in RANGES[1:],
-                f"value range {self.value_range!r}: choose from {', '.join(RANGES[1:])}",
-            ),
             (self.memory >= LEAST_MEMORY, "memory: give 256 MiB or more, in bytes"),
         ):
             if not fine:

@@ -121,7 +121,7 @@ def fit_model(
     names: tuple[str, ...] | None = None
     alike: dict[tuple[str, ...], dict[str, Path | Series]] = {}  # series by their bands, and file
     places = windows = 0
-    for one in iterate_series(series, dates=options.series_dates, bands=options.series_bands):
+    for one in iterate_series(series, options):
         first = names is None or one.shape[3] == len(names)
         own = Settings(bands=options.bands if first else None).band_names(one.shape[3])
         # Files are opened again for the rounds; what is no file is kept.

@@ -10,6 +10,7 @@ from matcher.aliases import AnyPath
 from matcher.errors import FormatError
 from matcher.formats.reader import Asked, Series
 from matcher.formats.registry import series_in
+from matcher.settings import SeriesOptions
 
 __all__ = ["Series", "SeriesInput", "iterate_series", "paths_of"]
 
@@ -18,7 +19,7 @@ SeriesInput = AnyPath | NDArray | Series | Sequence[AnyPath | NDArray | Series]
 _ONE = (str, os.PathLike, np.ndarray, Series)
 
 
-def iterate_series(what: SeriesInput, *, dates: int = 12, bands: int = 4) -> Iterator[Series]:
+def iterate_series(what: SeriesInput, options: SeriesOptions | None = None) -> Iterator[Series]:
     """Series of some files or folders in order, one open at a time.
 
     Parameters
@@ -28,14 +29,15 @@ def iterate_series(what: SeriesInput, *, dates: int = 12, bands: int = 4) -> Ite
         the places as a first axis; ``.npz`` with such an array called ``images`` and, if it likes, ``dates`` and
         ``group``; a folder, glob or list with a raster a date, in the order of their names; a Zarr store; an array
         (dates, height, width, bands), whose place is called by its number in the sequence.
-    dates, bands : int
-        Of TFRecords, which do not say it.
+    options : SeriesOptions, optional
+        Say how many dates and bands TFRecords have.
 
     Raises
     ------
     FormatError
         If one is missing, damaged, or none of these.
     """
+    options = options or SeriesOptions()
     for k, given in enumerate(_each(what)):
         if isinstance(given, Series):
             yield given
@@ -51,7 +53,8 @@ def iterate_series(what: SeriesInput, *, dates: int = 12, bands: int = 4) -> Ite
         path = os.fspath(given)
         if not os.path.exists(path) and not any(c in path for c in "*?["):
             raise FormatError(f"{path}: there is no such file")
-        yield from series_in(path, Asked(path, noun="dates", count=bands), dates)
+        asked = Asked(path, noun="dates", count=options.series_bands)
+        yield from series_in(path, asked, options.series_dates)
 
 
 def paths_of(what: SeriesInput) -> list[AnyPath]:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from matcher.errors import MatcherError
 from matcher.formats.series import SeriesInput, iterate_series
 from matcher.imagery import Roles, read_stack
-from matcher.settings import SeriesRange, Settings
+from matcher.settings import SeriesKeywords, SeriesOptions, Settings
 from matcher.shared.features import Features, joined, window_features
 from matcher.shared.kinds import evidence_shares
 from matcher.shared.split import Split, fit_split, read_split, scale_names, share_text
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,7 @@ def features(
     split: str | os.PathLike[str] | None = None,
     windows: bool = True,
     bands: Sequence[str] | None = None,
-    value_range: SeriesRange = "dn",
-    dates: int = 12,
-    count: int = 4,
+    **reading: "Unpack[SeriesKeywords]",
 ) -> SeriesFeatures:
     """Split series into what dates share and what is each one's own, and make features of their windows.
 
@@ -93,21 +94,20 @@ def features(
     windows : bool
         Whether to make features of windows at all.
     bands : tuple of str, optional
-    value_range : str
-        Of `matcher.settings.RANGES` without ``auto``.
-    dates, count : int
-        Dates and bands of TFRecords, which do not say it.
+    **reading
+        `value_range`, `series_dates` and `series_bands`, as `matcher.settings.SeriesOptions`.
 
     Raises
     ------
     MatcherError
         If a series cannot be read, has one date and no split is given, or bands do not fit.
     """
+    options = SeriesOptions(**reading)
     given = None if split is None else read_split(split)
     places: list[PlaceSplit] = []
     made: list[Features] = []
-    for one in iterate_series(series, dates=dates, bands=count):
-        stack = read_stack(one, value_range)
+    for one in iterate_series(series, options):
+        stack = read_stack(one, options.value_range)
         names = Settings(bands=None if bands is None else tuple(bands)).band_names(one.shape[3])
         if given is None and len(stack) < 2:
             raise MatcherError(

@@ -1,14 +1,19 @@
 """Options: defaults, what they may be, and what is said where they cannot be."""
 
 import inspect
+import re
 from dataclasses import FrozenInstanceError, fields
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import matcher
+from matcher.cutting.options import CutOptions
 from matcher.errors import MatcherError, SettingsError
 from matcher.evidence import kind
+from matcher.fitting.options import FitOptions
 from matcher.imagery import _TO_DN
 from matcher.settings import (
     BANDS_BY_COUNT,
@@ -16,6 +21,7 @@ from matcher.settings import (
     EVIDENCE,
     RANGES,
     SEARCHES,
+    SeriesOptions,
     Settings,
     with_options,
 )
@@ -71,6 +77,28 @@ def test_what_cannot_be_is_refused_by_name(options, message):
     assert message in str(error.value)
     with pytest.raises(SettingsError):
         with_options(Settings(), options)
+
+
+@pytest.mark.parametrize(
+    "reader",
+    [
+        CutOptions,
+        FitOptions,
+        SeriesOptions,
+        lambda **options: matcher.features(np.ones((2, 64, 64, 4)), **options),
+    ],
+)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"value_range": "auto"}, "value range 'auto': choose from dn, signed, reflectance, 8bit, 16bit"),
+        ({"series_dates": 0}, "series_dates and series_bands: give 1 or more"),
+        ({"series_bands": 1.5}, "series_dates and series_bands: give 1 or more"),
+    ],
+)
+def test_whatever_reads_series_refuses_the_same(reader, options, message):
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        reader(**options)
 
 
 def test_unknown_options_are_named():
