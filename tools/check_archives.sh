@@ -3,10 +3,11 @@
 #
 #   bash tools/check_archives.sh OWNER/NAME v0.1.0 OUT [PYTHON…]
 #
-# Needs the extra `release`. For each PYTHON (by default the one on the path) the tests run in an environment of its own,
-# from the unpacked sdist less the package's folder, so that what is tested is what the wheel installed. Environments are
-# made all at once, since installing waits for disk and network, and so is the demo in each, which compiles the kernels
-# on one core before tests share them.
+# Needs what the extra `release` names. For each PYTHON (by default the one on the path) the tests run in an environment
+# of its own, from the unpacked sdist less the package's folder, so that what is tested is what the wheel installed.
+# Environments are made all at once, since installing waits for disk and network, and so is the demo in each, which
+# compiles the kernels on one core before tests share them; all this gives way to whatever else runs. With
+# TESTS_AFTER=FILE the tests wait until nobody has FILE locked.
 set -euo pipefail
 repository=$1 tag=$2 out=$3
 shift 3
@@ -34,13 +35,14 @@ makers=()
 for python in "$@"; do
     number=$((number + 1))
     { "$python" -m venv "$work/venv$number" &&
-        "$work/venv$number/bin/python" -m pip install -q "$wheel[quick]" &&
-        "$work/venv$number/bin/matcher" demo "$work/demo$number" --quiet; } >"$work/venv$number.log" 2>&1 </dev/null &
+        nice -n 19 "$work/venv$number/bin/python" -m pip install -q "$wheel[quick]" &&
+        nice -n 19 "$work/venv$number/bin/matcher" demo "$work/demo$number" --quiet; } >"$work/venv$number.log" 2>&1 </dev/null &
     makers+=($!)
 done
 for number in $(seq $#); do
     wait "${makers[number - 1]}" || { cat "$work/venv$number.log"; exit 1; }
 done
+[ -z "${TESTS_AFTER:-}" ] || flock "$TESTS_AFTER" true
 for number in $(seq $#); do
     python=$work/venv$number/bin/python
     printf '\n--- %s: the installed wheel, the quick tests of the unpacked sdist (%d s)\n' "$("$python" -V)" "$SECONDS"
