@@ -14,7 +14,7 @@ from matcher.formats.raster import file_names
 from matcher.placements import Placements
 from matcher.settings import check_confidence
 
-_SURE = 0.9
+SURE = 0.9  # confidence of an answer that is not in doubt
 
 
 class _Beside:
@@ -88,9 +88,9 @@ class Result(Placements, _Beside):
         if self._pictures is not None:
             heads = ["", "found", *heads]
             rows = [[*self._drawn(n), *row] for n, row in zip(least, rows, strict=True)]
-        sure = int((self.confidence >= _SURE).sum())
+        sure = int((self.confidence >= SURE).sum())
         which = f"; the {len(least)} least sure" if len(least) < len(self) else ""
-        return table(heads, rows, f"{len(self)} answers, {sure} with confidence {_SURE} and above{which}")
+        return table(heads, rows, f"{len(self)} answers, {sure} with confidence {SURE} and above{which}")
 
     def _told(self, n: int) -> list[object]:
         patches, images = self._files or ({}, {})

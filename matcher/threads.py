@@ -15,7 +15,7 @@ _ONE_RUN = (
 )  # numba's workqueue layer aborts when two threads call parallel kernels (numba #8563)
 
 
-class _Held(threading.local):
+class _TimesHeld(threading.local):
     """How often this thread holds the lock."""
 
     times = 0
@@ -40,7 +40,7 @@ class _OneBlasThread:
             self._limits.close()
 
 
-_HELD, _BLAS = _Held(), _OneBlasThread()
+_HELD, _BLAS = _TimesHeld(), _OneBlasThread()
 
 
 def usable_cores() -> int:

@@ -28,9 +28,10 @@ from change_trial import (
 from painted import Painted
 from PIL import Image
 
-from matcher.changing.detect import find_change, shipped
+from matcher.changing.detect import find_change
 from matcher.imagery import Roles
 from matcher.report.change import picture
+from matcher.verification.logistic import shipped
 from matcher.verification.model import write_model
 
 MODEL = Path(__file__).parents[1] / "matcher" / "data" / "change.json"

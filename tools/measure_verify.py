@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.verification.model import fit, shipped, write_model
+from matcher.verification.logistic import shipped
+from matcher.verification.model import fit, write_model
 from matcher.verification.pairs import Pairs, cut_pairs
 from matcher.verification.verifying import account, account_text, rivals, verify
 

@@ -1,12 +1,12 @@
 """An alignment as rows and numbers: what files and the page show."""
 
-import math
 from typing import Any
 
 import numpy as np
 
 from matcher.alignment.run import Alignment
 from matcher.geo.grid import degrees
+from matcher.geo.place import rounded
 
 
 def records(made: Alignment) -> list[dict[str, Any]]:
@@ -32,13 +32,13 @@ def records(made: Alignment) -> list[dict[str, Any]]:
         {
             "id": k,
             "row": round(float(points.row[k]), 3), "col": round(float(points.col[k]), 3),
-            "down": _round(points.down[k], 4), "right": _round(points.right[k], 4),
-            "sigma": _round(points.sigma[k], 4),
-            "left_down": _round(left[k, 0], 4), "left_right": _round(left[k, 1], 4),
-            "confidence": _round(points.confidence[k], 4), "used": bool(used[k]), "reason": points.reason[k],
-            "map_x": _round(maps[k, 0], 8), "map_y": _round(maps[k, 1], 8),
-            "shift_x": _round(maps[k, 2], 8), "shift_y": _round(maps[k, 3], 8),
-            "lon": _round(spots[k, 0], 8), "lat": _round(spots[k, 1], 8),
+            "down": rounded(points.down[k], 4), "right": rounded(points.right[k], 4),
+            "sigma": rounded(points.sigma[k], 4),
+            "left_down": rounded(left[k, 0], 4), "left_right": rounded(left[k, 1], 4),
+            "confidence": rounded(points.confidence[k], 4), "used": bool(used[k]), "reason": points.reason[k],
+            "map_x": rounded(maps[k, 0], 8), "map_y": rounded(maps[k, 1], 8),
+            "shift_x": rounded(maps[k, 2], 8), "shift_y": rounded(maps[k, 3], 8),
+            "lon": rounded(spots[k, 0], 8), "lat": rounded(spots[k, 1], 8),
         }
         for k in range(len(points))
     ]  # fmt: skip
@@ -53,21 +53,17 @@ def summary(made: Alignment) -> dict[str, Any]:
         "reference": made.reference,
         "transform": transform.kind,
         "matrix": transform.matrix.tolist(),
-        "validated_rmse_px": {kind: _round(error, 4) for kind, error in transform.tried.items()},
-        "pixel_m": _round(made.pixel, 4),
+        "validated_rmse_px": {kind: rounded(error, 4) for kind, error in transform.tried.items()},
+        "pixel_m": rounded(made.pixel, 4),
         "tie_points": {"sought": len(made.points), "used": used, "not_used": made.points.counts()},
     }
     for name, after in (("before", False), ("after", True)):
         figures = made.accuracy(after)
         out[name] = {
             key: {
-                "px": [_round(v, 4) for v in (f.value, f.low, f.high)],
-                "m": [_round(v * made.pixel, 3) for v in (f.value, f.low, f.high)],
+                "px": [rounded(v, 4) for v in (f.value, f.low, f.high)],
+                "m": [rounded(v * made.pixel, 3) for v in (f.value, f.low, f.high)],
             }
             for key, f in figures.items()
         }
     return out
-
-
-def _round(value: float, digits: int) -> float | None:
-    return round(float(value), digits) if math.isfinite(value) else None

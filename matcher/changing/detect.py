@@ -1,9 +1,6 @@
 """The change between a patch and the window found for it: score, classes, and what was removed before."""
 
-import json
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +10,10 @@ from matcher.changing.sky import cloud_and_shadow
 from matcher.changing.terms import NAMES, terms
 from matcher.errors import MatcherError, SettingsError
 from matcher.imagery import Roles
-from matcher.verification.logistic import Logistic, probability
+from matcher.verification.logistic import Logistic, probability, shipped
 
 CLASSES = ("same", "changed", "cloud", "shadow", "no data")
 PRIOR = 0.05  # the share of changed pixels that is expected
-_FILE = "change.json"
 
 
 @dataclass(frozen=True)
@@ -50,13 +46,6 @@ class Change:
         """The share of every class."""
         counts = np.bincount(self.kind.ravel(), minlength=len(CLASSES))
         return {name: float(n / self.kind.size) for name, n in zip(CLASSES, counts, strict=True)}
-
-
-@cache
-def shipped() -> Logistic:
-    """The weights that ship with the package, fitted by ``tools/measure_change.py --write``; even chances."""
-    data = json.loads(resources.files("matcher").joinpath("data", _FILE).read_text(encoding="utf-8"))
-    return Logistic(tuple(data["features"]), tuple(data["weights"]), float(data["intercept"]))
 
 
 def find_change(
@@ -105,7 +94,7 @@ def find_change(
     cloud, shadow = cloud_and_shadow(patch, window, valid, roles)
     clear = valid & ~cloud & ~shadow
     found = terms(patch, window, clear)
-    odds = (model or shipped()).log_odds(found.reshape(-1, len(NAMES))).reshape(size)
+    odds = (model or shipped("change")).log_odds(found.reshape(-1, len(NAMES))).reshape(size)
     score = np.where(clear, probability(odds, prior), 0).astype(np.float32)
     kind = (score >= threshold).astype(np.uint8) * clear
     for number, where in ((2, cloud), (3, shadow), (4, ~valid)):

@@ -4,8 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from matcher.evidence.pixels import HAZE
+
 NAMES = ("residual", "structure")
-_HAZE = 50.0  # DN, added before logarithms are taken
 _BLUR = 1.0  # px, before the regression: what is left of misregistration and noise
 _GATHER = 1.5  # px, over which residuals are gathered
 _FLOOR = 0.1  # log units: a residual's deviation is not held to be smaller
@@ -35,7 +36,7 @@ def smooth(values: NDArray, sigma: float, weight: NDArray | None = None) -> NDAr
 
 def logarithm(dn: NDArray) -> NDArray[np.float64]:
     """Log of DN plus 50 (height, width, bands)."""
-    out: NDArray[np.float64] = np.log(np.maximum(dn.astype(np.float64), 0) + _HAZE)
+    out: NDArray[np.float64] = np.log(np.maximum(dn.astype(np.float64), 0) + HAZE)
     return out
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Part(click.ParamType):
+class PartType(click.ParamType):
     """``I/N`` as two numbers, I from 1 to N."""
 
     name = "part"
@@ -47,7 +47,11 @@ _RUN_OPTIONS = (
         help="Patches of a shard: what is lost at most when a run is stopped.",
     ),
     click.option(
-        "--shard", "part", type=Part(), metavar="I/N", help="Match the I-th of N parts only; join by merge."
+        "--shard",
+        "part",
+        type=PartType(),
+        metavar="I/N",
+        help="Match the I-th of N parts only; join by merge.",
     ),
     skip_bad_option,
     click.option(

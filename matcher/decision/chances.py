@@ -26,7 +26,7 @@ from matcher.search.task import Task
 Answer = tuple[int, NDArray[np.int64], float]
 
 
-class Record(NamedTuple):
+class Improvement(NamedTuple):
     """An answer that earns more than those before it, and the most that any answer in its target may earn."""
 
     bound: float
@@ -34,7 +34,7 @@ class Record(NamedTuple):
     answer: Answer
 
 
-class Ground(Protocol):
+class DoubtGround(Protocol):
     """Targets in which doubt is settled."""
 
     @property
@@ -96,9 +96,9 @@ class WindowedTargets:
         row, column = (int(p / step + 0.5) for p, step in zip(place, self.steps, strict=True))
         return min(row, rows - 1) * columns + min(column, columns - 1)
 
-    def records(
+    def improvements(
         self, found: Candidates, odds: NDArray[np.float64], statistics: NDArray[np.float32]
-    ) -> list[list["Record"]]:
+    ) -> list[list["Improvement"]]:
         """For each patch in doubt: the answers that earn more than all before them, targets in order of their bounds.
 
         Candidates in other targets are passed over.
@@ -108,14 +108,14 @@ class WindowedTargets:
         out = []
         for n, patch in enumerate(statistics):
             density = self.colours.density(patch)
-            out.append(_Chances(found.take(np.array([n])), odds[n], density, self).records())
+            out.append(_Chances(found.take(np.array([n])), odds[n], density, self).improvements())
         return out
 
     def answers(
         self, found: Candidates, odds: NDArray[np.float64], statistics: NDArray[np.float32]
     ) -> list[Answer]:
-        """As `Ground` tells."""
-        return [best_record([one]) for one in self.records(found, odds, statistics)]
+        """As `DoubtGround` tells."""
+        return [best_improvement([one]) for one in self.improvements(found, odds, statistics)]
 
 
 class _Chances:
@@ -143,7 +143,7 @@ class _Chances:
         near = np.minimum(mass, np.maximum.reduceat(density, starts) * float(about))
         self._bound = (self._total + self._weight + near) / 2
 
-    def records(self) -> list[Record]:
+    def improvements(self) -> list[Improvement]:
         """The answers that earn more than all before them; targets are looked at while they may still earn more."""
         most, out = -1.0, []
         for k in np.argsort(-self._bound, kind="stable").tolist():
@@ -153,7 +153,7 @@ class _Chances:
                 if earned > most:
                     most = earned
                     target = int(self._ground.numbers[k])
-                    out.append(Record(float(self._bound[k]), earned, (target, place, score)))
+                    out.append(Improvement(float(self._bound[k]), earned, (target, place, score)))
         return out
 
     def _answers(self, k: int) -> Iterator[tuple[float, NDArray[np.int64], float]]:
@@ -183,10 +183,12 @@ class _Chances:
         return out
 
 
-def best_record(parts: Sequence[Sequence[Record]]) -> Answer:
-    """The answer that earns most, of all parts' records, as if the targets of all had been looked at in one order."""
+def best_improvement(parts: Sequence[Sequence[Improvement]]) -> Answer:
+    """The answer that earns most, as if the targets of all parts had been looked at in one order."""
     most, last, best = -1.0, -1, (0, np.zeros(2, np.int64), 0.0)
-    for one in sorted((r for records in parts for r in records), key=lambda r: (-r.bound, r.answer[0])):
+    for one in sorted(
+        (r for improvements in parts for r in improvements), key=lambda r: (-r.bound, r.answer[0])
+    ):
         if one.answer[0] != last and one.bound <= most:
             break
         last = one.answer[0]
@@ -196,7 +198,7 @@ def best_record(parts: Sequence[Sequence[Record]]) -> Answer:
 
 
 @singledispatch
-def ground_of(index: Layout | None, task: Task, side: tuple[int, int]) -> Ground:
+def ground_of(index: Layout | None, task: Task, side: tuple[int, int]) -> DoubtGround:
     """The targets that a patch of `side` fits into, with the colour of their windows."""
     targets = task.targets
     numbers = np.array(fitting(targets, side))
@@ -232,22 +234,22 @@ class DividedTargets:
     def answers(
         self, found: Candidates, odds: NDArray[np.float64], statistics: NDArray[np.float32]
     ) -> list[Answer]:
-        """As `Ground` tells."""
-        said = self.index.ask_all(_records, found, odds, statistics)
-        return [best_record(parts) for parts in zip(*(said[p] for p in sorted(said)), strict=True)]
+        """As `DoubtGround` tells."""
+        said = self.index.ask_all(_improvements, found, odds, statistics)
+        return [best_improvement(parts) for parts in zip(*(said[p] for p in sorted(said)), strict=True)]
 
 
 @ground_of.register
-def _(index: Divided, task: Task, _side: tuple[int, int]) -> Ground:
+def _(index: Divided, task: Task, _side: tuple[int, int]) -> DoubtGround:
     return DividedTargets(index, task.model.odds)
 
 
-def _records(
+def _improvements(
     part: Part, found: Candidates, odds: NDArray[np.float64], statistics: NDArray[np.float32]
-) -> list[list[Record]]:
+) -> list[list[Improvement]]:
     index = part.index
     ground = _windowed(part.task, index.colour, index.colour_starts, part.numbers, index.plan.whole)
-    return ground.records(found, odds, statistics)
+    return ground.improvements(found, odds, statistics)
 
 
 def _cone(place: NDArray[np.int64], shape: tuple[int, ...], ground: WindowedTargets) -> NDArray[np.float64]:

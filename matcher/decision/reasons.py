@@ -6,10 +6,11 @@ from numpy.typing import NDArray
 from matcher.decision.content import CEILING, Content
 from matcher.evidence.pixels import white_pixels
 from matcher.imagery import Roles
+from matcher.result import SURE
 
 CODES = ("nodata", "saturated", "clouded", "flat", "stripes", "ambiguous", "weak")
 BLIND = ("nodata", "saturated", "clouded")  # faults that hide a patch's own colour
-IN_DOUBT = 0.9  # an answer that is less sure has a reason; one that is surer, where its patch has a fault
+IN_DOUBT = SURE  # an answer that is less sure has a reason; one that is surer, where its patch has a fault
 
 _NO_DATA = 0.25  # share of pixels
 _SATURATED = 0.5  # share of pixels at the ceiling in all bands

@@ -20,7 +20,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from matcher.decision.chances import Answer, Ground, ground_of
+from matcher.decision.chances import Answer, DoubtGround, ground_of
 from matcher.decision.reasons import BLIND, fault
 from matcher.evidence.colour import statistics
 from matcher.evidence.mutual import mutual_information
@@ -100,7 +100,7 @@ def settle(
     shared: NDArray[np.float64],
     statistics: NDArray[np.float32],
     flat: NDArray[np.bool_],
-    ground: Ground,
+    ground: DoubtGround,
 ) -> Candidates:
     """New candidates of patches in doubt, the answer first.
 
@@ -116,7 +116,7 @@ def settle(
         `matcher.decision.colour.statistics` of the patches.
     flat : ndarray (n,), bool
         Which of them have no texture.
-    ground : Ground
+    ground : DoubtGround
 
     Returns
     -------

@@ -3,10 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.evidence.pixels import HAZE
 from matcher.kernels.colour import window_statistics
 
 BLOCKS = 4  # a side of a window; windows begin a block apart
-HAZE, NOISE = 50.0, 10.0  # DN, added before logs are taken
+NOISE = 10.0  # DN, added to deviations before logarithms are taken
 
 
 def block(side: tuple[int, int]) -> tuple[int, int]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.evidence.channel import Channel
+from matcher.evidence.pixels import HAZE
 from matcher.imagery import Roles
 from matcher.kernels.fields import doubled_gradient, log_magnitude, unit_gradient
 
@@ -19,7 +20,6 @@ MAGNITUDE_FLOOR = 10.0  # DN
 MAGNITUDE_HALF = 7  # px; the local mean is over 15
 MAGNITUDE_ENERGY = 0.25  # a pixel and band, of textured ground
 RATIO_SIGMA, RATIO_REACH = 1.0, 4  # px; ratios are noisier than bands
-RATIO_HAZE = 50.0  # DN added to both sides of a ratio, so that noise on dark water makes none
 LOGS = 1000.0  # of ratios in the units of the kernels, whose gradients below 0.001 are none
 
 
@@ -59,7 +59,7 @@ def ratio_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles
 
     Each visible band over the one before it, and near infrared over the first.
     """
-    logs = np.log(np.maximum(_by_band(dn), 0) + np.float32(RATIO_HAZE)) * np.float32(LOGS)
+    logs = np.log(np.maximum(_by_band(dn), 0) + np.float32(HAZE)) * np.float32(LOGS)
     pairs = ratio_pairs(roles)
     ratios = np.stack([logs[above] - logs[below] for above, below in pairs])
     out = np.empty((2 * len(pairs), *dn.shape[:2]), np.float32)

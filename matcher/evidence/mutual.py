@@ -11,12 +11,11 @@ three ways. Gradient phase is whitened, and tells fine structure; this tells wha
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.evidence.pixels import seen_pixels, valid_pixels
+from matcher.evidence.pixels import HAZE, seen_pixels, valid_pixels
 from matcher.imagery import Roles
 from matcher.kernels.mutual import gram
 
 POWERS = (1, 2, 3)  # of the logs of the bands
-HAZE = 50.0  # DN, added before logs are taken
 FAINT = 0.01  # of a feature's deviation: smaller ones are noise, and count for less
 RIDGE = 0.01  # of the features' variance
 LEAST = 64  # pixels seen on both dates, below which nothing is told

@@ -11,6 +11,7 @@ HIDING = 3000.0  # DN of the same where a cloud hides the ground; bare fields an
 # Shares of a patch: of such pixels, at least and at most, and of these with their edges at most.
 LITTLE, MOST, NEARLY_ALL = 0.05, 0.85, 0.92
 EDGE = 2  # px
+HAZE = 50.0  # DN, added before logarithms and ratios are taken, so that noise on dark water makes none
 
 
 def valid_pixels(dn: NDArray[np.float32]) -> NDArray[np.bool_]:

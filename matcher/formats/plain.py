@@ -47,7 +47,7 @@ class ChosenBands:
         return _window(self._source, index, (row, col, height, width))[..., self._bands]
 
 
-class _Held:
+class _HeldPicture:
     """One picture of a source as a `matcher.formats.handles.Handle`, which needs no opening."""
 
     def __init__(self, source: Source, index: int) -> None:
@@ -110,7 +110,15 @@ def as_rasters(source: Source, wanted: Sequence[str] | None = None) -> RasterSou
         name = source.name if len(source) == 1 else f"{source.name}, {identifier}"
         bands = tuple(Band("", n, name) for n, name in enumerate(names, 1))
         rasters.append(
-            Raster(name, height, width, "", bands, _Held(source, k), ungridded="does not say where it lies")
+            Raster(
+                name,
+                height,
+                width,
+                "",
+                bands,
+                _HeldPicture(source, k),
+                ungridded="does not say where it lies",
+            )
         )
     return RasterSource(rasters, source.name, source.ids)
 

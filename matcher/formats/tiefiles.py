@@ -22,7 +22,7 @@ COLUMNS = (
 _TIES = ("row", "col", "down", "right", "sigma", "confidence", "reason")  # what is read again
 _GCPS = ("mapX", "mapY", "sourceX", "sourceY", "enable")
 
-Record = Mapping[str, Any]
+TieRow = Mapping[str, Any]
 Rows = list[tuple[float, float, float, float, float, float, str]]
 
 
@@ -32,7 +32,7 @@ def check_suffix(path: str | os.PathLike[str]) -> None:
         import_pyogrio(path)
 
 
-def write_ties(path: str | os.PathLike[str], records: Sequence[Record], grid: Grid | None) -> None:
+def write_ties(path: str | os.PathLike[str], records: Sequence[TieRow], grid: Grid | None) -> None:
     """Write tie points in the form that the path's suffix names; the file appears when it is whole.
 
     Parameters
@@ -92,7 +92,7 @@ def read_ties(path: str | os.PathLike[str], grid: Grid | None) -> Rows:
     return _read_table(name, _features(name, text) if suffix != ".csv" else _lines(name, text, _TIES[:4]))
 
 
-def _lines(name: str, text: str, needed: Sequence[str]) -> Iterable[tuple[str, Record]]:
+def _lines(name: str, text: str, needed: Sequence[str]) -> Iterable[tuple[str, TieRow]]:
     """(where, row) of a CSV's rows; lines that begin with # are passed over."""
     kept = [(k, line) for k, line in enumerate(text.splitlines(), 1) if line.strip() and line[0] != "#"]
     if not kept:
@@ -105,7 +105,7 @@ def _lines(name: str, text: str, needed: Sequence[str]) -> Iterable[tuple[str, R
         yield f"{name}, line {number}", row
 
 
-def _features(name: str, text: str) -> Iterable[tuple[str, Record]]:
+def _features(name: str, text: str) -> Iterable[tuple[str, TieRow]]:
     try:
         features = json.loads(text)["features"]
         rows = [feature["properties"] for feature in features]
@@ -115,7 +115,7 @@ def _features(name: str, text: str) -> Iterable[tuple[str, Record]]:
         yield f"{name}, feature {k}", row
 
 
-def _number(where: str, row: Record, column: str, default: float | None = None) -> float:
+def _number(where: str, row: TieRow, column: str, default: float | None = None) -> float:
     value = row.get(column)
     if value in (None, ""):
         if default is None:
@@ -130,7 +130,7 @@ def _number(where: str, row: Record, column: str, default: float | None = None) 
     return number
 
 
-def _read_table(name: str, rows: Iterable[tuple[str, Record]]) -> Rows:
+def _read_table(name: str, rows: Iterable[tuple[str, TieRow]]) -> Rows:
     out: Rows = []
     for where, row in rows:
         used = str(row.get("used", "1")).strip().lower() not in ("0", "false", "no")
@@ -162,7 +162,7 @@ def _read_gcps(name: str, text: str, grid: Grid | None) -> Rows:
     return out
 
 
-def _write_csv(path: str | os.PathLike[str], records: Sequence[Record], _grid: Grid | None) -> None:
+def _write_csv(path: str | os.PathLike[str], records: Sequence[TieRow], _grid: Grid | None) -> None:
     with atomic_write(path, "w") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -177,7 +177,7 @@ def _placed(path: str | os.PathLike[str], grid: Grid | None) -> Grid:
     return grid
 
 
-def _write_geojson(path: str | os.PathLike[str], records: Sequence[Record], grid: Grid | None) -> None:
+def _write_geojson(path: str | os.PathLike[str], records: Sequence[TieRow], grid: Grid | None) -> None:
     _placed(path, grid)
     features = [
         {
@@ -192,7 +192,7 @@ def _write_geojson(path: str | os.PathLike[str], records: Sequence[Record], grid
         file.write("\n")
 
 
-def _write_points(path: str | os.PathLike[str], records: Sequence[Record], grid: Grid | None) -> None:
+def _write_points(path: str | os.PathLike[str], records: Sequence[TieRow], grid: Grid | None) -> None:
     grid = _placed(path, grid)
     with atomic_write(path, "w") as file:
         file.write(f"#CRS: {grid.crs}\n" + ",".join((*_GCPS, "dX", "dY", "residual")) + "\n")
@@ -206,7 +206,7 @@ def _write_points(path: str | os.PathLike[str], records: Sequence[Record], grid:
             file.write(",".join(map(repr, numbers)) + f",{int(row['used'])},{left[0]},{left[1]},{size:.4f}\n")
 
 
-def _write_gcps(path: str | os.PathLike[str], records: Sequence[Record], grid: Grid | None) -> None:
+def _write_gcps(path: str | os.PathLike[str], records: Sequence[TieRow], grid: Grid | None) -> None:
     grid = _placed(path, grid)
     with atomic_write(path, "w") as file:
         for row in records:
@@ -215,7 +215,7 @@ def _write_gcps(path: str | os.PathLike[str], records: Sequence[Record], grid: G
                 file.write(f"-gcp {row['col']!r} {row['row']!r} {x!r} {y!r}\n")
 
 
-def _write_gpkg(path: str | os.PathLike[str], records: Sequence[Record], grid: Grid | None) -> None:
+def _write_gpkg(path: str | os.PathLike[str], records: Sequence[TieRow], grid: Grid | None) -> None:
     import_pyogrio(path)
     grid = _placed(path, grid)
     points = [struct.pack("<BI2d", 1, 1, row["map_x"], row["map_y"]) for row in records]
@@ -224,7 +224,7 @@ def _write_gpkg(path: str | os.PathLike[str], records: Sequence[Record], grid: G
     write_geopackage(path, "tie points", points, columns, kind="Point", crs=grid.crs)
 
 
-_WRITERS: dict[str, Callable[[str | os.PathLike[str], Sequence[Record], Grid | None], None]] = {
+_WRITERS: dict[str, Callable[[str | os.PathLike[str], Sequence[TieRow], Grid | None], None]] = {
     ".csv": _write_csv,
     ".geojson": _write_geojson,
     ".gpkg": _write_gpkg,

@@ -145,15 +145,16 @@ def records(places: Sequence[Place]) -> list[dict[str, Any]]:
         refused = place.rank == 0
         row = {
             "chip": place.chip, "rank": place.rank, "scene": place.scene or None,
-            "row": _round(place.row, 1), "col": _round(place.col, 1), "map_x": _round(x, 8), "map_y": _round(y, 8),
-            "lon": _round(lon, 7), "lat": _round(lat, 7), "crs": place.georef.crs if place.georef else None,
+            "row": rounded(place.row, 1), "col": rounded(place.col, 1), "map_x": rounded(x, 8), "map_y": rounded(y, 8),
+            "lon": rounded(lon, 7), "lat": rounded(lat, 7), "crs": place.georef.crs if place.georef else None,
             "scale": None if refused else round(place.scale, 6), "rotation": None if refused else place.rotation,
-            "score": _round(place.score, 3), "confidence": _round(place.confidence, 4), "reason": place.reason,
+            "score": rounded(place.score, 3), "confidence": rounded(place.confidence, 4), "reason": place.reason,
             "chip_id": place.chip_id, "scene_id": place.scene_id,
         }  # fmt: skip
         out.append(row)
     return out
 
 
-def _round(value: float, digits: int) -> float | None:
+def rounded(value: float, digits: int) -> float | None:
+    """A number as tables have it: to so many digits, and None where it is not finite."""
     return round(float(value), digits) if math.isfinite(value) else None

@@ -17,11 +17,11 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from matcher.errors import FormatError, MatcherError
+from matcher.evidence.pixels import HAZE
 from matcher.formats.files import atomic_write
 from matcher.formats.npz import open_archive
 
 EDGES = (4.0, 8.0, 16.0, 32.0, 64.0)  # px of wavelength, between one scale and the next
-_HAZE = 50.0  # DN, added before logarithms are taken
 _LEAST = 1e-6
 
 
@@ -122,7 +122,7 @@ def standard(dn: NDArray) -> NDArray[np.float64]:
     valid = (dn > 0).any(-1)
     if not valid.any():
         return np.zeros(dn.shape)
-    logs = np.log(np.maximum(dn.astype(np.float64), 0) + _HAZE)
+    logs = np.log(np.maximum(dn.astype(np.float64), 0) + HAZE)
     seen = logs[valid]
     out = (logs - seen.mean(0)) / np.maximum(seen.std(0), 1e-3)
     out[~valid] = 0

@@ -1,6 +1,10 @@
 """Logistic regression by iteratively reweighted least squares, each step in closed form."""
 
+import json
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +35,14 @@ class Logistic:
         """Log odds of features (n, names), (n,)."""
         out: NDArray[np.float64] = features @ np.array(self.weights) + self.intercept
         return out
+
+
+@cache
+def shipped(what: Literal["verify", "change"]) -> Logistic:
+    """The numbers that ship with the package, at even chances, fitted by ``tools/measure_{what}.py --write``."""
+    file = resources.files("matcher").joinpath("data", f"{what}.json")
+    data = json.loads(file.read_text(encoding="utf-8"))
+    return Logistic(tuple(data["features"]), tuple(data["weights"]), float(data["intercept"]))
 
 
 def fit_logistic(

@@ -1,9 +1,7 @@
-"""The fitted numbers of a verification: read, written, and fitted so that every group of places counts alike."""
+"""The fitted numbers of a verification: written, and fitted so that every group of places counts alike."""
 
 import json
 import os
-from functools import cache
-from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +11,6 @@ from matcher.verification.features import NAMES
 from matcher.verification.logistic import Logistic, fit_logistic, probability
 
 RIDGE = 1e-5  # so little that only what separates perfectly is held
-_FILE = "verify.json"
-
-
-@cache
-def shipped() -> Logistic:
-    """The numbers that ship with the package, fitted by ``tools/measure_verify.py --write``."""
-    data = json.loads(resources.files("matcher").joinpath("data", _FILE).read_text(encoding="utf-8"))
-    return Logistic(tuple(data["features"]), tuple(data["weights"]), float(data["intercept"]))
 
 
 def write_model(path: str | os.PathLike[str], model: Logistic) -> None:

@@ -19,8 +19,8 @@ from matcher.settings import PictureOptions, Settings, with_options
 from matcher.threads import limited, spread
 from matcher.verification.curves import Curves, curves
 from matcher.verification.features import check_shift, fields, pair_evidence
-from matcher.verification.logistic import fit_logistic, probability
-from matcher.verification.model import RIDGE, held_out, shipped
+from matcher.verification.logistic import fit_logistic, probability, shipped
+from matcher.verification.model import RIDGE, held_out
 from matcher.verification.pairs import Pairs, pairs_of, read_pairs
 from matcher.verification.rivals import RIVALS, rival_scores
 
@@ -106,7 +106,7 @@ def verify(
                 progress(part.stop, len(pairs))
     features = np.array([row[0] for row in rows])
     return Verdicts(
-        probability(shipped().log_odds(features), prior), np.array([row[1] for row in rows]), features
+        probability(shipped("verify").log_odds(features), prior), np.array([row[1] for row in rows]), features
     )
 
 

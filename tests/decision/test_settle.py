@@ -10,8 +10,9 @@ import matcher
 from matcher.decision.chances import WindowedTargets
 from matcher.decision.colour import FREEDOM, LEAST, Colours
 from matcher.decision.settle import _odds, mutual_of, settle
-from matcher.evidence.colour import BLOCKS, HAZE, NOISE, block, grid, statistics
+from matcher.evidence.colour import BLOCKS, NOISE, block, grid, statistics
 from matcher.evidence.mutual import mutual_information
+from matcher.evidence.pixels import HAZE
 from matcher.matching.job import prepare
 from matcher.model import shipped
 from matcher.search.candidates import Candidates
@@ -257,9 +258,9 @@ class TestSettle:
         assert tuple(settled.place[0, 0]) == tuple(at)
         assert (settled.score[0, 0] > 0) == structure
         odds = shipped().odds.slope * score.astype(np.float64) + level
-        (records,) = ground.records(found, odds, np.zeros((1, 8), np.float32))
-        assert records[-1].earned == pytest.approx(earned)
-        assert all(record.bound >= record.earned for record in records)
+        (improvements,) = ground.improvements(found, odds, np.zeros((1, 8), np.float32))
+        assert improvements[-1].earned == pytest.approx(earned)
+        assert all(one.bound >= one.earned for one in improvements)
 
     @pytest.mark.parametrize(("spot", "target"), [(0.58, 1), (0.62, 0)])
     def test_even_ground_is_not_passed_over_for_a_spot(self, spot, target):

@@ -12,7 +12,6 @@ from matcher.evidence import channels, templates
 from matcher.evidence.gradient_phase import (
     MAGNITUDE_FLOOR,
     MAGNITUDE_HALF,
-    RATIO_HAZE,
     RATIO_REACH,
     RATIO_SIGMA,
     REACH,
@@ -22,7 +21,7 @@ from matcher.evidence.gradient_phase import (
     ratio_fields,
     signed_fields,
 )
-from matcher.evidence.pixels import EDGE, seen_pixels, valid_pixels, white_pixels
+from matcher.evidence.pixels import EDGE, HAZE, seen_pixels, valid_pixels, white_pixels
 from matcher.imagery import Roles
 from matcher.model import shipped
 from matcher.settings import DEFAULT_EVIDENCE, EVIDENCE
@@ -110,9 +109,9 @@ class TestFieldsAgainstLoops:
         dn, roles = PICTURES[name], roles_of(PICTURES[name])
         found = ratio_fields(dn, everywhere(dn), roles)
         assert (found.dtype, len(found)) == (np.float32, 2 * (dn.shape[2] - 1))
-        expected = naive.naive_ratio(dn, roles, RATIO_HAZE, RATIO_SIGMA, RATIO_REACH)
+        expected = naive.naive_ratio(dn, roles, HAZE, RATIO_SIGMA, RATIO_REACH)
         pairs = [(1, 0), (2, 1), (3, 0)][: dn.shape[2] - 1]
-        lit = np.log(dn.astype(np.float64) + RATIO_HAZE)
+        lit = np.log(dn.astype(np.float64) + HAZE)
         logs = np.stack([lit[..., a] - lit[..., b] for a, b in pairs], -1)
         size = np.hypot(*np.moveaxis(naive.naive_gaussian_gradient(logs, RATIO_SIGMA, RATIO_REACH), 1, 0))
         flat, steep = size < 1e-9, size > 1e-4  # of a log; between them lies what counts as a gradient

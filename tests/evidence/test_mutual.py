@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from matcher.evidence.mutual import FAINT, HAZE, LEAST, RIDGE, mutual_information
+from matcher.evidence.mutual import FAINT, LEAST, RIDGE, mutual_information
+from matcher.evidence.pixels import HAZE
 from matcher.imagery import Roles
 from tests.evidence.test_evidence import FOUR, texture
 

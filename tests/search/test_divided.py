@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matcher.decision.chances import Record, best_record
+from matcher.decision.chances import Improvement, best_improvement
 from matcher.matching.job import prepare
 from matcher.matching.run import match_rows
 from matcher.search.pyramid import cascade
@@ -90,7 +90,7 @@ def test_any_number_of_parts_gives_the_same_bytes(side, effort, parts, monkeypat
         helpers = Here(job.task(1), index, bounds)
         assert answers(job, Divided.of(index, bounds, helpers)) == whole
     levels = {"_coarse_places", "_first_keys", "_near_best", "_agreement", "_apart_places", "_sweep_targets"}
-    assert levels | {"_records"} <= set(helpers.asked)
+    assert levels | {"_improvements"} <= set(helpers.asked)
 
 
 @pytest.fixture(scope="module")
@@ -180,12 +180,12 @@ def test_records_of_parts_are_looked_at_as_those_of_one(seed, parts):
             for number, value in enumerate(earned[k]):
                 if value > most:
                     most = value
-                    out.append(Record(bound[k], value, (k, np.array([k, number]), 0.0)))
+                    out.append(Improvement(bound[k], value, (k, np.array([k, number]), 0.0)))
         return out
 
     cuts = np.sort(rng.integers(0, targets + 1, parts - 1))
     pieces = np.split(np.arange(targets), cuts)
-    target, place, _ = best_record([records(piece.tolist()) for piece in pieces])
+    target, place, _ = best_improvement([records(piece.tolist()) for piece in pieces])
     best = records(range(targets))[-1].answer
     assert (target, place.tolist()) == (best[0], best[1].tolist())
 

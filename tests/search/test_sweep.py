@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from matcher.evidence.colour import HAZE, NOISE, statistics
+from matcher.evidence.colour import NOISE, statistics
+from matcher.evidence.pixels import HAZE
 from matcher.formats.opening import open_images
 from matcher.imagery import Pictures
 from matcher.kernels.sweep import folded_signs, highest_places, part_spectra, place_sum, summed_product

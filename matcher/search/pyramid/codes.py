@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 
 from matcher.evidence.gradient_phase import (
     LOGS,
-    RATIO_HAZE,
     RATIO_REACH,
     RATIO_SIGMA,
     gaussian_weights,
     ratio_pairs,
 )
-from matcher.evidence.pixels import valid_pixels
+from matcher.evidence.pixels import HAZE, valid_pixels
 from matcher.imagery import Roles
 from matcher.kernels.coding import code_batch, plane_fields
 
@@ -134,7 +133,7 @@ def _evidence(roles: Roles) -> tuple[Any, ...]:
     """What `plane_fields` takes."""
     bands = (np.array(roles.visible), -1 if roles.nir is None else roles.nir, *gaussian_weights())
     weights = gaussian_weights(RATIO_SIGMA, RATIO_REACH)
-    return (*bands, _ratios(roles), *weights, np.float32(RATIO_HAZE), np.float32(LOGS))
+    return (*bands, _ratios(roles), *weights, np.float32(HAZE), np.float32(LOGS))
 
 
 def planes(dn: NDArray[np.float32], seen: NDArray[np.bool_], roles: Roles) -> NDArray[np.float32]:

@@ -6,8 +6,8 @@ from functools import singledispatch
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.evidence.colour import HAZE, NOISE
-from matcher.evidence.pixels import seen_pixels
+from matcher.evidence.colour import NOISE
+from matcher.evidence.pixels import HAZE, seen_pixels
 from matcher.imagery import Roles
 from matcher.model import Model
 from matcher.search.pyramid.index import Index, Layout
