@@ -16,7 +16,7 @@ ALIKE = 2.2
 
 
 def evidence_fields(dn: NDArray[np.float32], roles: Roles, evidence: tuple[str, ...]) -> NDArray[np.float32]:
-    """All fields of a picture (fields, height, width), those of stacks that are centred less their means."""
+    """All fields (fields, height, width) of a picture (height, width, bands), DN; centred stacks less their means."""
     stacks = [
         stack - stack.mean((1, 2), keepdims=True) if channel.centred else stack
         for channel in channels(dn, roles, evidence)
@@ -28,7 +28,21 @@ def evidence_fields(dn: NDArray[np.float32], roles: Roles, evidence: tuple[str, 
 def block_products(
     own: NDArray[np.float32], around: NDArray[np.float32], lag: tuple[int, int] = (0, 0)
 ) -> NDArray[np.float64]:
-    """`lag_products` of a patch's fields and those about it, where all nine lags about `lag` show some evidence."""
+    """`lag_products` of a patch's fields and those about it, where all nine lags about `lag` show some evidence.
+
+    Parameters
+    ----------
+    own : ndarray (fields, height, width), float32
+        Of the patch.
+    around : ndarray (fields, height + 2 `REACH`, width + 2 `REACH`), float32
+        Of the window, and `REACH` px about it.
+    lag : (int, int)
+        (dy, dx), px.
+
+    Returns
+    -------
+    ndarray (rows of blocks, columns of blocks, 3, 3), float64
+    """
     _, height, width = own.shape
     top, left = (REACH - 1 + k for k in lag)
     other = np.ascontiguousarray(around[:, top : top + height + 2, left : left + width + 2])
@@ -41,7 +55,7 @@ def block_products(
 
 
 def slopes_and_bends(total: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Slope (…, 2) and curvature (…, 2, 2) in the middle of nine values (…, 3, 3), rows first."""
+    """Slope (…, 2) and curvature (…, 2, 2) in the middle of nine values, `total` (…, 3, 3), rows first."""
     slope = np.stack([total[..., 2, 1] - total[..., 0, 1], total[..., 1, 2] - total[..., 1, 0]], -1) / 2
     down = total[..., 2, 1] - 2 * total[..., 1, 1] + total[..., 0, 1]
     across = total[..., 1, 2] - 2 * total[..., 1, 1] + total[..., 1, 0]

@@ -47,11 +47,11 @@ class Candidates:
     def alone(
         cls, target: NDArray[np.int64], place: NDArray[np.int64], score: NDArray[np.float32]
     ) -> "Candidates":
-        """Candidates of which no rival is known."""
+        """Candidates of which no rival is known: `target` and `score` (n, m), `place` (n, m, 2)."""
         return cls(target, place, score, np.zeros_like(place), np.full(score.shape, -1, np.float32))
 
     def take(self, rows: NDArray[np.integer]) -> "Candidates":
-        """Those of some patches."""
+        """Those of some patches, by their numbers `rows` (k,)."""
         return Candidates(*(array[rows] for array in self.arrays()))
 
     def first(self, keep: int) -> "Candidates":
@@ -59,7 +59,7 @@ class Candidates:
         return Candidates(*(array[:, :keep] for array in self.arrays()))
 
     def put(self, rows: NDArray[np.integer], other: "Candidates") -> None:
-        """Replace those of some patches."""
+        """Replace those of some patches, by their numbers `rows` (k,), by `other` of k patches."""
         for own, new in zip(self.arrays(), other.arrays(), strict=True):
             own[rows] = new
 
@@ -106,7 +106,7 @@ class Candidates:
         return Candidates(*(array[rows, order] for array in all_.arrays()))
 
     def ranked(self, score: NDArray[np.float32]) -> "Candidates":
-        """With new scores (n, m), best first again; ties to the lower target."""
+        """With a new `score` (n, m), best first again; ties to the lower target."""
         order = np.lexsort((self.target, -score), axis=-1)
         rows = np.arange(len(order))[:, np.newaxis]
         return Candidates(*(array[rows, order] for array in replace(self, score=score).arrays()))

@@ -182,7 +182,7 @@ def _energy(fields: NDArray) -> float:
 
 
 def whitened(fields: NDArray, response: tuple[float, ...]) -> NDArray:
-    """Fields (n, h, w), nothing beyond their borders, whose spectra are multiplied by `Channel.response`."""
+    """`fields` (n, h, w), nothing beyond their borders, whose spectra are multiplied by `Channel.response`."""
     height, width = fields.shape[1:]
     shape = (2 * height, 2 * width)  # nothing reaches round the transform's end
     spectra = forward(fields, shape)

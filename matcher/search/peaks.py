@@ -42,7 +42,22 @@ def best_peaks(patch: Sequence[Channel], picture: Sequence[Channel], count: int)
 def combined(
     maps: NDArray[np.float32], live: NDArray[np.float32], patch: Sequence[Channel]
 ) -> NDArray[np.float64]:
-    """Maps (channels, y, x) as one: against the noise of each map's live places, and a prior one where they are few."""
+    """Maps as one: against the noise of each map's live places, and a prior one where they are few.
+
+    Parameters
+    ----------
+    maps : ndarray (channels, height, width), float32
+        Correlations at every place, -1..1.
+    live : ndarray (channels, height, width), float32
+        How much each place counts as noise: `matcher.search.correlation.Spectra.live`.
+    patch : sequence of Channel
+        The patch's, one a map.
+
+    Returns
+    -------
+    ndarray (height, width), float64
+        Sums of weighted squares of positive z-scores.
+    """
     prior = 1.0 / (patch[0].shape[0] * patch[0].shape[1])
     total = np.zeros(maps.shape[1:])
     for channel, raw, weight in zip(patch, maps.astype(np.float64), live.astype(np.float64), strict=True):

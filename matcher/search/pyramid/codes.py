@@ -155,7 +155,10 @@ def planes(dn: NDArray[np.float32], seen: NDArray[np.bool_], roles: Roles) -> ND
 
 
 def code_shapes(height: int, width: int, roles: Roles, plan: Plan) -> tuple[tuple[int, ...], ...]:
-    """Shapes of the fine, middle and coarse codes of one target of height x width pixels."""
+    """Shapes of the fine, middle and coarse codes, in words of 64 bits, of one target of `height` x `width` pixels.
+
+    `roles` say how many planes are coded, `plan` how the codes of patches of one size lie.
+    """
     planes = len(plane_kinds(roles))
     reduced = (height // plan.factor, width // plan.factor)
     return (

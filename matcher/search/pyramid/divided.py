@@ -74,7 +74,7 @@ class Divided(Layout):
         return super().key_bytes(columns // len(self.parts)) + _ORDERING * len(self)
 
     def owned(self, target: NDArray[np.int64]) -> dict[int, NDArray[np.bool_]]:
-        """By part: which of some targets are its; parts of none are left out."""
+        """By part: which of some targets, `target` (…), are its, a mask (…); parts of none are left out."""
         owner = np.searchsorted(self.bounds, target, side="right") - 1
         return {p: owner == p for p in np.unique(owner[target >= 0]).tolist()}
 
@@ -259,6 +259,7 @@ class DividedPromise(Promise):
         self._index, self._pixels = index, index.shapes.prod(1)
 
     def nearest(self, statistics: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """As of `Promise`, each part's targets told by it."""
         said = self._index.ask_all(_nearest_windows, np.stack(statistics))
         return np.concatenate([said[p] for p in sorted(said)], axis=1)
 

@@ -123,7 +123,16 @@ class Level(ABC):
 
     @abstractmethod
     def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:
-        """What is known of these patches after it."""
+        """What is known of some patches after it.
+
+        Parameters
+        ----------
+        hunt : Hunt
+        rows : ndarray of int64, (k,)
+            Their rows in `hunt.found`.
+        patches : sequence of ndarray (height, width, bands), float32
+            Their DN.
+        """
 
 
 @dataclass(frozen=True)

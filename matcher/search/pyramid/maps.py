@@ -155,7 +155,7 @@ class Peaks:
         return self.target, self.corner, self.place, self.score, self.noise
 
     def take(self, rows: NDArray[np.integer] | slice) -> "Peaks":
-        """Some of them."""
+        """Some of them, by their numbers `rows` (k,)."""
         return Peaks(*(array[rows] for array in self.arrays()))
 
 
@@ -268,7 +268,8 @@ def verified(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The best of the places of targets that lie at each peak of a folded map: places (m, 2), scores (m,).
 
-    Scores are deviations above the mean of the target's own map; -1 where no place holds the patch whole.
+    `template` (planes, height, width) are the fields of the patch's coded part. Scores are deviations above the mean of
+    the target's own map; -1 where no place holds the patch whole.
     """
     side = index.plan.side
     place = np.zeros_like(peaks.place)

@@ -48,7 +48,10 @@ class Promise:
     def orders(
         self, patches: Sequence[NDArray[np.float32]], roles: Roles
     ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """For each patch (DN): targets, the likest first, and the pixels of all up to each: (targets,) both."""
+        """Targets for each of `patches` (height, width, bands), DN, the likest first, and the pixels of all up to each.
+
+        (targets,) both.
+        """
         return spread(self._order, self.distances(patches, roles))
 
     def before(self, patches: Sequence[NDArray[np.float32]], roles: Roles) -> NDArray[np.float64]:
@@ -70,7 +73,7 @@ class Promise:
         return self.nearest(spread(lambda dn: seen_statistics(dn, roles), patches))
 
     def nearest(self, statistics: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """The same of patches whose `seen_statistics` are known."""
+        """The same of patches whose `seen_statistics` are known, `statistics` (2 bands,) each."""
         return np.stack(spread(self._nearest, statistics))
 
     def _order(self, distances: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -100,7 +103,10 @@ def promise_of(index: Layout, task: Task) -> Promise:
 
 
 def seen_statistics(dn: NDArray[np.float32], roles: Roles) -> NDArray[np.float32]:
-    """Logs of the bands' means and deviations over what no cloud hides of a patch: (2 bands,)."""
+    """Logs of the bands' means and deviations over what no cloud hides of a patch, `dn` (height, width, bands).
+
+    (2 bands,): of means in DN, and then of deviations.
+    """
     values = dn[seen_pixels(dn, roles)].astype(np.float64)
     if not len(values):
         values = dn.reshape(-1, dn.shape[2]).astype(np.float64)

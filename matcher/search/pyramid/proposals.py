@@ -53,6 +53,14 @@ def propose_coarse(index: Layout, patches: PatchCodes, wide: int, depth: int) ->
 
     A chunk is of every second row and column of places: a quarter of the comparisons. The places between are compared
     only beside the likest of these.
+
+    Parameters
+    ----------
+    index : Layout
+    patches : PatchCodes
+        n patches.
+    wide, depth : int
+        Chunks, and places proposed, a patch.
     """
     assert isinstance(index, Index)
     columns, keys = nearest_chunks(index, patches, wide)
@@ -72,7 +80,11 @@ def nearest_chunks(index: Index, patches: PatchCodes, wide: int) -> Nearest:
 def chunk_places(
     index: Index, columns: NDArray[np.int64], keys: NDArray[np.uint32]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The best place of each of some chunks: targets (n, m), and rows and columns of the coarse grid (n, m, 2)."""
+    """The best place of each of some chunks: targets (n, m), and rows and columns of the coarse grid (n, m, 2).
+
+    `columns` (n, m) are the chunks' numbers among all targets', `keys` (n, m) their least distance and, in the lowest
+    `KEY_SHIFT` bits, where in the chunk it is.
+    """
     bounds = index.chunk_starts()
     target = np.searchsorted(bounds, columns, side="right") - 1
     inside = (keys & ((1 << KEY_SHIFT) - 1)).astype(np.int64)
@@ -91,7 +103,17 @@ def nearest_beside(
 ) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
     """Move places to the least distance beside them; the columns of the `depth` least, and all distances (n, m).
 
-    which (n, m): those that count, by default all.
+    Parameters
+    ----------
+    index : Index
+    patches : PatchCodes
+        n patches.
+    target : ndarray (n, m), int64
+    places : ndarray (n, m, 2), int64
+        Rows and columns of the coarse grid; changed in place.
+    depth : int
+    which : ndarray (n, m), bool, optional
+        Those that count, by default all.
     """
     distance, order = _keys(*target.shape), _by_target(target)
     if which is not None:
@@ -103,7 +125,7 @@ def nearest_beside(
 
 
 def coarse_proposals(index: Layout, target: NDArray[np.int64], places: NDArray[np.int64]) -> Proposals:
-    """Places of the coarse grid as proposals."""
+    """Places of the coarse grid, `places` (n, m, 2) of `target` (n, m), as proposals."""
     stride = index.plan.stride
     return Proposals(target, places * stride, (stride + 1) // 2)
 
@@ -117,7 +139,7 @@ def propose_middle(
 ) -> Proposals:
     """The best place in each of the `depth` best columns of middle places.
 
-    wanted (n, targets) says in which targets each patch is sought, by default in all; of others there are no proposals.
+    `wanted` (n, targets) says in which targets each patch is sought, by default in all; of others there are none.
     """
     assert isinstance(index, Index)
     return middle_proposals(index, patches, *nearest_columns(index, patches, depth, wanted))
@@ -126,7 +148,7 @@ def propose_middle(
 def nearest_columns(
     index: Index, patches: PatchCodes, depth: int, wanted: NDArray[np.bool_] | None
 ) -> Nearest:
-    """The `depth` best columns of middle places, least distance first."""
+    """The `depth` best columns of middle places, least distance first, of targets that are `wanted` (n, targets)."""
     bounds = index.columns()
     keys = _keys(len(patches), bounds[-1])
     keys[:] = _unseen(patches) << ROW_SHIFT
@@ -146,7 +168,11 @@ def nearest_columns(
 def middle_proposals(
     index: Layout, patches: PatchCodes, columns: NDArray[np.int64], keys: NDArray[np.uint32]
 ) -> Proposals:
-    """The best places of some columns as proposals; none of columns that were not looked at."""
+    """The best places of some columns as proposals; none of columns that were not looked at.
+
+    `columns` (n, m) are their numbers among all targets', `keys` (n, m) their least distance and, in the lowest
+    `ROW_SHIFT` bits, its row.
+    """
     bounds = index.columns()
     target = np.searchsorted(bounds, columns, side="right") - 1
     row = (keys & ((1 << ROW_SHIFT) - 1)).astype(np.int64)
@@ -166,6 +192,15 @@ def judge(index: Layout, patches: PatchCodes, proposals: Proposals, keep: int) -
 
     Along rows of fields or a road many places fit about alike from afar, and the nearest proposal may be a stride or
     two off: what is kept is refined once more, with a wider reach.
+
+    Parameters
+    ----------
+    index : Layout
+    patches : PatchCodes
+    proposals : Proposals
+        Of each patch.
+    keep : int
+        Targets a patch.
     """
     noise = _general_noise(index, patches)
     found = best_by_target(_refined(index, patches, proposals, noise), keep)
@@ -190,7 +225,10 @@ def near_best(
     mean: NDArray[np.float32],
     scale: NDArray[np.float32],
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The best place near each proposal, (n, m, 2), and its score, (n, m) (`matcher.kernels.fine.refine`)."""
+    """The best place near each proposal, (n, m, 2), and its score, (n, m) (`matcher.kernels.fine.refine`).
+
+    `mean` and `scale` (n, channels) are of each patch's noise: agreeing bits, and one over their deviation.
+    """
     assert isinstance(index, Index)
     score = np.empty(proposals.target.shape, np.float32)
     place = np.zeros((*proposals.target.shape, 2), np.int64)
@@ -216,7 +254,10 @@ def _with_rivals(index: Layout, patches: PatchCodes, found: Candidates, noise: N
 def apart_places(
     index: Layout, patches: PatchCodes, target: NDArray[np.int64], corner: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Other places of a target (n,) apart from one (n, 2), (n, `RIVALS`, 2) (`matcher.kernels.rivals`); -1 for none."""
+    """Other places of each patch's `target` (n,) apart from `corner` (n, 2): (n, `RIVALS`, 2), -1 for none.
+
+    See `matcher.kernels.rivals`.
+    """
     assert isinstance(index, Index)
     out = np.empty((len(target), RIVALS, 2), np.int64)
     plan = index.plan
@@ -265,7 +306,11 @@ def agreement(
     corner: NDArray[np.int64],
     repeats: int = 1,
 ) -> NDArray[np.int32]:
-    """Agreeing bits at windows of targets, each target so many times running: (n, windows, channels)."""
+    """Agreeing bits at windows of targets: (n, windows, channels).
+
+    `target` (n, windows) names each target `repeats` times running, `corner` (n, windows, 2) the windows' top-left
+    pixels (y, x).
+    """
     assert isinstance(index, Index)
     out = np.empty((*target.shape, CHANNELS), np.int32)
     together = _by_target(target[:, ::repeats])[:, np.newaxis] * repeats + np.arange(repeats)

@@ -45,7 +45,7 @@ class Ragged:
 
 
 def slim(values: NDArray[np.integer]) -> NDArray[np.integer]:
-    """Whole numbers as the smallest of 16, 32 and 64 bits with a sign that hold them all."""
+    """`values`, of any shape, as the smallest whole numbers of 16, 32 and 64 bits with a sign that hold them all."""
     low, high = int(values.min(initial=0)), int(values.max(initial=0))
     for kind in _SMALL:
         if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:

@@ -100,7 +100,20 @@ class _Query:
 
 
 def held_bytes(side: tuple[int, int], planes_: int, memory: int, together: int, threads: int) -> int:
-    """The most that a sweep of so many patches at once holds, bytes: their spectra, and work of every thread."""
+    """The most that a sweep holds, bytes: spectra of patches, and work of every thread.
+
+    Parameters
+    ----------
+    side : (int, int)
+        Height and width of the patches' coded part, px.
+    planes_ : int
+        Fields of a patch.
+    memory : int
+        Bytes of the whole match.
+    together : int
+        Patches that are swept at once, at most.
+    threads : int
+    """
     each = spectra_bytes(side, planes_)
     return min(together * each, max(int(memory * SPECTRA_SHARE), each)) + 16 * threads * each
 
@@ -151,7 +164,10 @@ def sweep(
 
 
 def worth(dn: NDArray[np.float32], roles: Roles) -> float:
-    """Which share of the reach a patch is worth, by how much of what is seen of it has gradients above noise."""
+    """Which share of the reach a patch is worth, by how much of what is seen of it has gradients above noise.
+
+    `dn` is (height, width, bands).
+    """
     gy, gx = np.gradient(dn, axis=(0, 1))
     strong = (np.hypot(gy, gx) > FAINT).any(-1) & seen_pixels(dn, roles)
     return float(np.clip(strong.mean() / RICH, LEAST, 1))
@@ -160,7 +176,8 @@ def worth(dn: NDArray[np.float32], roles: Roles) -> float:
 def template(dn: NDArray[np.float32], task: Task, plan: Plan) -> NDArray[np.float32]:
     """The fields of a patch's coded part as they are swept: (planes, h, w), each kind of energy 1, or 0 where flat.
 
-    Of the kinds that the task's evidence names, or of all where it names none of them.
+    `dn` is the whole patch, (height, width, bands). Of the kinds that the task's evidence names, or of all where it
+    names none of them.
     """
     (height, width), (top, left) = plan.side, plan.margin
     own = np.ascontiguousarray(dn[top : top + height, left : left + width])
@@ -181,7 +198,10 @@ def template(dn: NDArray[np.float32], task: Task, plan: Plan) -> NDArray[np.floa
 def sweep_targets(
     index: Layout, patches: Sequence[Swept], wanted: Sequence[NDArray[np.int64]], folded: bool
 ) -> Candidates:
-    """The best places of every patch in the targets that it wants: by whole maps, or by folded ones, verified."""
+    """The best places of every patch in the targets that it wants: by whole maps, or by folded ones, verified.
+
+    `wanted` has the numbers (k,) of each patch's targets.
+    """
     assert isinstance(index, Index)
     templates = [own for _, own in patches]
     peaks = highest(index, templates, wanted, Pieces.folded if folded else Pieces.whole)
