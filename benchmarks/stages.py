@@ -19,9 +19,10 @@ from matcher.search.pyramid.cascade import index_targets
 from matcher.search.pyramid.codes import Plan, plane_channels
 from matcher.search.pyramid.exact_tiles import AROUND, judge_exactly
 from matcher.search.pyramid.index import code_patches
+from matcher.search.pyramid.judging import WIDER, judge
 from matcher.search.pyramid.maps import Pieces
 from matcher.search.pyramid.promise import Promise
-from matcher.search.pyramid.proposals import WIDER, judge, propose_coarse, propose_middle
+from matcher.search.pyramid.proposals import propose_coarse, propose_middle
 from matcher.search.task import Task
 from matcher.settings import DEFAULT_EVIDENCE
 

@@ -13,14 +13,8 @@ from rasterio.transform import from_origin
 import matcher
 from matcher.search.pyramid.codes import Plan
 from matcher.search.pyramid.index import build_index, code_patches
-from matcher.search.pyramid.proposals import (
-    _general_noise,
-    _refined,
-    agreement,
-    judge,
-    propose_coarse,
-    propose_middle,
-)
+from matcher.search.pyramid.judging import _general_noise, _refined, agreement, judge
+from matcher.search.pyramid.proposals import propose_coarse, propose_middle
 from tests.evidence.test_evidence import FOUR, texture
 
 sides = st.integers(12, 130)

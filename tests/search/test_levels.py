@@ -17,6 +17,7 @@ from matcher.search.pyramid import cascade, exact_tiles
 from matcher.search.pyramid.codes import Plan
 from matcher.search.pyramid.exact_tiles import in_doubt, judge_exactly, weigh
 from matcher.search.pyramid.index import build_index, code_patches
+from matcher.search.pyramid.judging import judge
 from matcher.search.pyramid.levels import (
     AFTER_COARSE,
     AFTER_EXACT,
@@ -30,7 +31,7 @@ from matcher.search.pyramid.levels import (
     Sweep,
     merged,
 )
-from matcher.search.pyramid.proposals import Proposals, judge
+from matcher.search.pyramid.proposals import Proposals
 from tests.evidence.test_evidence import FOUR
 from tests.search.test_pyramid import noisy, smooth
 

@@ -16,7 +16,8 @@ from matcher.search.candidates import APART, Candidates, best_by_target
 from matcher.search.pyramid.cascade import search_pyramid
 from matcher.search.pyramid.codes import CELLS, LARGEST, Plan
 from matcher.search.pyramid.index import build_index, code_patches
-from matcher.search.pyramid.proposals import _scored, agreement, judge, propose_coarse, propose_middle
+from matcher.search.pyramid.judging import _scored, agreement, judge
+from matcher.search.pyramid.proposals import propose_coarse, propose_middle
 from matcher.search.task import Task
 from matcher.settings import DEFAULT_EVIDENCE
 from tests import naive

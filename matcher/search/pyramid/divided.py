@@ -18,18 +18,15 @@ from matcher.kernels.slide import ROW_SHIFT
 from matcher.search.candidates import Candidates, best_by_target
 from matcher.search.pyramid.codes import CHANNELS
 from matcher.search.pyramid.index import Layout, PatchCodes
+from matcher.search.pyramid.judging import RIVALS, agreement, apart_places, near_best
 from matcher.search.pyramid.parts import Helpers, Part
 from matcher.search.pyramid.promise import Promise, promise_of
 from matcher.search.pyramid.proposals import (
-    RIVALS,
     Nearest,
     Proposals,
-    agreement,
-    apart_places,
     chunk_places,
     coarse_proposals,
     middle_proposals,
-    near_best,
     nearest_beside,
     nearest_chunks,
     nearest_columns,

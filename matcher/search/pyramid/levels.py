@@ -16,9 +16,10 @@ from matcher.search.candidates import Candidates, best_by_target
 from matcher.search.exhaustive import fitting, search_everywhere
 from matcher.search.pyramid.exact_tiles import CONVINCING, LEAD, in_doubt, judge_exactly
 from matcher.search.pyramid.index import Layout, PatchCodes, code_patches
+from matcher.search.pyramid.judging import judge
 from matcher.search.pyramid.maps import spectra_bytes
 from matcher.search.pyramid.promise import Promise, promise_of
-from matcher.search.pyramid.proposals import Proposals, judge, propose_coarse, propose_middle
+from matcher.search.pyramid.proposals import Proposals, propose_coarse, propose_middle
 from matcher.search.pyramid.sweep import LEAST, SMALL, SPECTRA_SHARE, sweep, worth
 from matcher.search.task import Task
 
