@@ -6,8 +6,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ladder_peers import PEERS, versions
+from ladder_peers import CODE, PEERS, versions
+from rounds import PACKAGE, checksum, code
 
+from matcher.formats.outputs import file_checksum
+from matcher.identity import PACKAGES
 from matcher.settings import DEFAULT_EVIDENCE
 
 ROOT = Path(__file__).parents[1]
@@ -16,7 +19,8 @@ REAL, SMALL = ("real-64", "real-32", "real-split", "real-trial"), ("real-trial",
 CHALLENGES = (*REAL, "simulated-12", "simulated-100")
 FITTED = "real places, other patches of them (shipped numbers)"
 PAIR = "CHALLENGE/test_images.tfrecords CHALLENGE/test_patches.tfrecords"
-EXAMPLE = "histograms"  # evidence of the worked example, docs/histograms
+EXAMPLE = "histograms"  # evidence of the worked example
+HISTOGRAMS, LEARN = ROOT / "docs" / "histograms", ROOT / "docs" / "learned"
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class Entrant:
     """A method: the commands that make its submission NAME.csv of a challenge, and of which challenges.
 
     A command is run in a folder of the challenge's entries. CHALLENGE in it is the challenge's folder, TRAIN the one
-    to learn on, and a script is named by its path in the repository.
+    to learn on, and a script is named by its path in the repository. What it answers comes from the files `code`, and
+    from the packages that it needs.
     """
 
     title: str
@@ -32,11 +37,21 @@ class Entrant:
     on: tuple[str, ...]
     learned_on: str = "none"
     needs: tuple[str, ...] = ()
+    code: tuple[Path, ...] = ()
 
     @property
     def missing(self) -> list[str]:
         """Packages that it needs and that are not installed."""
         return [name for name in self.needs if name not in versions(self.needs)]
+
+    def state(self, work: Path, challenge: str) -> dict[str, object]:
+        """All that its answers come from: those of another state are made anew."""
+        return {
+            "answers": file_checksum(work / FOLDERS.get(challenge, challenge) / "answers.csv"),
+            "commands": list(self.commands),
+            "code": checksum(*self.code),
+            "versions": versions((*PACKAGES, *self.needs)),
+        }
 
     def make(self, work: Path, challenge: str, out: Path) -> None:
         """Run its commands; out holds its submission then."""
@@ -59,8 +74,13 @@ def _word(word: str, folder: Path, work: Path) -> str:
 
 def _match(title: str, name: str, options: str, on: tuple[str, ...], learned_on: str = "none") -> Entrant:
     command = f"matcher match {PAIR} -o {name}.csv {options}".rstrip()
-    needs = ("matcher-histograms",) if EXAMPLE in options else ()
-    return Entrant(title, (command,), on, learned_on, needs)
+    if EXAMPLE in options:
+        return Entrant(title, (command,), on, learned_on, ("matcher-histograms",), _code(PACKAGE, HISTOGRAMS))
+    return Entrant(title, (command,), on, learned_on, (), _code(PACKAGE))
+
+
+def _code(*folders: Path) -> tuple[Path, ...]:
+    return tuple(path for folder in folders for path in code(folder))
 
 
 EXACT = "--search exhaustive"
@@ -81,6 +101,7 @@ ENTRANTS = {
         (f"matcher retrieve {PAIR} -o exhaustive-ranking.csv",),
         ("real-split",),
         FITTED,
+        code=_code(PACKAGE),
     ),
     "bands": _match("ZNCC of the bands", "bands", f"{EXACT} --evidence bands", SMALL),
     "ndvi": _match("ZNCC of NDVI", "ndvi", f"{EXACT} --evidence ndvi", SMALL),
@@ -101,6 +122,7 @@ ENTRANTS = {
             SMALL if name == "skimage-gray" else (*REAL, "simulated-12"),
             peer.learned_on,
             peer.needs,
+            CODE,
         )
         for name, peer in PEERS.items()
     },
@@ -110,6 +132,7 @@ ENTRANTS = {
         LEARNED,
         "real-split/train",
         ("tensorflow",),
+        _code(LEARN),
     ),
     "reread": Entrant(
         "triplet encoder, its first ten read anew by the same-place classifier, docs/learned",
@@ -117,5 +140,6 @@ ENTRANTS = {
         LEARNED,
         "real-split/train",
         ("tensorflow",),
+        _code(LEARN),
     ),
 }

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from accuracy import GROUPS
-from ladder_peers import PEERS
+from ladder_peers import CODE, PEERS
 from ladder_pictures import draw_failures, draw_lines
 from rounds import (
     Answer,
@@ -43,7 +43,6 @@ import matcher
 from matcher.settings import DEFAULT_EVIDENCE, EVIDENCE
 
 ROOT = Path(__file__).resolve().parents[1]
-PEER_CODE = ROOT / "tools" / "ladder_peers.py", ROOT / "tools" / "ladder_learned.py"
 DOCUMENT, README = ROOT / "docs" / "accuracy.md", ROOT / "README.md"
 SIDE, SMALL, PLAIN = 64, 32, 78  # px, px, images of a round
 SIZES = (24, 32, 48, 64, 96)
@@ -157,7 +156,7 @@ def peered(round_: Round, name: str) -> Answer:
         none = np.zeros(len(image), np.float32)
         return Answer(image, x, y, none, np.array([""] * len(image)), seconds, len(image) * len(images))
 
-    return kept(round_, f"peer-{name}-{checksum(*PEER_CODE)}", make)
+    return kept(round_, f"peer-{name}-{checksum(*CODE)}", make)
 
 
 def size(a: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ import importlib.metadata
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ladder_learned as learned
@@ -23,6 +24,7 @@ import matcher
 from matcher.formats.base import Source
 from matcher.imagery import tell_range, to_dn
 
+CODE = Path(__file__), Path(learned.__file__)  # what the methods' answers come from
 Hit = tuple[float, int, int]  # score, row, column
 NONE: Hit = (-np.inf, 0, 0)
 

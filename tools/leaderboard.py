@@ -10,7 +10,8 @@ versions, machine, what it was fitted on, and the SHA-256 of the submission. The
 docs/protocol.json. --add copies a submission there with what is known of this machine, and writes the page; commands
 are written with the challenge's folder as CHALLENGE. --make runs the matcher, the peers and the learned example
 (tools/entrants.py) on the challenges that tools/protocol.py made in WORK, adds what they answer, and writes the page;
-what WORK/entries holds already is not made again. Exit code 1 says that a checksum differs.
+what WORK/entries holds already by the same code, packages and commands is not made again. Exit code 1 says that a
+checksum differs.
 """
 
 import argparse
@@ -214,13 +215,28 @@ def make(work: Path, only: set[str], methods: set[str]) -> None:
         shutil.copy(source, RESULTS / name / "answers.csv")
         for key in (key for key in ENTRANTS if key in methods and name in ENTRANTS[key].on):
             entrant, submission = ENTRANTS[key], work / "entries" / name / f"{key}.csv"
-            if not submission.exists():
-                if entrant.missing:
-                    print(f"{name}, {key}: left out, needs {', '.join(entrant.missing)}", file=sys.stderr)
-                    continue
+            if entrant.missing:
+                print(f"{name}, {key}: left out, needs {', '.join(entrant.missing)}", file=sys.stderr)
+                continue
+            if not kept(submission, state := entrant.state(work, name)):
                 entrant.make(work, name, submission.parent)
+                state_file(submission).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
                 print(f"{name}, {key}: made", file=sys.stderr, flush=True)
             add(name, submission, entrant)
+
+
+def state_file(submission: Path) -> Path:
+    """The file that says what a submission came from."""
+    return submission.with_suffix(".state.json")
+
+
+def kept(submission: Path, state: dict[str, object]) -> bool:
+    """Whether a submission is there that came from this state; one of another state is taken away."""
+    said = state_file(submission)
+    if submission.exists() and said.exists() and json.loads(said.read_text(encoding="utf-8")) == state:
+        return True
+    submission.unlink(missing_ok=True)
+    return False
 
 
 def chosen(said: str, known: Collection[str], what: str) -> set[str]:

@@ -116,8 +116,12 @@ def state(*more: Path) -> str:
 
     `more` are files that they also come from.
     """
-    files = [path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".npz", ".json")]
-    return checksum(*files, *more)
+    return checksum(*code(PACKAGE), *more)
+
+
+def code(folder: Path) -> list[Path]:
+    """The files of a package that its answers come from: code, and numbers that were fitted."""
+    return [path for path in folder.rglob("*") if path.suffix in (".py", ".npz", ".json")]
 
 
 def checksum(*paths: Path) -> str:

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -58,8 +59,9 @@ def test_an_entry_is_added_and_a_change_is_seen(tool, tmp_path, monkeypatch):
     assert tool.check(folder) == ["answers.csv", "bad.csv", "stray.csv"]
 
 
-def test_entrants_are_run_where_they_are_not_yet(tool, tmp_path, monkeypatch):
-    """A method's commands are run in the challenge's folder of entries, and its submission is added."""
+@pytest.fixture
+def copied(tool, tmp_path, monkeypatch):
+    """A method that copies a file, one whose package is not there, and a work folder with their challenge."""
     entrants = importlib.import_module("entrants")
     work, results = tmp_path / "work", tmp_path / "results"
     held = work / "real-split" / "validation"
@@ -68,20 +70,61 @@ def test_entrants_are_run_where_they_are_not_yet(tool, tmp_path, monkeypatch):
     (held / "answers.csv").write_text("Patch ID,Result\n1,7 0 0\n2,8 0 0\n")
     script = tmp_path / "copy.py"
     script.write_text("import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2])")
-    one = entrants.Entrant("one", (f"python {script} CHALLENGE/answers.csv one.csv",), ("real-split",), "it")
+    command = f"python {script} CHALLENGE/answers.csv one.csv"
+    one = entrants.Entrant("one", (command,), ("real-split",), "it", code=(script,))
     absent = entrants.Entrant("absent", (), ("real-split",), needs=("no-such-package",))
     monkeypatch.setattr(tool, "RESULTS", results)
     monkeypatch.setattr(tool, "ENTRANTS", {"one": one, "absent": absent})
-    for _ in range(2):
-        tool.make(work, {"real-split", "real-64"}, {"one", "absent"})
-        script.write_text("raise SystemExit(1)")  # what is there is not made again
-    told = tool.entries(results / "real-split")
+    return work, script, one
+
+
+def test_entrants_are_run_where_they_are_not_yet(tool, copied, monkeypatch):
+    """A method's commands are run in the challenge's folder of entries, and its submission is added."""
+    work, _, one = copied
+    tool.make(work, {"real-split", "real-64"}, {"one", "absent"})
+    told = tool.entries(tool.RESULTS / "real-split")
     assert list(told) == ["one"]
     assert told["one"]["command"] == one.commands[0]
     assert told["one"]["learned on"] == "it"
-    (work / "entries" / "real-split" / "one.csv").unlink()
+    monkeypatch.setattr(type(one), "make", None)  # what is there is not made again
+    tool.make(work, {"real-split"}, {"one", "absent"})
+
+
+def test_what_other_code_answered_is_made_anew(tool, copied, monkeypatch):
+    """Answers of another state of the code, the packages or the challenge do not count, nor do those of none."""
+    work, script, _ = copied
+    kept = work / "entries" / "real-split" / "one.csv"
+    tool.make(work, {"real-split"}, {"one"})
+    answers = work / "real-split" / "validation" / "answers.csv"
+    changes = (
+        lambda: script.write_text(script.read_text() + "  # changed"),
+        lambda: answers.write_text("Patch ID,Result\n1,7 0 0\n2,9 0 0\n"),
+        lambda: monkeypatch.setattr(importlib.import_module("entrants"), "PACKAGES", ("numpy",)),
+        tool.state_file(kept).unlink,
+        kept.unlink,
+    )
+    for change in changes:
+        if kept.exists():
+            kept.write_text("Patch ID,Result\n1,1 0 0\n2,1 0 0\n")
+        change()
+        tool.make(work, {"real-split"}, {"one"})
+        assert kept.read_text() == answers.read_text()
+        assert (tool.RESULTS / "real-split" / "one.csv").read_text() == answers.read_text()
+    script.write_text("raise SystemExit(1)")
     with pytest.raises(SystemExit, match="failed"):
         tool.make(work, {"real-split"}, {"one"})
+    assert not kept.exists()
+
+
+def test_every_method_knows_what_its_answers_come_from():
+    """All of the matcher's code and numbers where it searches, else the scripts that are run."""
+    for name, entrant in importlib.import_module("entrants").ENTRANTS.items():
+        said = {path.name for path in entrant.code}
+        scripts = {Path(word).name for c in entrant.commands for word in c.split() if word.endswith(".py")}
+        assert scripts <= said, name
+        if not scripts:
+            assert {"levels.py", "confidence.py", "products.py", "model.npz"} <= said, name
+        assert ("local_histograms.py" in said) == ("histograms" in name), name
 
 
 def test_what_is_not_run_yet_is_said(tool, tmp_path, monkeypatch):
