@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Scores on rounds cut from the real places: the first accuracy table of README.md.
+"""Scores on rounds cut from the real places: the first table of docs/accuracy.md.
 
     python tools/accuracy.py WORK [--seed 0] [--rounds 4] [--side 64] [--images 0] [--search pyramid]
                                   [--evidence phase,phase2,ratio]

@@ -51,7 +51,7 @@ PARTS = {
         "evidence and peers, docs/accuracy.md; peers, README.md",
         ("tools/ladder.py WORK/rounds --only ladder,peers --every EVERY",),
     ),
-    "rounds": Part("the table of rounds, README.md", ("tools/ladder.py WORK/rounds --only rounds",)),
+    "rounds": Part("the rounds, docs/accuracy.md, README.md", ("tools/ladder.py WORK/rounds --only rounds",)),
     "size": Part("size of the patches, docs/accuracy.md", ("tools/ladder.py WORK/rounds --only size",)),
     "images": Part(
         "number of images, docs/accuracy.md", ("tools/ladder.py WORK/rounds --only images --every 2",)

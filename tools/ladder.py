@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Make docs/accuracy.md and the tables of README.md: how often the answers are right, and what makes them so.
+"""Make the tables of docs/accuracy.md, and what README.md tells of them: how often the answers are right, and why.
 
     python tools/ladder.py WORK [--seed 0] [--rounds 1] [--every 1] [--only PART,…]
 
-rounds    the default search on the rounds, the first hidden among more images, and of small patches (README.md)
+rounds    the default search on the rounds, the first hidden among more images, and of small patches
 ladder    each kind of evidence, their sums, the default and OpenCV, on rounds of the real places
 peers     other methods on one patch in 24 of the first round (tools/ladder_peers.py), a learned one by the extra peers
 size      the default search against the size of the patches
@@ -97,7 +97,7 @@ DEFAULT = Rung("**default evidence, default search**", DEFAULT_EVIDENCE, "pyrami
 
 
 def over_rounds(a: argparse.Namespace) -> None:
-    """The README's first table: the default on all rounds, and on the first among more images and of small patches."""
+    """The default on all rounds, and on the first among more images and of small patches; the README tells of two."""
     most = COUNTS[-1]
     kinds = {
         f"{ROUNDS} rounds, {SIDE} px": (ROUNDS, SIDE, 0),
@@ -105,12 +105,17 @@ def over_rounds(a: argparse.Namespace) -> None:
         f"the same hidden among {most} images": (1, SIDE, most),
         f"round 0, {SMALL} px": (1, SMALL, 0),
     }
-    body = []
-    for title, (number, side, filled) in kinds.items():
+    scores = []
+    for number, side, filled in kinds.values():
         read = read_rounds(a.work, a.seed, number, side, filled, a.every)
-        scored, _ = summed(read, [DEFAULT.answer(r) for r in read])
-        body.append((title, [*plain(scored), f"{scored.image:.3f}", f"{scored.within[2]:.3f}"]))
-    put(README, "rounds", list(table(["", "all", *GROUPS, "right image", "within 2 px"], body)))
+        scores.append(summed(read, [DEFAULT.answer(r) for r in read])[0])
+    body = [
+        (title, [*plain(s), f"{s.image:.3f}", f"{s.within[2]:.3f}"])
+        for title, s in zip(kinds, scores, strict=True)
+    ]
+    put(DOCUMENT, "rounds", list(table(["", "all", *GROUPS, "right image", "within 2 px"], body)))
+    said = f"On all {scores[0].n_patches:,} patches of {ROUNDS} rounds it reaches {scores[0].total:.3f}, and "
+    put(README, "rounds", [f"{said}{scores[-1].total:.3f} with patches of {SMALL} px (one round)."])
 
 
 def ladder(a: argparse.Namespace) -> None:

@@ -18,11 +18,9 @@ ROWS = (" ", "patches", "official score", "right image", "within 2 px")
 
 
 def short(printed: str) -> str:
-    """The files, and of the first table of scores the rows that say most."""
-    files, table = printed.rstrip().split("\n\n")[:2]
-    names = [line for line in files.splitlines() if not line.startswith(" ")]
-    rows = [line.rstrip() for line in table.splitlines() if line.startswith(ROWS)]
-    return "\n".join([*names, "", *rows])
+    """Of the first table of scores the rows that say most."""
+    table = printed.split("\n\n")[1]
+    return "\n".join(line.rstrip() for line in table.splitlines() if line.startswith(ROWS))
 
 
 def main() -> None:

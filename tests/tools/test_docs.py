@@ -1,6 +1,8 @@
 """The documents: what the site is made of is whole, their commands hold, the walk-through runs."""
 
+import configparser
 import importlib.util
+import itertools
 import re
 import subprocess
 import sys
@@ -106,3 +108,34 @@ def test_every_document_has_its_place_on_the_site():
     made = {"commands.md", "python.md", "changes.md"}
     named = set(re.findall(r"[\w/]+\.md$", given, re.M)) - made
     assert named == {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+
+
+def held(page):
+    return " ".join((ROOT / page).read_text(encoding="utf-8").split())
+
+
+def test_the_house_in_the_readme_is_that_of_the_contract():
+    """Every room and file of the package in the table, and a row below those that it may import from."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    layers = config["importlinter:contract:rooms"]["layers"].split("\n")[::-1]
+    floor = {name.strip(): k for k, layer in enumerate(layers) for name in layer.split("|") if name.strip()}
+    table = (ROOT / "README.md").read_text(encoding="utf-8").split("| room, ")[1].split("\n\n")[0]
+    rows = [re.findall(r"`(\w+)/?`", line.split("|")[1]) for line in table.splitlines()[2:]]
+    rooms = {path.stem for path in (ROOT / "matcher").iterdir() if path.suffix == ".py" or path.is_dir()}
+    rooms -= {"__init__", "__main__", "__pycache__", "data"}
+    assert sorted(name for row in rows for name in row) == sorted(rooms)
+    floors = [[floor[name] for name in row] for row in rows]
+    for above, below in itertools.pairwise(floors):
+        assert max(above) <= min(below)
+
+
+def test_what_the_readme_says_of_the_challenge_is_measured():
+    said = re.search(
+        r"\(([\d,]+) patches, (\d+) images\) takes (\d+) minutes on two cores, (\d+) times", held("README.md")
+    )
+    speed = held("docs/speed.md")
+    seconds = re.search(r"\| whole \| ([\d,]+); of processors", speed)
+    times = re.search(r"pairs a second are (\d+) times as many as OpenCV's", speed)
+    patches = re.search(r"simulated challenge, ([\d,]+) patches among (\d+) images", speed)
+    assert said.groups() == (*patches.groups(), f"{float(seconds[1].replace(',', '')) / 60:.0f}", times[1])

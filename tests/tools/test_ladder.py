@@ -158,7 +158,7 @@ def test_put_replaces_its_own_part_only(tool, tmp_path):
 def test_documents_have_every_part_and_picture(tool):
     text = DOCUMENT.read_text(encoding="utf-8")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    held = {**{part: [text] for part in tool.PARTS}, "rounds": [readme], "peers": [text, readme]}
+    held = {**{part: [text] for part in tool.PARTS}, "rounds": [text, readme], "peers": [text, readme]}
     for part, pages in held.items():
         for page in pages:
             assert re.search(
