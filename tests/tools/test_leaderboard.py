@@ -156,3 +156,18 @@ def test_a_name_that_is_none_is_told(tool):
     assert tool.chosen("b,a", {"a": 1, "b": 2}, "method") == {"a", "b"}
     with pytest.raises(SystemExit, match=r"c: no method; there are a, b"):
         tool.chosen("a,c", {"a": 1, "b": 2}, "method")
+
+
+def test_the_guide_to_learned_methods_shows_what_the_leaderboard_says(tool):
+    """The same rankings stand in both, the matcher's in the tutorial too."""
+    board = tool.read_board(tool.RESULTS / "real-split")
+    learned = (tool.ROOT / "docs" / "learned" / "README.md").read_text(encoding="utf-8")
+    tutorial = (tool.ROOT / "docs" / "tutorials" / "learned.md").read_text(encoding="utf-8")
+    own, triplet = (board.cells(name)[0] for name in ("exhaustive-ranking", "triplet"))
+    rows = [row.split("  ") for row in learned.splitlines() if row.startswith("official score  ")]
+    alone, compared, _, fused = ([cell.strip() for cell in row if cell][1:] for row in rows)
+    assert alone == [triplet]
+    assert compared[:2] == [own, triplet]
+    assert fused[0] == own
+    assert f"`reread.npz`, which reaches {board.cells('reread')[0].split()[0]}," in learned
+    assert tutorial.count(f"official score          {own}  ") == 2
