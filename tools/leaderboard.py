@@ -59,7 +59,7 @@ python tools/leaderboard.py --add CHALLENGE submission.csv --title "what it is" 
     --command "the command that made it" --learned-on "the places it was fitted on, or none"
 ```
 
-then open a pull request with the three files that this changes; the template `leaderboard` says what to tell. An entry
+then open a pull request with the files that this changes; the template `leaderboard` says what to tell. An entry
 that learned names the places that it learned on; those of `real-split/validation` may not be among them. The test that
 guards this page scores every submission anew.
 """
