@@ -1,6 +1,7 @@
 """The learned methods of docs/learned: a few steps of training, and their rankings through every command."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,19 @@ def test_from_training_to_the_comparison(folder):
         folder / "page.html",
         "-q",
     )
+
+
+def test_the_same_data_for_pytorch(folder):
+    """The ten lines of the guide: each patch with its true window, (bands, rows, columns)."""
+    torch = pytest.importorskip("torch")
+    lines = re.search(r"```python\n(.*?)```", (DOCS / "README.md").read_text(encoding="utf-8"), re.S)[1]
+    names = {}
+    exec(lines, names)
+    loader = torch.utils.data.DataLoader(names["Windows"](folder / "cut"), batch_size=5)
+    patches, windows = (torch.cat(both) for both in zip(*loader, strict=True))
+    assert patches.shape == windows.shape == (96, 4, 32, 32)
+    light = [p - p.mean((2, 3), keepdim=True) for p in (patches, windows)]
+    assert torch.nn.functional.cosine_similarity(*(p.flatten(1) for p in light)).min() > 0.99
 
 
 def test_they_are_short():
