@@ -3,9 +3,10 @@
 
     python tools/left_out.py WORK [--seed 0] [--sides 64 32] [--folds 4]
 
-Matches round 0 of a seed (cut as tools/accuracy.py does) three times: by numbers fitted to all places; each place by
-whitening and colour fitted without it (the places in so many folds); and every kind's patches (cities, seasons,
-farmland, clouds) by what was fitted without any place of that kind. Prints official scores in all and by kind.
+Matches round 0 of a seed (cut as tools/accuracy.py does) three times: by the numbers that ship, which were fitted to
+all places; each place by whitening and colour fitted without it (the places in so many folds); and every kind's patches
+(cities, seasons, farmland, clouds) by what was fitted without any place of that kind. Prints official scores in all and
+by kind.
 """
 
 import argparse
@@ -26,13 +27,13 @@ from matcher.placements import Placements
 
 
 def fitted(without: Sequence[str]) -> Model:
-    """The numbers fitted to all places but some."""
-    paths = [path for path in sorted(Path(DATA, "places").glob("*.npz")) if path.stem not in without]
-    return fit_model(paths, FitOptions(rounds=0)).model
+    """The numbers fitted as those that ship, to all places of four bands but some."""
+    paths = [*sorted(Path(DATA, "places").glob("*.npz")), *sorted(Path(DATA, "more", "bands4").glob("*.npz"))]
+    return fit_model([path for path in paths if path.stem not in without], FitOptions(rounds=0)).model
 
 
-def answers(folder: Path, parts: Sequence[Sequence[str]], models: Sequence[Path]) -> Placements:
-    """A round's patches, those of each part of the places by a model of its own."""
+def answers(folder: Path, parts: Sequence[Sequence[str]], models: Sequence[Path | None]) -> Placements:
+    """A round's patches, those of each part of the places by a model of its own; None is the one that ships."""
     with open(folder / "groups.csv", newline="", encoding="utf-8") as file:
         places = np.array([row["place"] for row in csv.DictReader(file)])
     with np.load(folder / "patches.npz") as file:
@@ -68,11 +69,12 @@ def main() -> None:
     print("| patches | fitted | all |" + "".join(f" {group} |" for group in GROUPS))
     print("|---" * (3 + len(GROUPS)) + "|")
     with tempfile.TemporaryDirectory() as work:
-        models = {}
-        for title, parts in cuts.items():
-            models[title] = [Path(work, f"{title}-{k}.npz") for k in range(len(parts))]
-            for part, path in zip(parts, models[title], strict=True):
-                fitted([] if len(parts) == 1 else part).save(path)
+        models: dict[str, list[Path | None]] = {title: [None] for title in cuts}
+        for title, parts in list(cuts.items())[1:]:
+            paths = [Path(work, f"{title}-{k}.npz") for k in range(len(parts))]
+            for part, path in zip(parts, paths, strict=True):
+                fitted(part).save(path)
+            models[title] = list(paths)
         for side in a.sides:
             (folder,) = cut(a.work, a.seed, 1, side, 0)
             for title, parts in cuts.items():
