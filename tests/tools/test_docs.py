@@ -139,3 +139,36 @@ def test_what_the_readme_says_of_the_challenge_is_measured():
     times = re.search(r"pairs a second are (\d+) times as many as OpenCV's", speed)
     patches = re.search(r"simulated challenge, ([\d,]+) patches among (\d+) images", speed)
     assert said.groups() == (*patches.groups(), f"{float(seconds[1].replace(',', '')) / 60:.0f}", times[1])
+
+
+def figures(page, part):
+    """The rows between the marks of a part, by their first cell: what stands in the others, without intervals."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    lines = re.search(rf"<!-- {part}: .*?<!-- end of {part} -->", text, re.S)[0].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    return {cells[0]: [re.sub(r" \[.*", "", cell) for cell in cells[1:]] for cells in rows}
+
+
+def test_figures_of_one_round_are_the_same_in_every_table():
+    """All patches and each group of round 0: the rounds, the sizes, the numbers that ship; the README's two."""
+    rounds, sizes = figures("docs/accuracy.md", "rounds"), figures("docs/accuracy.md", "size")
+    text = (ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8")
+    fitted = dict(re.findall(r"^\| (\d+) px \| no place left out \| (.*) \|$", text, re.M))
+    for side in ("64", "32"):
+        told = rounds[f"round 0, {side} px"]
+        assert sizes[side][:7] == told, (
+            f"{side} px: made at different times? tools/figures.py WORK --only rounds,size"
+        )
+        assert fitted[side].split(" | ") == told[:5], (
+            f"{side} px: tools/figures.py WORK --only rounds,left-out"
+        )
+    said = re.search(r"rounds it reaches ([\d.]+), and ([\d.]+) with patches of 32 px", held("README.md"))
+    assert said.groups() == (rounds["4 rounds, 64 px"][0], rounds["round 0, 32 px"][0])
+
+
+def test_peers_are_the_same_in_both_documents():
+    short, long = figures("README.md", "peers"), figures("docs/accuracy.md", "peers")
+    names = [name for name in short if name not in ("other methods", "---")]
+    assert len(names) >= 7
+    for name in names:
+        assert short[name] == [*long[name][:5], long[name][7]]
