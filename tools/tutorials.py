@@ -41,7 +41,7 @@ LEFT_OUT = (
     "torch",
 )
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
-_COMMAND = re.compile(r"(matcher|python|cd|cp|head|cmp|rm|ls|rio) |[A-Z]+=")
+_COMMAND = re.compile(r"(matcher|python|cd|cp|mkdir|head|cmp|rm|ls|rio) |[A-Z]+=")
 _NUMBER = re.compile(r"(?<![\w.])[+-]?\d[\d,]*(?:\.\d+)?(?![\w:])")
 _TIME = re.compile(r"\b\d+:\d\d(:\d\d)?\b|\b\d+ s\b")
 _ELLIPSIS = "…"
