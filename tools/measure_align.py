@@ -106,11 +106,11 @@ def measure(folder, first, second, names, kind, offset, rng, **options):
 
 
 def pairs(data):
-    """(place, group, first date, second date, band names, offset)."""
+    """(place, group, first date, second date, band names, where the ground of the second lies on the first)."""
     for path in sorted(Path(data, "places").glob("*.npz")):
         with np.load(path) as file:
             images, group = file["images"], str(file["group"])
-            shift = -file["shift_yx"].astype(float) if "shift_yx" in file else np.zeros(2)
+            shift = file["shift_yx"].astype(float) if "shift_yx" in file else np.zeros(2)
             names = tuple(str(n) for n in file["bands"])
         many = [(0, 1)] if len(images) == 2 else [(0, len(images) // 2), (1, len(images) - 2)]
         for a, b in many:
