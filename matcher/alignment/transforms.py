@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.alignment.spline import spline_variance
 from matcher.errors import MatcherError
 
 KINDS = ("shift", "similarity", "affine", "polynomial", "field")
@@ -44,6 +45,10 @@ class Transform:
     bent : callable, optional
         Places (n, 2) to what the shift is beside that, (n, 2); None where it is linear.
     parameters : int
+    variance : callable, optional
+        Of a field: places (n, 2) to the variance of a coordinate there, but for one factor, (n,).
+    smooth : float
+        Of a field: its smoothing where a point is as quiet as the ground.
     left : ndarray (n, 2)
         What a transform that has not seen a point leaves of its shift, pixels, for each point in turn.
     validated : float
@@ -56,6 +61,8 @@ class Transform:
     matrix: NDArray[np.float64]
     bent: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
     parameters: int = 2
+    variance: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
+    smooth: float = 0.0
     left: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
     validated: float = float("nan")
     tried: dict[str, float] = field(default_factory=dict)
@@ -107,7 +114,8 @@ def choose(
         plain = tried[best.kind]
         if tried[name] < _BETTER * plain and plain**2 - tried[name] ** 2 > _WORTH**2:
             made = _fit(name, places, shifts, sigma)
-            if not _wild(made, places, size) and _is_told(made, best, parts[name], size):
+            error = _error(made, parts[name], left[name], places, sigma, size)
+            if not _wild(made, places, size) and _gain(made, best, size) > _TOLD * error:
                 best = made
     return _with(best, left[best.kind], tried)
 
@@ -223,17 +231,24 @@ def _fit_field(
         ]
         smooth = _SMOOTH[int(np.argmin(errors))]
     span = float(np.ptp(places, axis=0).max())
-    # Points count by their own errors, the quietest ones by what ground moves; the spline's unit is the scene.
-    noise = (np.minimum(sigma[which], 1e3) ** 2 + _GROUND**2) / _GROUND**2
-    spline = RBFInterpolator(
-        places[which] / span, rest[which], smoothing=smooth * noise, kernel="thin_plate_spline", degree=1
-    )
+    # The spline's unit is the scene.
+    at_points, noise = places[which] / span, smooth * _noise(sigma[which])
+    spline = RBFInterpolator(at_points, rest[which], smoothing=noise, kernel="thin_plate_spline", degree=1)
 
     def bent(at: NDArray[np.float64]) -> NDArray[np.float64]:
         out: NDArray[np.float64] = spline(at / span)
         return out
 
-    return Transform("field", base.matrix, bent, len(which))
+    def variance(at: NDArray[np.float64]) -> NDArray[np.float64]:
+        return spline_variance(at_points, noise, at / span)
+
+    return Transform("field", base.matrix, bent, len(which), variance, smooth)
+
+
+def _noise(sigma: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What smooths a field at each point: its variance, the quietest ones' by what ground moves, over the latter."""
+    out: NDArray[np.float64] = (np.minimum(sigma, 1e3) ** 2 + _GROUND**2) / _GROUND**2
+    return out
 
 
 def _left(
@@ -288,17 +303,37 @@ def _folds(places: NDArray[np.float64]) -> NDArray[np.int64]:
     return (2 * row + col) % _FOLDS
 
 
-def _is_told(made: Transform, plain: Transform, parts: list[Part], size: tuple[int, int]) -> bool:
-    """Whether points tell a freer kind from a plainer one over the whole scene, not only where they lie.
+def _error(
+    made: Transform,
+    parts: list[Part],
+    left: NDArray[np.float64],
+    places: NDArray[np.float64],
+    sigma: NDArray[np.float64],
+    size: tuple[int, int],
+) -> float:
+    """The standard error of a coordinate over the whole scene, not only where the points lie, pixels.
 
-    The standard error of the freer one comes from the fits that left a part of the points out (the jackknife: Tukey
-    1958), so that a turn or a bend that a few points of one corner seem to show is not carried across the scene.
+    So that a turn or a bend that a few points of one corner seem to show is not carried across the scene. Of most kinds
+    it comes from the fits that left a part of the points out (the jackknife: Tukey 1958). A field follows its points,
+    and what it loses where a part is left out says little of it: its variance is that of the spline, so many times as
+    points left out lie further off than expected.
     """
     everywhere = _lattice(size)
+    if made.variance is not None:
+        expected = np.ones(len(places))
+        for out, part in parts:
+            assert part.variance is not None
+            expected[out] = part.variance(places[out]) + part.smooth * _noise(sigma[out])
+        factor = _rmse(left / np.sqrt(expected)[:, np.newaxis])
+        return float(factor * np.sqrt(made.variance(everywhere).mean()))
     away = np.stack([part.shifts(everywhere) for _, part in parts]) - made.shifts(everywhere)
-    error = np.sqrt((away**2).sum(0).mean() * (len(parts) - 1) / len(parts))
-    gain = np.sqrt(((made.shifts(everywhere) - plain.shifts(everywhere)) ** 2).mean())
-    return bool(gain > _TOLD * error)
+    return float(np.sqrt((away**2).sum(0).mean() * (len(parts) - 1) / len(parts)))
+
+
+def _gain(made: Transform, plain: Transform, size: tuple[int, int]) -> float:
+    """How far a kind differs from a plainer one over the whole scene: RMS of a coordinate, pixels."""
+    everywhere = _lattice(size)
+    return float(np.sqrt(((made.shifts(everywhere) - plain.shifts(everywhere)) ** 2).mean()))
 
 
 def _lattice(size: tuple[int, int]) -> NDArray[np.float64]:

@@ -1,11 +1,15 @@
 """From shifts at points to a transform: kinds, cross-validation, refusals; blunders; figures; networks."""
 
+import math
+
 import numpy as np
 import pytest
+from scipy.interpolate import RBFInterpolator
 
 from matcher.alignment.accuracy import measure
 from matcher.alignment.network import adjust
 from matcher.alignment.outliers import outliers
+from matcher.alignment.spline import spline_variance
 from matcher.alignment.transforms import choose
 from matcher.errors import MatcherError
 
@@ -98,6 +102,55 @@ class TestChoose:
         shifts += np.random.default_rng(1).normal(0, 0.05, shifts.shape)
         made = choose("auto", places, shifts, np.full(12, 0.05), SIZE)
         assert made.kind in ("similarity", "affine")
+
+    @pytest.mark.parametrize("hole", [False, True])
+    def test_few_points_tell_a_bent_field(self, hole):
+        """Wide chips of a small scene, or a bay without points: what is lost where squares of points are left out says
+        little of a field that is fitted to all of them.
+        """
+        places = points(6, 11)
+        if hole:
+            places = places[np.hypot(*(places - (300, 900)).T) > 200]
+        y, x = (places / SIZE - 0.5).T
+        bent = np.stack([2 * np.sin(7 * x) * np.cos(6 * y), 2 * np.cos(7 * x + 1) * np.sin(6 * y + 1)], -1)
+        bent += np.random.default_rng(0).normal(0, 0.05, bent.shape)
+        made = choose("auto", places, bent, np.full(len(places), 0.05), SIZE)
+        assert made.kind == "field"
+
+    def test_shifts_alone_are_no_field(self):
+        places = points(6, 11)
+        shifts = shifts_of("shift", places, 0.3)
+        assert choose("auto", places, shifts, np.full(len(places), 0.3), SIZE).kind == "shift"
+
+
+class TestSplineVariance:
+    def test_as_the_weights_of_points_tell(self):
+        """The variance of a prediction by any weights of the points, whatever they came from, in loops."""
+        rng = np.random.default_rng(3)
+        places, at, noise = (
+            rng.uniform(0, 1, (9, 2)),
+            np.array([(0.4, 0.6), (1.5, -0.2)]),
+            rng.uniform(0, 0.1, 9),
+        )
+        spline = RBFInterpolator(places, np.eye(9), smoothing=noise, kernel="thin_plate_spline", degree=1)
+
+        def covariance(a, b):
+            r = math.dist(a, b)
+            return r**2 * math.log(r) if r > 0 else 0.0
+
+        for k, place in enumerate(at):
+            weights = spline(at)[k]
+            variance = 0.0
+            for i in range(9):
+                variance += weights[i] ** 2 * noise[i] - 2 * weights[i] * covariance(places[i], place)
+                for j in range(9):
+                    variance += weights[i] * weights[j] * covariance(places[i], places[j])
+            assert spline_variance(places, noise, at)[k] == pytest.approx(variance, rel=1e-9)
+
+    def test_least_at_the_points_and_growing_beyond_them(self):
+        places = points(5, 5) / 1000
+        told = spline_variance(places, np.full(25, 1e-4), np.array([places[12], places[12] + 0.1, (2, 2)]))
+        assert told[0] < told[1] < told[2]
 
 
 class TestOutliers:
