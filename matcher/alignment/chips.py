@@ -1,6 +1,6 @@
 """Chips of the moving scene and where the reference has them: exact correlation near the place expected."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,6 +113,35 @@ def _find(
     if sure < search.least or not np.isfinite(sigma):
         word = reason(chip, under, search.roles, said, score, runner_up, chance)
     return (*middle[0].tolist(), *shift[0].tolist(), sigma, sure, word)
+
+
+def settled(frame: Frame, points: TiePoints, search: ChipSearch) -> TiePoints:
+    """Tie points that are used, found anew by windows of the reference that bend as `frame` says the ground does.
+
+    A chip tells one shift, some mean of what the ground under it moves by, in which textured ground counts more than
+    flat; by a window that bends with the ground, what is left to be told is small all over the chip. Points that show
+    no peak stay as they are.
+    """
+    used = np.flatnonzero(points.used)
+    found = spread(lambda k: _settled(frame, points.places[k], search), list(used))
+    down, right, sigma = points.down.copy(), points.right.copy(), points.sigma.copy()
+    for k, (shift, error) in zip(used, found, strict=True):
+        if np.isfinite(error):
+            down[k], right[k], sigma[k] = *shift, error
+    return replace(points, down=down, right=right, sigma=sigma)
+
+
+def _settled(
+    frame: Frame, middle: NDArray[np.float64], search: ChipSearch
+) -> tuple[NDArray[np.float64], float]:
+    """The shift and standard error of one chip near where the frame has it."""
+    top, left = (int(v) for v in np.rint(middle - search.side * frame.shrink / 2))  # as `corners` gave it
+    chip = frame.chip(top, left, search.side)
+    window, start = frame.window(top, left, search.side, REACH)
+    fine = refine(chip, window, (REACH, REACH), search.roles, search.evidence)
+    moved = start + np.array([fine.row, fine.col])
+    there = frame.predicted(middle[np.newaxis] + frame.shrink * moved)[0]
+    return there - middle, fine.sigma * frame.shrink
 
 
 def _empty(dn: NDArray[np.float32]) -> float:

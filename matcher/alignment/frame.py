@@ -4,6 +4,7 @@ All coordinates count pixels from the outer corner of the first one. What is sea
 the reference has larger pixels, that grid with its pixels shrunk to theirs.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from matcher.imagery import to_dn
 
 IDENTITY = Affine.identity()
 _SAME = 1e-4  # px over a chip: grids that differ by less are one
+_NODES = 8.0  # px between the points of a window at which a bent field is looked up; splines between them
 _LARGER = 1.25  # reference pixels a moving one, from where the moving scene is shrunk
 
 
@@ -66,12 +68,15 @@ class Frame:
         Moving pixels a pixel of the search, 1 or more.
     prior : Affine
         Column and row of the moving scene to where the reference has that ground on the moving scene's grid.
+    bent : callable, optional
+        Instead of the prior: points (n, 2) to their shifts (n, 2), rows first, moving pixels.
     """
 
     moving: Side
     reference: Side
     shrink: float
     prior: Affine = IDENTITY
+    bent: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None
 
     def to_reference(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Points (n, 2) of the moving scene's grid, rows first, as rows and columns of the reference."""
@@ -87,8 +92,8 @@ class Frame:
         return Frame(self.reference, self.moving, 1.0).to_reference(points)
 
     def predicted(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Points (n, 2) of the moving scene moved by the prior, rows first."""
-        return moved(self.prior, points)
+        """Points (n, 2) of the moving scene moved by the prior, or as the field bends them, rows first."""
+        return moved(self.prior, points) if self.bent is None else points + self.bent(points)
 
     def chip(self, top: float, left: float, side: int) -> NDArray[np.float32]:
         """DN of a chip of `side` px of the search at a corner in moving pixels."""
@@ -100,7 +105,7 @@ class Frame:
     def window(
         self, top: float, left: float, side: int, rim: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """The reference under a chip and `rim` px of the search about it, by the prior.
+        """The reference under a chip and `rim` px of the search about it, as `predicted`.
 
         Returns
         -------
@@ -113,13 +118,17 @@ class Frame:
         size = side + 2 * rim
         if not np.isfinite(to_ref[:6]).all():  # no place that the reference's CRS reaches
             return np.zeros((size, size, self.moving.source.shape(0)[2]), np.float32), np.full(2, -float(rim))
+        if self.bent is not None:
+            return self._resampled(to_ref, *self._bent_places(top, left, size, rim)), np.full(2, -float(rim))
         a, b, c, d, e, f = to_ref[:6]
         if max(abs(a - 1), abs(b), abs(d), abs(e - 1)) * size < _SAME:
             corner = np.array([f, c]) - rim
             whole = np.rint(corner)
             dn = self.reference.read(int(whole[0]), int(whole[1]), size, size)
             return dn, -rim + whole - corner
-        return self._resampled(to_ref, size, rim), np.full(2, -float(rim))
+        at = np.arange(size) - rim + 0.5
+        col, row = (u * at + v * at[:, np.newaxis] + w for u, v, w in ((a, b, c), (d, e, f)))
+        return self._resampled(to_ref, row, col), np.full(2, -float(rim))
 
     def _local(self, top: float, left: float, side: int) -> Affine:
         """Column and row of the search, from a chip's corner, to the reference's: linear about the chip's middle."""
@@ -129,12 +138,24 @@ class Frame:
         (d, a), (e, b) = right - middle, below - middle
         return Affine(a, b, middle[1] - half * (a + b), d, e, middle[0] - half * (d + e))
 
-    def _resampled(self, to_ref: Affine, size: int, rim: int) -> NDArray[np.float32]:
-        """The reference at the middles of a window's pixels, by splines; area means first where its own are smaller."""
+    def _bent_places(
+        self, top: float, left: float, size: int, rim: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Rows and columns of the reference (size, size) under the middles of a window's pixels, where it bends."""
+        from scipy.interpolate import RectBivariateSpline
+
+        nodes = np.linspace(-rim, size - rim, max(int(np.ceil(size / _NODES)) + 1, 4))
+        lattice = np.stack(np.meshgrid(nodes, nodes, indexing="ij"), -1).reshape(-1, 2)
+        there = self.to_reference(self.predicted(np.array([top, left]) + self.shrink * lattice))
         at = np.arange(size) - rim + 0.5
-        a, b, c, d, e, f = to_ref[:6]
-        col, row = (u * at + v * at[:, np.newaxis] + w for u, v, w in ((a, b, c), (d, e, f)))
-        steps = np.hypot(a, d), np.hypot(b, e)
+        row, col = (RectBivariateSpline(nodes, nodes, v.reshape(len(nodes), -1))(at, at) for v in there.T)
+        return row, col
+
+    def _resampled(
+        self, to_ref: Affine, row: NDArray[np.float64], col: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
+        """The reference at rows and columns, by splines; area means first where its own pixels are smaller."""
+        steps = np.hypot(to_ref.a, to_ref.d), np.hypot(to_ref.b, to_ref.e)
         factor = max(int(min(steps) + 0.25), 1)
         top, left = (int(np.floor(v.min())) - 3 * factor for v in (row, col))
         height, width = (

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from matcher.aliases import Progress
 from matcher.alignment.accuracy import Figure, measure
-from matcher.alignment.chips import ChipSearch, corners, find
+from matcher.alignment.chips import ChipSearch, corners, find, settled
 from matcher.alignment.frame import Frame, Side, frame
 from matcher.alignment.outliers import outliers
 from matcher.alignment.probes import prior
@@ -216,17 +216,15 @@ def align_sides(
     """`align` of opened scenes, with as many threads as `matcher.threads.limited` set."""
     laid = frame(moving, reference)
     side = min(asked.side, *(int(n / laid.shrink) for n in moving.size))
-    if points is None:
-        points = _sought(laid, replace(asked, side=side), settings, progress)
-    used = points.take(points.used)
-    try:
-        made = choose(asked.transform, used.places, used.shifts, used.sigma, moving.size)
-    except MatcherError as error:
-        told = ", ".join(f"{count} {word}" for word, count in points.counts().items())
-        raise MatcherError(
-            f"{moving.name}: cannot be laid on {reference.name}: {error}"
-            + (f" (not used: {told})" if told else "")
-        ) from None
+    if points is not None:
+        made = _chosen(points, asked, moving, reference)
+    else:
+        search = _search(laid, replace(asked, side=side), settings)
+        points = _sought(laid, search, asked.count, settings, progress)
+        made = _chosen(points, asked, moving, reference)
+        if made.bent is not None:
+            points = settled(replace(laid, bent=made.shifts), points, search)
+            made = _chosen(points, asked, moving, reference)
     ground = np.full((2, 2), np.nan) if moving.georef is None else moving.georef.ground()
     return Alignment(
         moving.name,
@@ -240,13 +238,32 @@ def align_sides(
     )
 
 
-def _sought(laid: Frame, asked: Aligning, settings: Settings, progress: Progress | None) -> TiePoints:
-    """Tie points found, blunders told."""
+def _chosen(points: TiePoints, asked: Aligning, moving: Side, reference: Side) -> Transform:
+    """The transform of the points used."""
+    used = points.take(points.used)
+    try:
+        return choose(asked.transform, used.places, used.shifts, used.sigma, moving.size)
+    except MatcherError as error:
+        told = ", ".join(f"{count} {word}" for word, count in points.counts().items())
+        raise MatcherError(
+            f"{moving.name}: cannot be laid on {reference.name}: {error}"
+            + (f" (not used: {told})" if told else "")
+        ) from None
+
+
+def _search(laid: Frame, asked: Aligning, settings: Settings) -> ChipSearch:
+    """How chips of a side asked for are sought."""
     model = shipped() if settings.model is None else read_model(settings.model)
     roles = Roles.of(settings.band_names(laid.moving.source.shape(laid.moving.index)[2]))
-    search = ChipSearch(asked.side, asked.radius, asked.least, asked.prior, roles, settings.evidence, model)
+    return ChipSearch(asked.side, asked.radius, asked.least, asked.prior, roles, settings.evidence, model)
+
+
+def _sought(
+    laid: Frame, search: ChipSearch, count: int, settings: Settings, progress: Progress | None
+) -> TiePoints:
+    """Tie points found, blunders told."""
     laid = prior(laid, search, settings)
-    places = corners(laid, asked.side, asked.count)
+    places = corners(laid, search.side, count)
     found: TiePoints | None = None
     for start in range(0, len(places), _LOT):
         lot = find(laid, places[start : start + _LOT], search)
