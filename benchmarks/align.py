@@ -119,23 +119,23 @@ def main():
     peers = {"matcher": ours, "scikit-image": skimage}
     if options.arosics:
         peers["AROSICS"] = lambda folder: arosics(folder, options.arosics)
-    cities = [pair for pair in known.pairs(options.data) if pair[1] == "cities"][: options.places]
+    cities = [pair for pair in known.pairs(options.data) if pair.group == "cities"][: options.places]
     print("| warp | | points | kept | error of those kept, median | 90 % | 99 % | seconds |")
     print("|---|---|---|---|---|---|---|---|")
     for kind in options.warps.split(","):
         found = {name: ([], [], 0.0) for name in peers}
-        for _, _, first, second, names, offset in cities:
-            size = second.shape[:2]
+        for pair in cities:
+            size = pair.second.shape[:2]
             with tempfile.TemporaryDirectory() as name:
                 folder = Path(name)
                 to_old = known.warp(kind, size, np.random.default_rng(options.seed))
-                known.write(folder / "reference.tif", first, names)
-                known.write(folder / "moving.tif", known.laid_out(second, to_old), names)
+                known.write(folder / "reference.tif", pair.first, pair.bands)
+                known.write(folder / "moving.tif", known.laid_out(pair.second, to_old), pair.bands)
                 for peer, run in peers.items():
                     start = time.perf_counter()
                     total, rows = run(folder)
                     errors, counts, seconds = found[peer]
-                    truth = to_old(rows[:, :2]) + offset - rows[:, :2]
+                    truth = to_old(rows[:, :2]) + pair.offset - rows[:, :2]
                     off = rows[:, 2:] - truth
                     errors.append(np.hypot(*(off - np.median(off, axis=0)).T) if len(off) else np.zeros(0))
                     counts.append((total, len(rows)))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure `matcher.align` on pairs of dates of real places, one of them warped by a known amount.
 
-    python tools/measure_align.py [--data ../shared/data] [--seed 101] [--only city]
+    python tools/measure_align.py [--data ../shared/data] [--folder more] [--seed 101] [--only city]
     python tools/measure_align.py --large FOLDER [--blocks 45] [--count 2000]
 
 The second date is laid out anew by cubic splines: shifted by up to 300 px, turned by up to 3 degrees, scaled by up to
@@ -9,6 +9,11 @@ The second date is laid out anew by cubic splines: shifted by up to 300 px, turn
 tells of the warp but the ground. The error is that of the field found, at every 8th pixel of the moving scene whose
 ground the reference shows; the offset that the dates of a place have by themselves is taken from the median of the
 field found without any warp, or from `shift_yx` with --own-offset (good to 0.1 px).
+
+Printed as a table: the RMSE by warp, px, a row a pair. In brackets, where the pair was laid without any warp before:
+the RMSE when what its dates are apart by themselves is a field (fitted to the tie points of the unwarped pair), not one
+offset; what both have in common, such as ground that changed, cancels in it. "Wrong": tie points used, in all the warps
+of the row, that lie more than 3 px off their place. What each run found goes to standard error.
 
 With --large, two dates of one scene of 10,980 x 10,980 px (45 x 45 blocks of 244 px of the cities, each once as it is
 and the rest turned and mirrored) are written to a folder, where they are not there yet, the second one 700 m off, and
@@ -18,8 +23,10 @@ aligned. Printed: seconds of the wall and of the processor, and the largest memo
 import argparse
 import os
 import resource
+import sys
 import tempfile
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +35,15 @@ from rasterio.transform import from_origin
 from scipy import ndimage
 
 import matcher
+from matcher.alignment.run import Alignment
+from matcher.alignment.transforms import choose
 from matcher.errors import MatcherError
 
 NAMES = ("red", "green", "blue", "nir")
 WARPS = ("none", "shift", "turn", "scale", "field", "all")
+TITLES = {"field": "bent"}
 STEP = 8  # px between the points at which the field is judged
+WRONG = 3.0  # px off its place, from where a tie point is wrong
 
 
 def write(path, array, names, east=500000.0, north=5000000.0, pixel=10.0):
@@ -82,39 +93,82 @@ def laid_out(picture, to_old):
     return out
 
 
-def measure(folder, first, second, names, kind, offset, rng, **options):
-    """(alignment or its error, errors (n, 2), seconds) of one pair and warp."""
-    size = second.shape[:2]
+@dataclass(frozen=True)
+class Warped:
+    """A pair that was laid on one another: what was found, and where ground of the moving scene lies in truth."""
+
+    found: Alignment
+    to_old: object
+    far: np.ndarray
+    offset: np.ndarray
+    places: np.ndarray
+    seconds: float
+
+    def errors(self, places, shifts, own=None):
+        """Of shifts (n, 2) at places (n, 2); `own` are the dates' own shifts beside their offset."""
+        old = self.to_old(places)
+        there = old + self.offset if own is None else old + self.offset + own(old)
+        return shifts - (there - self.far - places)
+
+    def over_the_scene(self, own=None):
+        """Errors of the field found, (n, 2)."""
+        return self.errors(self.places, self.found.transform.shifts(self.places), own)
+
+    def wrong(self):
+        """How many tie points are used and lie far off."""
+        points = self.found.points.take(self.found.points.used)
+        return int((np.hypot(*self.errors(points.places, points.shifts).T) > WRONG).sum())
+
+
+def measure(folder, pair, kind, offset, rng, **options):
+    """One pair and warp as `Warped`, or the error that says why not."""
+    size = pair.second.shape[:2]
     to_old = warp(kind, size, rng)
     far = rng.integers(100, 300, 2) * rng.choice((-1, 1), 2) if kind in ("shift", "all") else np.zeros(2)
-    write(folder / "reference.tif", first, names)
-    moved = laid_out(second, to_old)
-    write(folder / "moving.tif", moved, names, 500000.0 + 10 * far[1], 5000000.0 - 10 * far[0])
+    write(folder / "reference.tif", pair.first, pair.bands)
+    moved = laid_out(pair.second, to_old)
+    write(folder / "moving.tif", moved, pair.bands, 500000.0 + 10 * far[1], 5000000.0 - 10 * far[0])
     start = time.perf_counter()
     try:
         found = matcher.align(folder / "moving.tif", folder / "reference.tif", **options)
     except MatcherError as error:
-        return error, None, time.perf_counter() - start
+        return error
     seconds = time.perf_counter() - start
     rows, columns = np.mgrid[STEP // 2 : size[0] : STEP, STEP // 2 : size[1] : STEP]
     rows, columns = rows.ravel(), columns.ravel()
     places = np.stack([rows, columns], -1) + 0.5
     there = to_old(places) + offset
-    seen = (moved[rows, columns].max(-1) > 0) & (there > 0).all(-1) & (there < first.shape[:2]).all(-1)
-    truth = there - far - places
-    return found, (found.transform.shifts(places) - truth)[seen], seconds
+    seen = (moved[rows, columns].max(-1) > 0) & (there > 0).all(-1) & (there < pair.first.shape[:2]).all(-1)
+    return Warped(found, to_old, far, offset, places[seen], seconds)
 
 
-def pairs(data):
-    """(place, group, first date, second date, band names, where the ground of the second lies on the first)."""
-    for path in sorted(Path(data, "places").glob("*.npz")):
+@dataclass(frozen=True)
+class Pair:
+    """Two dates of a place; `offset` is where the ground of the second lies on the first, px."""
+
+    name: str
+    group: str
+    first: np.ndarray
+    second: np.ndarray
+    bands: tuple
+    offset: np.ndarray
+
+
+def pairs(data, folder="places"):
+    """Pairs of dates of all places of a folder: of two dates the one, of more of them two."""
+    paths = Path(data, folder).glob("*.npz" if folder == "places" else "*/*.npz")
+    for path in sorted(paths):
         with np.load(path) as file:
             images, group = file["images"], str(file["group"])
             shift = file["shift_yx"].astype(float) if "shift_yx" in file else np.zeros(2)
-            names = tuple(str(n) for n in file["bands"])
+            bands = tuple(str(n) for n in file["bands"])
         many = [(0, 1)] if len(images) == 2 else [(0, len(images) // 2), (1, len(images) - 2)]
         for a, b in many:
-            yield path.stem, group, images[a], images[b], names, shift
+            name = path.stem if folder == "places" else f"{path.stem}, {len(bands)} bands"
+            yield Pair(
+                name if len(many) == 1 else f"{name}, dates {a + 1} and {b + 1}",
+                group, images[a], images[b], bands, shift,
+            )  # fmt: skip
 
 
 def lay_blocks(data, folder, blocks):
@@ -122,10 +176,12 @@ def lay_blocks(data, folder, blocks):
     from measure_locate import BLOCK, turned
 
     stacks = []
-    for _, group, first, second, _, _ in pairs(data):
-        if group == "cities":
-            corners = np.mgrid[: first.shape[0] // BLOCK, : first.shape[1] // BLOCK].reshape(2, -1).T * BLOCK
-            stacks += [[d[y : y + BLOCK, x : x + BLOCK] for d in (first, second)] for y, x in corners]
+    for pair in pairs(data):
+        if pair.group == "cities":
+            rows, columns = (n // BLOCK for n in pair.first.shape[:2])
+            corners = np.mgrid[:rows, :columns].reshape(2, -1).T * BLOCK
+            dates = pair.first, pair.second
+            stacks += [[d[y : y + BLOCK, x : x + BLOCK] for d in dates] for y, x in corners]
     rng = np.random.default_rng(0)
     order = [(int(k), int(w)) for k, w in rng.integers((len(stacks), 8), size=(blocks**2, 2))]
     for date, name, east in ((0, "reference.tif", 300000.0), (1, "moving.tif", 300700.0)):
@@ -162,14 +218,61 @@ def measure_large(options):
     )
 
 
+def own_field(unwarped):
+    """The shifts that a pair's dates have beside their offset, as a function of places."""
+    points = unwarped.found.points.take(unwarped.found.points.used)
+    try:
+        made = choose("field", points.places, points.shifts, points.sigma, unwarped.found.size)
+    except MatcherError:
+        made = unwarped.found.transform
+    return lambda places: made.shifts(places) - unwarped.offset
+
+
+def rms(errors):
+    """Root of the mean squared distance."""
+    return float(np.sqrt((errors**2).sum(-1).mean()))
+
+
+def row(pair, options):
+    """Cells of a pair: its RMSE by warp, and the tie points that are wrong."""
+    cells, wrong, used, own = [], 0, 0, None
+    offset = pair.offset
+    for kind in options.warps.split(","):
+        with tempfile.TemporaryDirectory() as folder:
+            rng = np.random.default_rng(options.seed)
+            made = measure(Path(folder), pair, kind, offset, rng, count=options.count)
+        if not isinstance(made, Warped):
+            print(f"{pair.name}, {kind}: {made}", file=sys.stderr, flush=True)
+            cells.append("refused")
+            continue
+        if kind == "none":
+            if not options.own_offset:
+                offset = offset + np.median(made.over_the_scene(), axis=0)
+                made = replace(made, offset=offset)
+            own = own_field(made)
+        error, points = rms(made.over_the_scene()), made.found.points
+        beside = "" if own is None or kind == "none" else f" ({rms(made.over_the_scene(own)):.3f})"
+        cells.append(f"{error:.3f}{beside}")
+        wrong, used = wrong + made.wrong(), used + int(points.used.sum())
+        distance = np.hypot(*made.over_the_scene().T)
+        print(
+            f"{pair.name}, {kind}: {error:.3f}{beside}, 90 % {np.percentile(distance, 90):.3f}, worst "
+            f"{distance.max():.3f}; {points.used.sum()} of {len(points)} used, {made.wrong()} of them wrong; "
+            f"{made.found.transform.kind}, {made.seconds:.1f} s; not used: {points.counts()}",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
+    return [*cells, f"{wrong} of {used}"]
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     given = os.environ.get("MATCHER_DATA", Path(__file__).parents[2] / "shared" / "data")
     parser.add_argument("--data", default=Path(given), type=Path)
+    parser.add_argument("--folder", default="places", choices=("places", "more"))
     parser.add_argument("--seed", type=int, default=101)
-    parser.add_argument("--only", help="places whose name or group holds this")
+    parser.add_argument("--only", help="places whose name or group holds one of these, with commas between")
     parser.add_argument("--warps", default=",".join(WARPS))
     parser.add_argument("--count", type=int, default=150, help="tie points sought")
     parser.add_argument("--own-offset", action="store_true", help="take shift_yx for the dates' own offset")
@@ -179,42 +282,12 @@ def main():
     if options.large:
         measure_large(options)
         return
-    print(
-        "| place | warp | RMSE, px | 90 % | worst | points | kind | seconds |\n|---|---|---|---|---|---|---|---|"
-    )
-    all_errors = {}
-    for name, group, first, second, names, offset in pairs(options.data):
-        if options.only and options.only not in name and options.only not in group:
+    kinds = [TITLES.get(kind, kind) for kind in options.warps.split(",")]
+    print(f"| pair | {' | '.join(kinds)} | wrong |\n|{'---|' * (len(kinds) + 2)}")
+    for pair in pairs(options.data, options.folder):
+        if options.only and not any(w in pair.name or w in pair.group for w in options.only.split(",")):
             continue
-        for kind in options.warps.split(","):
-            with tempfile.TemporaryDirectory() as folder:
-                rng = np.random.default_rng(options.seed)
-                found, errors, seconds = measure(
-                    Path(folder), first, second, names, kind, offset, rng, count=options.count
-                )
-            if errors is None:
-                print(f"| {name} | {kind} | refused: {found} | {seconds:.1f} |", flush=True)
-                all_errors.setdefault((group, kind), []).append(np.nan)
-                continue
-            if kind == "none" and not options.own_offset:
-                offset = offset + np.median(errors, axis=0)
-                errors = errors - np.median(errors, axis=0)
-            distance = np.hypot(*errors.T)
-            rmse = float(np.sqrt((distance**2).mean()))
-            all_errors.setdefault((group, kind), []).append(rmse)
-            used, total = int(found.points.used.sum()), len(found.points)
-            print(
-                f"| {name} | {kind} | {rmse:.3f} | {np.percentile(distance, 90):.3f} | {distance.max():.3f} | "
-                f"{used} of {total} | {found.transform.kind} | {seconds:.1f} |",
-                flush=True,
-            )
-    print("\n| group | warp | median RMSE of pairs, px | largest | refused |\n|---|---|---|---|---|")
-    for (group, kind), rmse in all_errors.items():
-        known = [v for v in rmse if np.isfinite(v)]
-        print(
-            f"| {group} | {kind} | {np.median(known) if known else np.nan:.3f} | {max(known, default=np.nan):.3f} | "
-            f"{len(rmse) - len(known)} of {len(rmse)} |"
-        )
+        print(f"| {' | '.join([pair.name, *row(pair, options)])} |", flush=True)
 
 
 if __name__ == "__main__":
