@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""`matcher.align` beside AROSICS and scikit-image on the same pairs: tie points' errors, how many are kept, seconds.
+"""`matcher.align` beside AROSICS, KARIOS and scikit-image on the same pairs: errors of tie points, how many are kept.
 
-    python benchmarks/align.py [--data ../shared/data] [--arosics PYTHON] [--warps none,field] [--places 6]
+    python benchmarks/align.py [--data ../shared/data] [--arosics PYTHON] [--karios PYTHON] [--warps none,field]
     python benchmarks/align.py --large FOLDER --arosics PYTHON
 
 Pairs of dates of cities, the second one laid out anew by a known warp (`tools/measure_align.py`). All sides seek tie
 points by 64 px windows every 32 px. AROSICS's COREG_LOCAL runs with the interpreter that --arosics names, which has it
-(its GDAL may not go with ours), with shifts up to 10 px; it is passed over where none is named. scikit-image: phase
-correlation of the mean band, upsampled 100 times, on the same windows. The error of a point is its distance from the
-warp known, less the median of the place, which the dates' own offset is part of.
+(its GDAL may not go with ours), with shifts up to 10 px; it is passed over where none is named. KARIOS (corners tracked
+by KLT, as its own configuration says, points of its least confidence and more) likewise by --karios; its points lie at
+corners of its own choice. scikit-image: phase correlation of the mean band, upsampled 100 times, on the same windows.
+The error of a point is its distance from the warp known, less the median of the place, which the dates' own offset is
+part of.
 
 With --large, the two scenes of 10,980 x 10,980 px that `tools/measure_align.py --large FOLDER` writes, by some 2,000
 windows of 64 px: seconds and the largest memory of AROSICS, to be held against what that tool prints of ours.
@@ -42,6 +44,22 @@ kept = table[(table.X_SHIFT_M != -9999) & (table.OUTLIER == False)]
 print(json.dumps([len(table), [[float(v) for v in row] for row in
       kept[["X_MAP", "Y_MAP", "X_SHIFT_M", "Y_SHIFT_M"]].values]]))
 """
+KARIOS = """
+import json, sys
+from pathlib import Path
+import karios
+from karios.core.configuration import ProcessingConfiguration
+from karios.core.image import GdalRasterImage
+from karios.matcher.klt import KLT
+folder = sys.argv[1]
+conf = ProcessingConfiguration.from_file(Path(karios.__file__).parent / "configuration/processing_configuration.json")
+moving, reference = (GdalRasterImage(f"{folder}/{name}.tif") for name in ("moving", "reference"))
+points = list(KLT(conf.klt_configuration).match(moving, reference, None))
+least = conf.accuracy_analysis_configuration.confidence_threshold
+rows = [[float(v) for v in row] for part in points
+        for row in part[part.score >= least][["y0", "x0", "dy", "dx"]].values]
+print(json.dumps([sum(len(part) for part in points), rows]))
+"""
 
 
 LARGE = """
@@ -61,13 +79,26 @@ print(f"{{own:.2f}} GiB, and {{each:.2f}} GiB of the largest process that it sta
 
 def arosics(folder, python):
     """(points sought, rows of (row, col, down, right)) of COREG_LOCAL."""
-    code = AROSICS.format(step=STEP, window=WINDOW, far=FAR)
+    total, rows = answer(AROSICS.format(step=STEP, window=WINDOW, far=FAR), folder, python)
+    x, y, right, up = rows.T
+    return total, np.stack([(5000000.0 - y) / 10, (x - 500000.0) / 10, -up / 10, right / 10], -1)
+
+
+def karios(folder, python):
+    """The same of KARIOS, which looks up corners of the reference in the moving scene."""
+    total, rows = answer(KARIOS, folder, python)
+    down, right = rows[:, 2:].T
+    return total, np.stack([rows[:, 0] + 0.5 + down, rows[:, 1] + 0.5 + right, -down, -right], -1)
+
+
+def answer(code, folder, python):
+    """What another interpreter prints: a number, and rows of four numbers."""
     done = subprocess.run([python, "-c", code, str(folder)], capture_output=True, text=True, check=False)
     if done.returncode or not done.stdout.strip():
+        print(f"{python}: {done.stderr.strip()[-300:]}", file=sys.stderr)
         return 0, np.zeros((0, 4))
     total, rows = json.loads(done.stdout.strip().splitlines()[-1])
-    x, y, right, up = np.array(rows).reshape(-1, 4).T
-    return total, np.stack([(5000000.0 - y) / 10, (x - 500000.0) / 10, -up / 10, right / 10], -1)
+    return total, np.array(rows, float).reshape(-1, 4)
 
 
 def ours(folder):
@@ -105,6 +136,7 @@ def main():
     given = os.environ.get("MATCHER_DATA", Path(__file__).parents[2] / "shared" / "data")
     parser.add_argument("--data", default=Path(given), type=Path)
     parser.add_argument("--arosics", help="a Python that has AROSICS")
+    parser.add_argument("--karios", help="a Python that has KARIOS")
     parser.add_argument("--warps", default="none,field")
     parser.add_argument("--places", type=int, default=13)
     parser.add_argument("--seed", type=int, default=101)
@@ -118,7 +150,9 @@ def main():
         return
     peers = {"matcher": ours, "scikit-image": skimage}
     if options.arosics:
-        peers["AROSICS"] = lambda folder: arosics(folder, options.arosics)
+        peers["AROSICS COREG_LOCAL"] = lambda folder: arosics(folder, options.arosics)
+    if options.karios:
+        peers["KARIOS"] = lambda folder: karios(folder, options.karios)
     cities = [pair for pair in known.pairs(options.data) if pair.group == "cities"][: options.places]
     print("| warp | | points | kept | error of those kept, median | 90 % | 99 % | seconds |")
     print("|---|---|---|---|---|---|---|---|")

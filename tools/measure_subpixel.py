@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure how near a place found to a fraction of a pixel is, and whether its standard error is right.
 
-    python tools/measure_subpixel.py [--data ../shared/data] [--windows 4] [--seed 101]
+    python tools/measure_subpixel.py [--data ../shared/data] [--windows 4] [--seed 101] [--arosics PYTHON]
 
 Windows of one date are found in the other date of the same place, at the place known, as `match --places`, `locate`
 and `align` do at the end. Cities are moved by known fractions of a pixel in two ways: the whole picture by a Fourier
@@ -10,13 +10,20 @@ method can know from spectra. The offset of a city's dates (`shift_yx`) is itsel
 pixels to a third or a quarter of that; "own" errors are those about the median of the place, which no offset of the
 dates is part of. "Moves" is the absolute deviation of a move seen from the move made, a coordinate, median.
 
+Beside it on the same windows: scikit-image's phase correlation and, by the interpreter that --arosics names (its GDAL
+may not go with ours), AROSICS's COREG, both of the mean band. COREG is given the surroundings of both windows and may
+look up to 5 px off; windows in which it says that it found nothing are left out of its row and counted.
+
 The second table sorts windows of pairs of dates by their standard error and sets beside each quarter the error found
 in it (the 68.3 % point of own errors, a coordinate). Offsets of `places/` other than cities, and of `more/`, were
 never looked at when the standard error was fitted.
 """
 
 import argparse
+import json
 import os
+import subprocess
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -27,23 +34,79 @@ from matcher.search.subpixel import refine
 from matcher.settings import DEFAULT_EVIDENCE
 
 MOVES = [(0, 0), (0.5, 0.5), (0.25, -0.25), (0.4, 0.1), (-0.3, 0.45), (0.15, 0.35)]
+KINDS = {
+    "Fourier": "Fourier shifts",
+    "3": "cut from pixels a third the size",
+    "4": "cut from pixels a quarter the size",
+}
 PAD = 32  # px of mirrored picture about a Fourier shift
 RIM = REACH + 2
 
 
-def ours(patch, window, roles):
+COREG = """
+import json, sys
+import numpy as np
+from arosics import COREG
+from geoarray import GeoArray
+from pyproj import CRS
+
+place = (500000.0, 10.0, 0.0, 5000000.0, 0.0, -10.0), CRS.from_epsg(32631).to_wkt()
+for line in sys.stdin:
+    with np.load(line.strip()) as file:
+        own, other, side = file["own"], file["other"], int(file["side"])
+    middle = 500000.0 + 5 * own.shape[1], 5000000.0 - 5 * own.shape[0]
+    answer = None
+    try:
+        run = COREG(GeoArray(other, *place), GeoArray(own, *place), wp=middle, ws=(side, side), max_shift=5,
+                    nodata=(0, 0), CPUs=1, progress=False, q=True)
+        run.calculate_spatial_shifts()
+        if run.success:
+            answer = [float(run.coreg_info["corrected_shifts_px"][k]) for k in ("y", "x")]
+    except Exception as error:
+        print(error, file=sys.stderr)
+    print("answer", json.dumps(answer), flush=True)
+"""
+
+
+def ours(around, window, roles):
     """Rows and columns off the middle, and the standard error, of the product."""
-    found = refine(patch, window, (REACH, REACH), roles, DEFAULT_EVIDENCE)
+    found = refine(inner(around), window, (REACH, REACH), roles, DEFAULT_EVIDENCE)
     return found.row - REACH, found.col - REACH, found.sigma
 
 
-def skimage(patch, window, _roles):
+def skimage(around, window, _roles):
     """The same of scikit-image's phase correlation of the mean band, with no standard error."""
     from skimage.registration import phase_cross_correlation
 
-    inner = window[REACH:-REACH, REACH:-REACH]
-    row, col = phase_cross_correlation(inner.mean(-1), patch.mean(-1), upsample_factor=100)[0]
+    pair = inner(window).mean(-1), inner(around).mean(-1)
+    row, col = phase_cross_correlation(*pair, upsample_factor=100)[0]
     return row, col, np.nan
+
+
+def arosics(python):
+    """The same of AROSICS's COREG, by another interpreter; nan where it finds nothing."""
+    worker = subprocess.Popen(
+        [python, "-c", COREG], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )  # fmt: skip
+
+    def find(around, window, _roles):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "pair.npz")
+            pair = {"own": around.mean(-1), "other": window.mean(-1)}
+            np.savez(path, **pair, side=around.shape[0] - 2 * REACH)
+            print(path, file=worker.stdin, flush=True)
+            for line in worker.stdout:
+                if line.startswith("answer"):
+                    found = json.loads(line.split(maxsplit=1)[1])
+                    return (*(found or (np.nan, np.nan)), np.nan)
+        raise SystemExit(f"{python}: AROSICS ended; can it be imported there?")
+
+    return find
+
+
+def inner(window):
+    """A window without its surroundings."""
+    return np.ascontiguousarray(window[REACH:-REACH, REACH:-REACH])
 
 
 def moved(picture, down, right):
@@ -79,20 +142,27 @@ def spots(pictures, side, count, rng):
 
 
 def cases(first, second, offset, corners, side):
-    """(patch, window, true move off the middle) of two pictures whose content lies `offset` px apart."""
+    """(window, window, true move off the middle) of two pictures whose content lies `offset` px apart.
+
+    Both with `REACH` px of surroundings.
+    """
     whole = [round(v) for v in offset]
     for y, x in corners:
         top, left = y + whole[0] - REACH, x + whole[1] - REACH
         window = second[top : top + side + 2 * REACH, left : left + side + 2 * REACH]
-        patch = first[y : y + side, x : x + side]
-        yield patch, np.ascontiguousarray(window), (offset[0] - whole[0], offset[1] - whole[1])
+        around = first[y - REACH : y + side + REACH, x - REACH : x + side + REACH]
+        yield (
+            np.ascontiguousarray(around),
+            np.ascontiguousarray(window),
+            (offset[0] - whole[0], offset[1] - whole[1]),
+        )
 
 
 def errors(method, made, roles):
     """(cases, 3): errors of rows and columns, and the standard error."""
     rows = []
-    for patch, window, truth in made:
-        row, col, sigma = method(patch, window, roles)
+    for around, window, truth in made:
+        row, col, sigma = method(around, window, roles)
         rows.append((row - truth[0], col - truth[1], sigma))
     return np.array(rows).reshape(-1, 3)
 
@@ -140,11 +210,13 @@ def measure_moves(data, method, kind, side, windows, seed):
             [errors(method, cases(a, b, off, corners, side), roles)[:, :2] for a, b, off in sets]
         )
         every.append(found.reshape(-1, 2))
-        own.append(every[-1] - np.median(every[-1], axis=0))
+        own.append(every[-1] - np.nanmedian(every[-1], axis=0))
         moves.append(np.abs(found[1:] - found[0]).ravel())
-    distance, about = (np.hypot(*np.concatenate(part).T) for part in (every, own))
+    every, own = np.concatenate(every), np.concatenate(own)
+    found = np.isfinite(every).all(-1)
+    distance, about = (np.hypot(*part[found].T) for part in (every, own))
     cells = [np.median(distance), np.percentile(distance, 90), np.median(about), np.percentile(about, 90)]
-    return [len(distance), *cells, np.median(np.concatenate(moves))]
+    return [len(found), len(found) - int(found.sum()), *cells, np.nanmedian(np.concatenate(moves))]
 
 
 def _inside(corner, side, pictures):
@@ -176,32 +248,34 @@ def main():
     parser.add_argument("--data", default=Path(given), type=Path)
     parser.add_argument("--windows", type=int, default=4, help="a place and pair of dates")
     parser.add_argument("--seed", type=int, default=101)
+    parser.add_argument("--arosics", metavar="PYTHON", help="a Python that has AROSICS")
     parser.add_argument("--errors-only", action="store_true", help="the second table alone")
     options = parser.parse_args()
     given = options.windows, options.seed
+    peers = {"matcher": ours, "scikit-image": skimage}
+    if options.arosics:
+        peers["AROSICS COREG"] = arosics(options.arosics)
     if not options.errors_only:
-        print_moves(options.data, given)
+        print_moves(options.data, given, peers)
     print("\n| windows | told / found, px, by quarter | | | | all |\n|---|---|---|---|---|---|")
     for title, pairs in (("cities", cities), ("other places", others)):
-        for side in (32, 64, 128):
+        for side in (32, 64):
             told = measure_sigma(pairs(options.data), side, 5 * given[0], given[1])
             cells = " | ".join(f"{a:.3f} / {b:.3f}" for a, b in told)
             print(f"| {title}, {side} px | {cells} |", flush=True)
 
 
-def print_moves(data, given):
+def print_moves(data, given, peers):
     """The first table."""
-    print("| windows | method | number | error, median | 90 % | own, median | 90 % | moves |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| windows | method | error | own | moves |\n|---|---|---|---|---|")
     for side, kind in ((64, "Fourier"), (128, "Fourier"), (64, "3"), (64, "4")):
-        named = kind if kind == "Fourier" else f"pixels {kind} times as large"
-        for name, method in (("matcher", ours), ("scikit-image", skimage)):
-            row = measure_moves(data, method, kind, side, *given)
-            print(
-                f"| {side} px, {named} | {name} | {row[0]} | "
-                + " | ".join(f"{v:.3f}" for v in row[1:])
-                + " |"
-            )
+        title = f"{side} px, {KINDS[kind]}"
+        for name, method in peers.items():
+            number, none, *cells, move = measure_moves(data, method, kind, side, *given)
+            said = f", {none} of {number} not found" if none else ""
+            error, own = (f"{a:.3f} / {b:.3f}" for a, b in (cells[:2], cells[2:]))
+            print(f"| {title} | {name}{said} | {error} | {own} | {move:.3f} |", flush=True)
+            title = ""
 
 
 if __name__ == "__main__":
