@@ -12,9 +12,9 @@ from affine import Affine
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from matcher.alignment.fits import Transform
 from matcher.alignment.frame import moved
 from matcher.alignment.run import Alignment
-from matcher.alignment.transforms import Transform
 from matcher.errors import MatcherError
 from matcher.formats.files import atomic_path
 from matcher.formats.geotiff import gdal_errors, import_rasterio

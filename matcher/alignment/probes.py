@@ -10,10 +10,10 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from matcher.alignment.chips import ChipSearch, corners, find
+from matcher.alignment.fits import linear
 from matcher.alignment.frame import Frame
 from matcher.alignment.outliers import outliers
 from matcher.alignment.ties import TiePoints
-from matcher.alignment.transforms import linear
 from matcher.errors import MatcherError
 from matcher.formats.geotiff import import_rasterio
 from matcher.locating.run import locate

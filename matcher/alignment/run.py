@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from matcher.aliases import Progress
 from matcher.alignment.accuracy import Figure, measure
 from matcher.alignment.chips import ChipSearch, corners, find, settled
+from matcher.alignment.fits import KINDS, Transform
 from matcher.alignment.frame import Frame, Side, frame
 from matcher.alignment.outliers import outliers
 from matcher.alignment.probes import prior
 from matcher.alignment.ties import OUTLIER, TiePoints
-from matcher.alignment.transforms import KINDS, Transform, choose
+from matcher.alignment.transforms import choose
 from matcher.errors import MatcherError, SettingsError
 from matcher.formats.gather import common_bands
 from matcher.formats.opening import open_rasters
@@ -50,7 +51,7 @@ class Aligning:
     prior : float
         The share of chips whose ground is expected to be seen in the reference at all.
     transform : str
-        ``auto`` or one of `matcher.alignment.transforms.KINDS`.
+        ``auto`` or one of `matcher.alignment.fits.KINDS`.
     offset : float, optional
         Added to the reference's values; by default what Sentinel-2 metadata say.
     """

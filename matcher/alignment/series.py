@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from matcher.alignment.fits import Transform
 from matcher.alignment.frame import Side
 from matcher.alignment.network import adjust
 from matcher.alignment.run import Aligning, Alignment, Progress, align_sides, open_sides
 from matcher.alignment.table import summary
-from matcher.alignment.transforms import Transform
 from matcher.errors import MatcherError
 from matcher.formats.files import atomic_write
 from matcher.formats.opening import open_rasters

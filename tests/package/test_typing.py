@@ -12,8 +12,8 @@ from typing import get_args
 import pytest
 
 import matcher
+from matcher.alignment.fits import KINDS
 from matcher.alignment.run import Aligning, AlignOptions
-from matcher.alignment.transforms import KINDS
 from matcher.locating.plan import LocateOptions, Locating
 from matcher.settings import MatchOptions, PictureOptions, Settings
 
