@@ -93,7 +93,7 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
         many_here = many * share
         threads = 1 if workers else cores
         if job.settings.search == "exhaustive":
-            held = max(held, held_bytes(task, side, threads))
+            held = max(held, held_bytes(task, side, math.ceil(many_here), threads))
             seconds += pixels * (_READY + many_here * _EVERYWHERE)
             continue
         plan = Plan.of(*side)
@@ -112,7 +112,7 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
         doubt = _SMALL_DOUBT if max(side) <= sweep.SMALL else _DOUBT
         doubtful, planes = many_here * doubt, len(plane_kinds(job.roles))
         if EVERYWHERE.sees(side, pixels, job.settings.effort):
-            held = max(held, held_bytes(task, side, threads))
+            held = max(held, held_bytes(task, side, min(math.ceil(doubtful), DOUBTFUL_BLOCK), threads))
             seconds += doubtful * pixels * _EVERYWHERE
             continue
         extent = float(folded_extents(taken, plan.side).sum())

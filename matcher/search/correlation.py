@@ -18,6 +18,7 @@ from matcher.kernels.spectra import cross_spectra, window_energy
 Every = Callable[[Callable[[range], NDArray], Iterable[range]], Iterable[NDArray]]
 BATCH = 8  # targets an inverse transform: more leave the cache and run slower
 _LOT = 1 << 17  # px of targets a call: small ones go together, since calls have a cost of their own
+Units = list[list[NDArray | None]]  # fields of a patch, by channel and stack
 # Of a stack's energy a pixel and field: below, a window carries no evidence. Fields that are correlated in single
 # precision (unit vectors, log magnitude) need more: their transforms' rounding, over the root of less, passes 1e-5.
 _FLAT_CENTRED, _FLAT_PLAIN = 1e-6, 3e-4
@@ -110,10 +111,23 @@ def target_spectra(
     return Spectra((height, width), side, tuple(values), tuple(norms), live)
 
 
+def unit_fields(patch: Sequence[Channel]) -> Units:
+    """A patch's fields as they are correlated, by channel and stack: whitened, of energy 1, or None where flat."""
+    return [[_template(stack, channel) for stack in channel.stacks] for channel in patch]
+
+
 def score_maps(
-    patch: Sequence[Channel], targets: Spectra
+    patch: Sequence[Channel], targets: Spectra, units: Units | None = None
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Score maps of one patch over targets of one shape.
+
+    Parameters
+    ----------
+    patch : sequence of Channel
+    targets : Spectra
+        Of the same kinds of evidence.
+    units : Units, optional
+        The patch's `unit_fields`, where they are known.
 
     Yields
     ------
@@ -123,8 +137,8 @@ def score_maps(
     """
     shape = transform_shape(*targets.shape)
     rows, columns = (of - own + 1 for of, own in zip(targets.shape, targets.side, strict=True))
-    units = [[_template(stack, channel) for stack in channel.stacks] for channel in patch]
-    spectra = [[None if unit is None else forward(unit, shape) for unit in stacks] for stacks in units]
+    known = unit_fields(patch) if units is None else units
+    spectra = [[None if unit is None else forward(unit, shape) for unit in stacks] for stacks in known]
     for start in range(0, len(targets), BATCH):
         part = slice(start, min(start + BATCH, len(targets)))
         out = np.zeros((part.stop - start, len(patch), rows, columns), np.float32)

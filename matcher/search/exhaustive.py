@@ -12,12 +12,22 @@ from matcher.evidence import Channel, channels, templates
 from matcher.imagery import Pictures, Roles
 from matcher.kernels.spectra import combine_peaks
 from matcher.search.candidates import APART, Candidates, best_by_target
-from matcher.search.correlation import BATCH, Spectra, score_maps, target_bytes, target_spectra
+from matcher.search.correlation import (
+    BATCH,
+    Spectra,
+    Units,
+    score_maps,
+    target_bytes,
+    target_spectra,
+    unit_fields,
+)
 from matcher.search.task import Task
 from matcher.threads import spread
 
 PRIOR_PLACES = 50.0  # the prior noise of a map counts as so many places; only tiny maps feel it
 Peaks = tuple[NDArray[np.float32], NDArray[np.int64]]
+_Query = tuple[Sequence[Channel], Units]  # a patch's channels, and their fields as they are correlated
+_KEPT_SHARE = 1 / 16  # of the memory, for patches that are kept as they are sought
 _TOGETHER = 32  # patches read at a time
 _MAP_BYTES = 20  # a pixel and kind of evidence: spectra of the products, maps, what they are summed to
 
@@ -36,6 +46,7 @@ def search_everywhere(task: Task, which: Sequence[int], report: Advance) -> Cand
     targets, patches, roles, evidence, keep = task.targets, task.patches, task.roles, task.evidence, task.keep
     side = patches.shape(which[0])[:2]
     found = Candidates.empty(len(which), keep)
+    queries = _Queries(task, which)
     by_shape = sorted(fitting(targets, side), key=lambda k: (targets.shape(k)[:2], k))
     for _, group in groupby(by_shape, key=lambda k: targets.shape(k)[:2]):
         for block in _blocks(list(group), targets, roles, evidence, task.memory // 2):
@@ -43,10 +54,10 @@ def search_everywhere(task: Task, which: Sequence[int], report: Advance) -> Cand
             spectra = target_spectra(fields, side, spread)
             numbers = np.array(block)
 
-            def peaks(dn: NDArray[np.float32], spectra: Spectra = spectra) -> Peaks:
-                return patch_peaks(templates(dn, roles, evidence, task.model.responses), spectra)
+            def peaks(query: _Query, spectra: Spectra = spectra) -> Peaks:
+                return patch_peaks(query[0], spectra, query[1])
 
-            done = chain.from_iterable(spread(peaks, part) for part in _batches(patches, which))
+            done = chain.from_iterable(spread(peaks, batch) for batch in queries.batches())
             for n, (score, place) in enumerate(done):
                 row = np.array([n])
                 # Best and second place of every target.
@@ -60,10 +71,41 @@ def search_everywhere(task: Task, which: Sequence[int], report: Advance) -> Cand
     return found
 
 
-def _batches(patches: Pictures, which: Sequence[int]) -> Iterator[list[NDArray[np.float32]]]:
-    """Patches, a few at a time: read in this thread, since not every reader may be used by several."""
-    for start in range(0, len(which), _TOGETHER):
-        yield [patches[k] for k in which[start : start + _TOGETHER]]
+class _Queries:
+    """Patches as they are sought, a few at a time, for one block of targets after another.
+
+    They are kept from block to block where all of them fit a share of the memory, and made anew where not.
+    """
+
+    def __init__(self, task: Task, which: Sequence[int]) -> None:
+        self._task, self._which = task, which
+        self._keep = (
+            len(which) * _query_bytes(task, task.patches.shape(which[0])[:2]) <= task.memory * _KEPT_SHARE
+        )
+        self._kept: list[list[_Query]] = []
+
+    def batches(self) -> Iterator[list[_Query]]:
+        """All of them, in order. Patches are read in this thread, since not every reader may be used by several."""
+        if self._kept:
+            yield from self._kept
+            return
+        for start in range(0, len(self._which), _TOGETHER):
+            batch = spread(
+                self._query, [self._task.patches[k] for k in self._which[start : start + _TOGETHER]]
+            )
+            if self._keep:
+                self._kept.append(batch)
+            yield batch
+
+    def _query(self, dn: NDArray[np.float32]) -> _Query:
+        own = templates(dn, self._task.roles, self._task.evidence, self._task.model.responses)
+        return own, unit_fields(own)
+
+
+def _query_bytes(task: Task, side: tuple[int, int]) -> int:
+    """Of a patch's fields, and of the same as they are correlated, in double precision where they are centred."""
+    own = channels(np.zeros((*side, task.patches.shape(0)[2]), np.float32), task.roles, task.evidence)
+    return sum((3 if channel.centred else 2) * stack.nbytes for channel in own for stack in channel.stacks)
 
 
 def fits(side: tuple[int, int], shape: tuple[int, ...]) -> bool:
@@ -76,14 +118,17 @@ def fitting(targets: Pictures, side: tuple[int, int]) -> list[int]:
     return [k for k in range(len(targets)) if fits(side, targets.shape(k))]
 
 
-def patch_peaks(patch: Sequence[Channel], targets: Spectra) -> Peaks:
-    """Best and second place of one patch in targets of one shape: scores (targets, 2), places (targets, 2, 2)."""
+def patch_peaks(patch: Sequence[Channel], targets: Spectra, units: Units | None = None) -> Peaks:
+    """Best and second place of one patch in targets of one shape: scores (targets, 2), places (targets, 2, 2).
+
+    `units` are the patch's `unit_fields`, where they are known.
+    """
     score = np.empty((len(targets), 2), np.float32)
     place = np.empty((len(targets), 2, 2), np.int64)
     weights = np.array([channel.weight for channel in patch])
     prior = np.full(len(patch), 1.0 / (patch[0].shape[0] * patch[0].shape[1]))
     start = 0
-    for maps, live in score_maps(patch, targets):
+    for maps, live in score_maps(patch, targets, units):
         part = slice(start, start + len(maps))
         combine_peaks(maps, live, weights, prior, PRIOR_PLACES, APART, score[part], place[part])
         start = part.stop
@@ -98,8 +143,11 @@ def bytes_a_target(shape: tuple[int, int, int], roles: Roles, evidence: tuple[st
     return target_bytes(first, *first[0].shape) + fields
 
 
-def held_bytes(task: Task, side: tuple[int, int], threads: int) -> int:
-    """The most that a search everywhere for patches of `side` holds, bytes: a block of targets, and maps a thread."""
+def held_bytes(task: Task, side: tuple[int, int], count: int, threads: int) -> int:
+    """The most that a search everywhere for `count` patches of `side` (height, width) holds, bytes.
+
+    Patches as they are sought, a block of targets, and maps a thread.
+    """
     counts = Counter(task.targets.shape(k) for k in fitting(task.targets, side))
     most = 0
     for shape, count in counts.items():
@@ -107,7 +155,8 @@ def held_bytes(task: Task, side: tuple[int, int], threads: int) -> int:
         block = min(count, max(1, task.memory // 2 // each))
         maps = threads * min(BATCH, block) * _MAP_BYTES * len(task.evidence) * shape[0] * shape[1]
         most = max(most, block * each + maps)
-    return most
+    kept = count * _query_bytes(task, side)
+    return most + (kept if kept <= task.memory * _KEPT_SHARE else 0)
 
 
 def _blocks(

@@ -9,6 +9,7 @@ import pytest
 
 import matcher
 from matcher.errors import MatcherError
+from matcher.evidence import templates
 from matcher.kernels.bits import CHUNK
 from matcher.kernels.slide import ROW_SHIFT
 from matcher.model import shipped
@@ -387,6 +388,22 @@ class TestNothingElseMatters:
         monkeypatch.setattr("matcher.search.pyramid.levels.DOUBTFUL_BLOCK", 1)
         monkeypatch.setattr("matcher.search.pyramid.codes.TOGETHER", 1)
         assert rows_of(matcher.match(images, patches)) == whole
+
+    def test_not_whether_patches_are_kept_from_block_to_block(self, monkeypatch):
+        images = [smooth(90 + k, 100, seed=k) for k in range(3)]  # each a block of its own
+        patches = [noisy(image[20:52, 30:62], seed=9) for image in images]
+        made = []
+
+        def counted(*given):
+            made.append(1)
+            return templates(*given)
+
+        monkeypatch.setattr("matcher.search.exhaustive.templates", counted)
+        whole = rows_of(matcher.match(images, patches, search="exhaustive"))
+        assert len(made) == len(patches)
+        monkeypatch.setattr("matcher.search.exhaustive._KEPT_SHARE", 0)
+        assert rows_of(matcher.match(images, patches, search="exhaustive")) == whole
+        assert len(made) == len(patches) * (1 + len(images))
 
     def test_not_the_memory(self, monkeypatch):
         images, patches = hard_and_easy()
