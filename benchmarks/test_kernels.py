@@ -101,7 +101,7 @@ def test_refine(time_it, benchmark, ground):
     np.testing.assert_array_equal(place[np.arange(64), best], places)
 
 
-def test_code_batch(time_it, benchmark, ground):
+def test_code(time_it, benchmark, ground):
     codes = time_it(lambda: code([ground, ground[::-1]], FOUR, PLAN, 1))
     benchmark.extra_info["pixels"] = 2 * 512 * 512
     down = ground[2:, 1:-1] - ground[:-2, 1:-1]

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from numba import prange
 from numpy.typing import NDArray
 
 from matcher.kernels.fields import doubled_gradient, unit_gradient
@@ -161,9 +160,9 @@ def pooled_codes(
                     out[first + p * apart + (x >> 1)] = codes[y, x]
 
 
-@kernel(parallel=True, nogil=True)
-def code_batch(
-    pictures: NDArray,
+@kernel(nogil=True)
+def code_picture(
+    picture: NDArray,
     valid: NDArray,
     evidence: tuple[Any, ...],
     pooling: tuple[Any, ...],
@@ -173,20 +172,17 @@ def code_batch(
     middle: NDArray,
     coarse: NDArray,
 ) -> None:
-    """All codes of pictures of one shape (n, H, W, B), as `pack_signs` and `pooled_codes` lay them out.
+    """All codes of a picture (H, W, B), as `pack_signs` and `pooled_codes` lay them out.
 
-    work (parts, P, H, W), float32, is written over: pages of memory that are new cost as much as the fields that they
-    take, so that as many pictures as there are parts are worked on at a time, each part's again and again.
-    evidence as `plane_fields` takes it; pooling (cell, stride, factor, cells, grid).
+    work (P, H, W), float32, is written over: pages of memory that are new cost as much as the fields that they take.
+    evidence as `plane_fields` takes it; pooling (cell, stride, factor, cells, grid). Threads take pictures, not a
+    parallel loop here, which with so many arguments would take three times as long to compile.
     """
     cell, stride, factor, cells, grid = pooling
-    count, height, width = pictures.shape[:3]
-    for part in prange(len(work)):
-        fields = work[part]
-        for n in range(part, count, len(work)):
-            plane_fields(pictures[n], valid[n], evidence, fields)
-            pack_signs(fields, lot, fine[n])
-            reduced = np.empty((len(fields), height // factor, width // factor), np.float32)
-            block_sums(fields, factor, reduced)
-            pack_signs(reduced, lot, middle[n])
-            pooled_codes(fields, cell, stride, cells, lot, grid, coarse[n])
+    height, width = picture.shape[:2]
+    plane_fields(picture, valid, evidence, work)
+    pack_signs(work, lot, fine)
+    reduced = np.empty((len(work), height // factor, width // factor), np.float32)
+    block_sums(work, factor, reduced)
+    pack_signs(reduced, lot, middle)
+    pooled_codes(work, cell, stride, cells, lot, grid, coarse)

@@ -1,7 +1,6 @@
 """Where else in one target a patch may lie: the least distances of coarse codes apart from a place that is known."""
 
 import numpy as np
-from numba import prange
 from numpy.typing import NDArray
 
 from matcher.kernels.bits import popcount
@@ -37,18 +36,22 @@ def _distances(codes: NDArray, patch: NDArray, out: NDArray) -> None:
             own[:] = flat.reshape(own.shape)
 
 
-@kernel(parallel=True, nogil=True)
+@kernel(nogil=True)
 def places_apart(
     codes: NDArray,
     starts: NDArray,
     grids: NDArray,
     patches: NDArray,
+    rows: tuple[int, int],
     known: tuple[NDArray, NDArray],
     stride: int,
     apart: int,
     out: NDArray,
 ) -> None:
     """The coarse places of least distance in one target a patch, apart from a known place and from each other.
+
+    Of the patches from rows[0] to before rows[1]: threads take some each. A parallel loop here would take three times
+    as long to compile.
 
     codes flat uint64: target t's from starts[t] on, in lattices (`matcher.kernels.lattices`) of grids[t] rows and
     columns; patches (n, words) uint64. known are (target (n,), -1 for none, corner (n, 2) as (y, x), pixels). A place
@@ -57,23 +60,23 @@ def places_apart(
     """
     target, corner = known
     words = patches.shape[1]
-    for n in prange(len(patches)):
+    for n in range(rows[0], rows[1]):
         out[n] = -1
         t = target[n]
         if t < 0:
             continue
-        rows, columns = grids[t, 0], grids[t, 1]
-        distance = np.empty((rows, columns), np.int32)
-        flat = distance.reshape(rows * columns)
-        _distances(codes[starts[t] : starts[t] + words * rows * columns], patches[n], distance)
+        height, width = grids[t, 0], grids[t, 1]
+        distance = np.empty((height, width), np.int32)
+        flat = distance.reshape(height * width)
+        _distances(codes[starts[t] : starts[t] + words * height * width], patches[n], distance)
         _leave_out(distance, stride, corner[n, 0], corner[n, 1], apart)
         for m in range(out.shape[1]):
             best = np.int64(0)
-            for k in range(1, rows * columns):
+            for k in range(1, height * width):
                 if flat[k] < flat[best]:
                     best = k
             if flat[best] == _NEVER:
                 break
-            y, x = best // columns * stride, best % columns * stride
+            y, x = best // width * stride, best % width * stride
             out[n, m, 0], out[n, m, 1] = y, x
             _leave_out(distance, stride, y, x, apart)

@@ -42,7 +42,8 @@ def test_places_apart_as_loops(stride, apart):
     )
     out = np.empty((len(target), 5, 2), np.int64)
     codes = np.concatenate([naive.naive_lattices(part) for part in parts])
-    places_apart(codes, starts, grids, patches, (target, corner), stride, apart, out)
+    for rows in ((0, 2), (2, 6)):
+        places_apart(codes, starts, grids, patches, rows, (target, corner), stride, apart, out)
     for n, t in enumerate(target.tolist()):
         expected = (
             [(-1, -1)] * 5 if t < 0 else naive_places_apart(parts[t], patches[n], corner[n], stride, apart, 5)

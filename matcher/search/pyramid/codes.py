@@ -23,7 +23,8 @@ from matcher.evidence.gradient_phase import (
 )
 from matcher.evidence.pixels import HAZE, valid_pixels
 from matcher.imagery import Roles
-from matcher.kernels.coding import code_batch, plane_fields
+from matcher.kernels.coding import code_picture, plane_fields
+from matcher.threads import spread
 
 CELLS = 8  # cells a side of the coarse code
 MIDDLE = 16  # cells a side of the middle code, about
@@ -211,5 +212,12 @@ def code(
         np.array(plan.cells),
         plan.places(*stack.shape[1:3]),
     )
-    code_batch(stack, valid, _evidence(roles), pooling, lot, work, out.fine, out.middle, out.coarse)
+    evidence = _evidence(roles)
+
+    def of_part(part: int) -> None:  # each works in memory of its own, on one picture after another
+        for n in range(part, len(stack), len(work)):
+            codes = (out.fine[n], out.middle[n], out.coarse[n])
+            code_picture(stack[n], valid[n], evidence, pooling, lot, work[part], *codes)
+
+    spread(of_part, range(len(work)))
     return out

@@ -12,10 +12,12 @@ from matcher.search.candidates import APART, Candidates, best_by_target
 from matcher.search.pyramid.codes import CHANNELS
 from matcher.search.pyramid.index import Index, Layout, PatchCodes
 from matcher.search.pyramid.proposals import Proposals, by_target
+from matcher.threads import spread
 
 _NOISE_WINDOWS = 64  # that tell the noise of codes, so that its deviation is good to a tenth
 WIDER = 2  # strides that a place may be off from the best proposal of its target
 RIVALS = 4  # places of the best target that are looked at for its rival
+_TOGETHER = 16  # patches whose rivals one thread looks for at a time
 # Steps that spread numbers, and places in a square, evenly however many are taken: one over the golden ratio, and over
 # the plastic number and its square (Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018).
 _GOLDEN = 0.6180339887498949
@@ -98,7 +100,9 @@ def apart_places(
     out = np.empty((len(target), RIVALS, 2), np.int64)
     plan = index.plan
     codes = (index.coarse, index.coarse_starts, index.places(), patches.coarse)
-    places_apart(*codes, (target, corner), plan.stride, max(APART, plan.cell), out)
+    known, apart = (target, corner), max(APART, plan.cell)
+    parts = [(n, min(n + _TOGETHER, len(target))) for n in range(0, len(target), _TOGETHER)]
+    spread(lambda rows: places_apart(*codes, rows, known, plan.stride, apart, out), parts)
     return out
 
 
