@@ -10,13 +10,15 @@ method can know from spectra. The offset of a city's dates (`shift_yx`) is itsel
 pixels to a third or a quarter of that; "own" errors are those about the median of the place, which no offset of the
 dates is part of. "Moves" is the absolute deviation of a move seen from the move made, a coordinate, median.
 
-Beside it on the same windows: scikit-image's phase correlation and, by the interpreter that --arosics names (its GDAL
-may not go with ours), AROSICS's COREG, both of the mean band. COREG is given the surroundings of both windows and may
-look up to 5 px off; windows in which it says that it found nothing are left out of its row and counted.
+Beside it on the same windows: scikit-image's phase correlation and, by the interpreter that --arosics or AROSICS_PYTHON
+names (its GDAL may not go with ours), AROSICS's COREG, both of the mean band. COREG is given the surroundings of both
+windows and may look up to 5 px off; windows in which it says that it found nothing are left out of its row and counted.
 
-The second table sorts windows of pairs of dates by their standard error and sets beside each quarter the error found
-in it (the 68.3 % point of own errors, a coordinate). Offsets of `places/` other than cities, and of `more/`, were
-never looked at when the standard error was fitted.
+The second table sorts windows of pairs of dates by their standard error. Beside the median of each quarter stands the
+68.3 % point of errors over what was told of them, 1 where that is right. Errors are those of a coordinate about the
+plane that most windows of the pair follow, since the dates of some places are turned or scaled by parts of a pixel over
+the picture, with which the standard error of a window has nothing to do (times the root of n / (n - 3), which the plane
+takes away). With --fit the numbers behind the standard error are fitted with places left out.
 """
 
 import argparse
@@ -24,11 +26,14 @@ import json
 import os
 import subprocess
 import tempfile
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
+from matcher.alignment.outliers import plane
 from matcher.imagery import Roles
+from matcher.search import subpixel
 from matcher.search.blocks import REACH
 from matcher.search.subpixel import refine
 from matcher.settings import DEFAULT_EVIDENCE
@@ -39,6 +44,8 @@ KINDS = {
     "3": "cut from pixels a third the size",
     "4": "cut from pixels a quarter the size",
 }
+FEWEST = 8  # windows of a pair from which a plane is taken
+USUAL, KEPT = (0.03, 0.04, 0.05, 0.06, 0.07), (0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)  # tried by --fit
 PAD = 32  # px of mirrored picture about a Fourier shift
 RIM = REACH + 2
 
@@ -168,12 +175,13 @@ def errors(method, made, roles):
 
 
 def cities(data):
-    """(name, first date, second date, roles, offset) of every city."""
+    """(place, first date, second date, roles, offset) of every city."""
     for path in sorted(Path(data, "places").glob("*.npz")):
         with np.load(path) as file:
             if "shift_yx" in file:
                 images = file["images"].astype(np.float32)
-                yield images[0], images[1], Roles.of(tuple(file["bands"])), -file["shift_yx"].astype(float)
+                offset = -file["shift_yx"].astype(float)
+                yield path.stem, images[0], images[1], Roles.of(tuple(file["bands"])), offset
 
 
 def others(data):
@@ -184,13 +192,13 @@ def others(data):
                 continue
             images, roles = file["images"].astype(np.float32), Roles.of(tuple(file["bands"]))
         for k in range(min(len(images) - 1, 4)):
-            yield images[k], images[k + 1], roles, (0.0, 0.0)
+            yield path.stem, images[k], images[k + 1], roles, (0.0, 0.0)
 
 
 def measure_moves(data, method, kind, side, windows, seed):
     """A row of the first table."""
     every, own, moves = [], [], []
-    for first, second, roles, offset in cities(data):
+    for _, first, second, roles, offset in cities(data):
         rng = np.random.default_rng(seed)
         if kind == "Fourier":
             corners = spots([first, second], side, windows, rng)
@@ -223,21 +231,71 @@ def _inside(corner, side, pictures):
     return all(c + side + RIM <= min(p.shape[k] for p in pictures) for k, c in enumerate(corner))
 
 
-def measure_sigma(pairs, side, windows, seed):
-    """Told and found standard errors in quarters: [(told, found), …]."""
-    found = []
-    for first, second, roles, offset in pairs:
+def about_planes(pairs, side, windows, seed):
+    """(place, standard error told, errors of rows and columns about the plane of the pair) of all windows."""
+    out = []
+    for name, first, second, roles, offset in pairs:
         corners = spots([first, second], side, windows, np.random.default_rng(seed))
         rows = errors(ours, cases(first, second, offset, corners, side), roles)
-        rows = rows[np.isfinite(rows[:, 2])]
-        if len(rows) >= 5:
-            found.append(np.column_stack([rows[:, :2] - np.median(rows[:, :2], axis=0), rows[:, 2]]))
-    rows = np.concatenate(found)
-    rows = rows[np.argsort(rows[:, 2], kind="stable")]
+        known = np.isfinite(rows[:, 2])
+        if known.sum() >= FEWEST:
+            rows, places = rows[known], np.array(corners, float)[known]
+            about = rows[:, :2] - plane(places, rows[:, :2])
+            about *= np.sqrt(len(rows) / (len(rows) - 3))
+            out += [(name, sigma, *error) for sigma, error in zip(rows[:, 2], about, strict=True)]
+    return out
+
+
+def in_quarters(windows, told):
+    """(median told, errors found over it) of quarters by what is told, and of all."""
+    order = np.argsort(told, kind="stable")
+    over = np.abs([w[2:] for w in windows]) / told[:, np.newaxis]
     return [
-        (np.sqrt((part[:, 2] ** 2).mean()), np.percentile(np.abs(part[:, :2]), 68.3))
-        for part in (*np.array_split(rows, 4), rows)
+        (np.median(told[part]), np.percentile(over[part], 68.3))
+        for part in (*np.array_split(order, 4), order)
     ]
+
+
+def print_errors(sets):
+    """The second table."""
+    print("\n| windows | told, and found over told, by quarter | | | | all |\n|---|---|---|---|---|---|")
+    for title, windows in sets.items():
+        cells = in_quarters(windows, np.array([w[1] for w in windows]))
+        print(f"| {title} | {' | '.join(f'{a:.3f}, {b:.2f}' for a, b in cells)} |", flush=True)
+
+
+def print_fits(sets):
+    """What is kept of the distance from the usual error, and that error, fitted without a quarter of the places each.
+
+    Printed after them: errors found over told at the places left out.
+    """
+    names = sorted({w[0] for windows in sets.values() for w in windows})
+    parts = np.array_split(np.random.default_rng(0).permutation(names), 4)
+    held = {title: [] for title in sets}
+    for out in [*parts, []]:
+        best = min((_unlike(sets, out, *numbers), numbers) for numbers in product(USUAL, KEPT))
+        print(f"without {', '.join(out) or 'none'}: usual {best[1][0]:.2f} px, kept {best[1][1]:.2f}")
+        for title, windows in sets.items():
+            held[title] += [(w, _told(w[1], *best[1])) for w in windows if w[0] in out]
+    for title, rows in held.items():
+        cells = in_quarters([w for w, _ in rows], np.array([told for _, told in rows]))
+        print(f"{title}: {', '.join(f'{b:.2f}' for _, b in cells)}")
+
+
+def _unlike(sets, out, *numbers):
+    """How far errors found lie from those told: squares of logs, summed over all quarters."""
+    total = 0.0
+    for windows in sets.values():
+        rest = [w for w in windows if w[0] not in out]
+        told = np.array([_told(w[1], *numbers) for w in rest])
+        total += sum(np.log(b) ** 2 for _, b in in_quarters(rest, told)[:4])
+    return total
+
+
+def _told(sigma, usual, kept):
+    """A standard error by other numbers than those that ship."""
+    by_blocks = subpixel._USUAL * (sigma / subpixel._USUAL) ** (1 / subpixel._KEPT)
+    return usual * (by_blocks / usual) ** kept
 
 
 def main():
@@ -248,7 +306,9 @@ def main():
     parser.add_argument("--data", default=Path(given), type=Path)
     parser.add_argument("--windows", type=int, default=4, help="a place and pair of dates")
     parser.add_argument("--seed", type=int, default=101)
-    parser.add_argument("--arosics", metavar="PYTHON", help="a Python that has AROSICS")
+    peer = os.environ.get("AROSICS_PYTHON")
+    parser.add_argument("--arosics", metavar="PYTHON", default=peer, help="a Python that has AROSICS")
+    parser.add_argument("--fit", action="store_true", help="fit what is told anew, places left out in turn")
     parser.add_argument("--errors-only", action="store_true", help="the second table alone")
     options = parser.parse_args()
     given = options.windows, options.seed
@@ -257,12 +317,14 @@ def main():
         peers["AROSICS COREG"] = arosics(options.arosics)
     if not options.errors_only:
         print_moves(options.data, given, peers)
-    print("\n| windows | told / found, px, by quarter | | | | all |\n|---|---|---|---|---|---|")
-    for title, pairs in (("cities", cities), ("other places", others)):
-        for side in (32, 64):
-            told = measure_sigma(pairs(options.data), side, 5 * given[0], given[1])
-            cells = " | ".join(f"{a:.3f} / {b:.3f}" for a, b in told)
-            print(f"| {title}, {side} px | {cells} |", flush=True)
+    sets = {
+        f"{title}, {side} px": about_planes(pairs(options.data), side, 5 * given[0], given[1])
+        for title, pairs in (("cities", cities), ("other places", others))
+        for side in (32, 64)
+    }
+    print_errors(sets)
+    if options.fit:
+        print_fits({f"{s} px": sets[f"cities, {s} px"] + sets[f"other places, {s} px"] for s in (32, 64)})
 
 
 def print_moves(data, given, peers):

@@ -23,10 +23,9 @@ _LOOK = 2.5  # px round the answer that the peak may lie off
 _STEPS = 8  # at most: four or five are enough for nearly all
 _STILL = 0.005  # px; a step below it ends the search
 _FURTHEST = 0.75  # px a step
-# Errors are never less than the ground itself moves from date to date, as `tools/measure_subpixel.py` finds it.
-_LEAST = 0.015  # px
 # What blocks tell is itself uncertain, the more the fewer they are: drawn towards what is usual, in logs (Stein 1956).
-_USUAL, _KEPT = 0.04, 0.75  # px; how much of the distance in logs is kept
+# Fitted by `tools/measure_subpixel.py --fit`.
+_USUAL, _KEPT = 0.05, 0.8  # px; how much of the distance in logs is kept
 
 
 @dataclass(frozen=True)
@@ -139,6 +138,6 @@ def _covariance(sums: NDArray[np.float64]) -> tuple[float, float, float]:
     used = int(np.count_nonzero(slopes.any(1)))
     if used < 3:
         return np.inf, 0.0, np.inf
-    out = inverse @ spread @ inverse * (ALIKE**2 * used / (used - 2)) + np.eye(2) * _LEAST**2
+    out = inverse @ spread @ inverse * (ALIKE**2 * used / (used - 2))
     out *= (np.sqrt(np.trace(out) / 2) / _USUAL) ** (2 * _KEPT - 2)
     return float(out[0, 0]), float(out[0, 1]), float(out[1, 1])
