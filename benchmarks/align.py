@@ -10,7 +10,7 @@ points by 64 px windows every 32 px. AROSICS's COREG_LOCAL runs with the interpr
 by KLT, as its own configuration says, points of its least confidence and more) likewise by --karios; its points lie at
 corners of its own choice. scikit-image: phase correlation of the mean band, upsampled 100 times, on the same windows.
 The error of a point is its distance from the warp known, less the median of the place, which the dates' own offset is
-part of.
+part of. The interpreters may stand in AROSICS_PYTHON and KARIOS_PYTHON instead.
 
 With --large, the two scenes of 10,980 x 10,980 px that `tools/measure_align.py --large FOLDER` writes, by some 2,000
 windows of 64 px: seconds and the largest memory of AROSICS, to be held against what that tool prints of ours.
@@ -22,7 +22,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -135,8 +134,9 @@ def main():
     )
     given = os.environ.get("MATCHER_DATA", Path(__file__).parents[2] / "shared" / "data")
     parser.add_argument("--data", default=Path(given), type=Path)
-    parser.add_argument("--arosics", help="a Python that has AROSICS")
-    parser.add_argument("--karios", help="a Python that has KARIOS")
+    own = os.environ.get
+    parser.add_argument("--arosics", default=own("AROSICS_PYTHON"), help="a Python that has AROSICS")
+    parser.add_argument("--karios", default=own("KARIOS_PYTHON"), help="a Python that has KARIOS")
     parser.add_argument("--warps", default="none,field")
     parser.add_argument("--places", type=int, default=13)
     parser.add_argument("--seed", type=int, default=101)
@@ -154,10 +154,11 @@ def main():
     if options.karios:
         peers["KARIOS"] = lambda folder: karios(folder, options.karios)
     cities = [pair for pair in known.pairs(options.data) if pair.group == "cities"][: options.places]
-    print("| warp | | points | kept | error of those kept, median | 90 % | 99 % | seconds |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(
+        "| warp | method | points | kept | error of those kept: median / 90 % / 99 % |\n|---|---|---|---|---|"
+    )
     for kind in options.warps.split(","):
-        found = {name: ([], [], 0.0) for name in peers}
+        found = {name: ([], []) for name in peers}
         for pair in cities:
             size = pair.second.shape[:2]
             with tempfile.TemporaryDirectory() as name:
@@ -166,26 +167,18 @@ def main():
                 known.write(folder / "reference.tif", pair.first, pair.bands)
                 known.write(folder / "moving.tif", known.laid_out(pair.second, to_old), pair.bands)
                 for peer, run in peers.items():
-                    start = time.perf_counter()
                     total, rows = run(folder)
-                    errors, counts, seconds = found[peer]
                     truth = to_old(rows[:, :2]) + pair.offset - rows[:, :2]
                     off = rows[:, 2:] - truth
-                    errors.append(np.hypot(*(off - np.median(off, axis=0)).T) if len(off) else np.zeros(0))
-                    counts.append((total, len(rows)))
-                    found[peer] = errors, counts, seconds + time.perf_counter() - start
-        for peer, (errors, counts, seconds) in found.items():
+                    errors = np.hypot(*(off - np.median(off, axis=0)).T) if len(off) else np.zeros(0)
+                    found[peer][0].append(errors)
+                    found[peer][1].append((total, len(rows)))
+        for peer, (errors, counts) in found.items():
             distance = np.concatenate(errors)
             total, kept = np.sum(counts, axis=0)
-            cells = (
-                " | ".join(f"{v:.3f}" for v in np.percentile(distance, [50, 90, 99]))
-                if len(distance)
-                else "| |"
-            )
-            print(
-                f"| {kind} | {peer} | {total} | {kept / max(total, 1):.2f} | {cells} | {seconds:.0f} |",
-                flush=True,
-            )
+            marks = np.percentile(distance, [50, 90, 99]) if len(distance) else [np.nan] * 3
+            cells = peer, total, f"{kept / max(total, 1):.0%}", " / ".join(f"{v:.3f}" for v in marks)
+            print(f"| {kind} | {' | '.join(map(str, cells))} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@
 Runs the tools below one after the other; what a part prints is kept in WORK/figures/PART.txt. Tools that know their
 document write it themselves. Of the others, the Markdown tables that they print are laid into their document, the nth
 between the marks `PART n`; a part without a document is to be read in its file. Rounds, challenges, answers and
-submissions that WORK holds already are not made again, so a run that was stopped goes on.
+submissions that WORK holds already are not made again, so a run that was stopped goes on. AROSICS and KARIOS are
+measured where AROSICS_PYTHON and KARIOS_PYTHON name interpreters that have them.
 """
 
 import argparse
@@ -88,9 +89,19 @@ PARTS = {
     "locate": Part(
         "chips in scenes, docs/guide.md", ("tools/measure_locate.py --data DATA",), "docs/guide.md"
     ),
-    "subpixel": Part("fractions of a pixel, docs/align.md", ("tools/measure_subpixel.py --data DATA",)),
+    "subpixel": Part(
+        "fractions of a pixel, docs/align.md", ("tools/measure_subpixel.py --data DATA",), "docs/align.md"
+    ),
     "align": Part(
-        "whole scenes, docs/align.md", ("tools/measure_align.py --data DATA --warps none,field,all",)
+        "whole scenes, docs/align.md",
+        (
+            "tools/measure_align.py --data DATA --warps none,field,all",
+            "tools/measure_align.py --data DATA --folder more --warps none,field",
+        ),
+        "docs/align.md",
+    ),
+    "tie-points": Part(
+        "tie points beside peers, docs/align.md", ("benchmarks/align.py --data DATA",), "docs/align.md"
     ),
     "realism": Part(
         "the synthetic Earth, docs/simulation.md",
