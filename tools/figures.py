@@ -95,7 +95,7 @@ PARTS = {
     "align": Part(
         "whole scenes, docs/align.md",
         (
-            "tools/measure_align.py --data DATA --warps none,field,all",
+            "tools/measure_align.py --data DATA --warps none,field",
             "tools/measure_align.py --data DATA --folder more --warps none,field",
         ),
         "docs/align.md",

@@ -164,7 +164,8 @@ def pairs(data, folder="places"):
             bands = tuple(str(n) for n in file["bands"])
         many = [(0, 1)] if len(images) == 2 else [(0, len(images) // 2), (1, len(images) - 2)]
         for a, b in many:
-            name = path.stem if folder == "places" else f"{path.stem}, {len(bands)} bands"
+            kind = f", {len(bands)} band{'s' if len(bands) > 1 else ''}"
+            name = path.stem + ("" if folder == "places" else kind)
             yield Pair(
                 name if len(many) == 1 else f"{name}, dates {a + 1} and {b + 1}",
                 group, images[a], images[b], bands, shift,
