@@ -116,10 +116,13 @@ class Frame:
         """
         to_ref = self._local(top, left, side)
         size = side + 2 * rim
+        start = np.full(2, -float(rim))
+        nothing = np.zeros((size, size, self.moving.source.shape(0)[2]), np.float32)
         if not np.isfinite(to_ref[:6]).all():  # no place that the reference's CRS reaches
-            return np.zeros((size, size, self.moving.source.shape(0)[2]), np.float32), np.full(2, -float(rim))
+            return nothing, start
         if self.bent is not None:
-            return self._resampled(to_ref, *self._bent_places(top, left, size, rim)), np.full(2, -float(rim))
+            places = self._bent_places(top, left, size, rim)
+            return nothing if places is None else self._resampled(to_ref, *places), start
         a, b, c, d, e, f = to_ref[:6]
         if max(abs(a - 1), abs(b), abs(d), abs(e - 1)) * size < _SAME:
             corner = np.array([f, c]) - rim
@@ -128,7 +131,7 @@ class Frame:
             return dn, -rim + whole - corner
         at = np.arange(size) - rim + 0.5
         col, row = (u * at + v * at[:, np.newaxis] + w for u, v, w in ((a, b, c), (d, e, f)))
-        return self._resampled(to_ref, row, col), np.full(2, -float(rim))
+        return self._resampled(to_ref, row, col), start
 
     def _local(self, top: float, left: float, side: int) -> Affine:
         """Column and row of the search, from a chip's corner, to the reference's: linear about the chip's middle."""
@@ -140,13 +143,18 @@ class Frame:
 
     def _bent_places(
         self, top: float, left: float, size: int, rim: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Rows and columns of the reference (size, size) under the middles of a window's pixels, where it bends."""
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Rows and columns of the reference (size, size) under the middles of a window's pixels, where it bends.
+
+        None where the reference's CRS does not reach all of them.
+        """
         from scipy.interpolate import RectBivariateSpline
 
         nodes = np.linspace(-rim, size - rim, max(int(np.ceil(size / _NODES)) + 1, 4))
         lattice = np.stack(np.meshgrid(nodes, nodes, indexing="ij"), -1).reshape(-1, 2)
         there = self.to_reference(self.predicted(np.array([top, left]) + self.shrink * lattice))
+        if not np.isfinite(there).all():
+            return None
         at = np.arange(size) - rim + 0.5
         row, col = (RectBivariateSpline(nodes, nodes, v.reshape(len(nodes), -1))(at, at) for v in there.T)
         return row, col

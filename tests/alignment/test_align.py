@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from click.testing import CliRunner
 from scipy import ndimage
 
 import matcher
+from matcher.alignment.frame import Side, frame
 from matcher.alignment.outputs import Onto, write_field, write_moved
 from matcher.alignment.table import records, summary
 from matcher.alignment.ties import tie_points
@@ -200,6 +202,25 @@ class TestOutputs:
         assert np.abs(warped[inner] - land[inner]).mean() < 0.25 * before
         assert np.sqrt(((field[1] + 10 * bent)[inner] ** 2).mean()) < 2.5  # m; bands are x and y, y goes up
         assert np.sqrt((field[0][inner] ** 2).mean()) < 1.5
+
+    def test_a_window_bends_with_the_ground(self, tmp_path, land):
+        """As the reference read at each pixel's own place, on a grid of its own that begins 3 px further east."""
+        write(tmp_path / "reference.tif", land, WEST + 30)
+        write(tmp_path / "moving.tif", land)
+
+        def bent(at):
+            return np.stack([2 * np.sin(at[:, 1] / 40), 1.5 + (at[:, 0] / 60) ** 2], -1)
+
+        moving, reference = (
+            Side(source, 0, "dn", source.rasters[0].georef)
+            for source in (open_rasters(tmp_path / f"{name}.tif") for name in ("moving", "reference"))
+        )
+        window, start = replace(frame(moving, reference), bent=bent).window(100, 120, 32, 8)
+        assert start.tolist() == [-8, -8]
+        middles = np.stack(np.mgrid[92:140, 112:160], -1).reshape(-1, 2) + 0.5
+        there = (middles + bent(middles) - 0.5 - (0, 3)).T
+        expected = ndimage.map_coordinates(land[..., 0].astype(float), there, order=3).reshape(48, 48)
+        np.testing.assert_allclose(window[..., 0], expected, atol=5)  # DN; a hundredth of a pixel makes more
 
     def test_over_the_input_nothing_is_written(self, shifted):
         before = (shifted / "moving.tif").read_bytes()
