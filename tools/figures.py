@@ -101,7 +101,9 @@ PARTS = {
         "docs/align.md",
     ),
     "tie-points": Part(
-        "tie points beside peers, docs/align.md", ("benchmarks/align.py --data DATA",), "docs/align.md"
+        "tie points beside peers, docs/align.md",
+        ("benchmarks/align.py --data DATA --places 2",),
+        "docs/align.md",
     ),
     "realism": Part(
         "the synthetic Earth, docs/simulation.md",
