@@ -122,7 +122,8 @@ def test_the_house_in_the_readme_is_that_of_the_contract():
     floor = {name.strip(): k for k, layer in enumerate(layers) for name in layer.split("|") if name.strip()}
     table = (ROOT / "README.md").read_text(encoding="utf-8").split("| room, ")[1].split("\n\n")[0]
     rows = [re.findall(r"`(\w+)/?`", line.split("|")[1]) for line in table.splitlines()[2:]]
-    rooms = {path.stem for path in (ROOT / "matcher").iterdir() if path.suffix == ".py" or path.is_dir()}
+    package = Path(matcher.__file__).parent
+    rooms = {path.stem for path in package.iterdir() if path.suffix == ".py" or path.is_dir()}
     rooms -= {"__init__", "__main__", "__pycache__", "data"}
     assert sorted(name for row in rows for name in row) == sorted(rooms)
     floors = [[floor[name] for name in row] for row in rows]
