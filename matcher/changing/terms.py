@@ -35,7 +35,7 @@ def smooth(values: NDArray, sigma: float, weight: NDArray | None = None) -> NDAr
 
 
 def logarithm(dn: NDArray) -> NDArray[np.float64]:
-    """Log of DN plus 50 (height, width, bands)."""
+    """Log of DN plus `HAZE`, of pixels `dn` (height, width, bands)."""
     out: NDArray[np.float64] = np.log(np.maximum(dn.astype(np.float64), 0) + HAZE)
     return out
 

@@ -79,9 +79,7 @@ class _Queries:
 
     def __init__(self, task: Task, which: Sequence[int]) -> None:
         self._task, self._which = task, which
-        self._keep = (
-            len(which) * _query_bytes(task, task.patches.shape(which[0])[:2]) <= task.memory * _KEPT_SHARE
-        )
+        self._keep = _kept_bytes(task, task.patches.shape(which[0])[:2], len(which)) > 0
         self._kept: list[list[_Query]] = []
 
     def batches(self) -> Iterator[list[_Query]]:
@@ -102,10 +100,14 @@ class _Queries:
         return own, unit_fields(own)
 
 
-def _query_bytes(task: Task, side: tuple[int, int]) -> int:
-    """Of a patch's fields, and of the same as they are correlated, in double precision where they are centred."""
+def _kept_bytes(task: Task, side: tuple[int, int], count: int) -> int:
+    """Bytes of `count` patches of `side` that are kept as they are sought, 0 where they are too many for the memory.
+
+    Of their fields, and of the same as they are correlated, in double precision where they are centred.
+    """
     own = channels(np.zeros((*side, task.patches.shape(0)[2]), np.float32), task.roles, task.evidence)
-    return sum((3 if channel.centred else 2) * stack.nbytes for channel in own for stack in channel.stacks)
+    each = sum((3 if channel.centred else 2) * stack.nbytes for channel in own for stack in channel.stacks)
+    return count * each if count * each <= task.memory * _KEPT_SHARE else 0
 
 
 def fits(side: tuple[int, int], shape: tuple[int, ...]) -> bool:
@@ -155,8 +157,7 @@ def held_bytes(task: Task, side: tuple[int, int], count: int, threads: int) -> i
         block = min(count, max(1, task.memory // 2 // each))
         maps = threads * min(BATCH, block) * _MAP_BYTES * len(task.evidence) * shape[0] * shape[1]
         most = max(most, block * each + maps)
-    kept = count * _query_bytes(task, side)
-    return most + (kept if kept <= task.memory * _KEPT_SHARE else 0)
+    return most + _kept_bytes(task, side, count)
 
 
 def _blocks(
