@@ -130,7 +130,8 @@ def test_no_more_than_numba_has(threads):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_spread_keeps_the_order_and_hands_errors_on(threads):
     with limited(threads):
-        assert spread(lambda k: k * k, range(50)) == [k * k for k in range(50)]
+        for count in (1, 50, 1003):  # one by one, and many at once
+            assert spread(lambda k: k * k, range(count)) == [k * k for k in range(count)]
         with pytest.raises(ZeroDivisionError):
             spread(lambda k: 1 // (k - 7), range(20))
         assert spread(np.sqrt, []) == []
