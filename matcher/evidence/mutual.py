@@ -15,7 +15,6 @@ from matcher.evidence.pixels import HAZE, seen_pixels, valid_pixels
 from matcher.imagery import Roles
 from matcher.kernels.mutual import gram
 
-POWERS = (1, 2, 3)  # of the logs of the bands
 FAINT = 0.01  # of a feature's deviation: smaller ones are noise, and count for less
 RIDGE = 0.01  # of the features' variance
 LEAST = 64  # pixels seen on both dates, below which nothing is told
@@ -49,8 +48,11 @@ def mutual_information(patch: NDArray[np.float32], window: NDArray[np.float32], 
 
 def _features(dn: NDArray[np.float32]) -> NDArray[np.float64]:
     """Powers of the logs of bands, each of mean 0 and variance 1: pixels (n, bands) to (features, n)."""
-    logs = _standard(np.log(np.maximum(dn.T.astype(np.float64), 0) + HAZE))
-    return np.ascontiguousarray(_standard(np.concatenate([logs**power for power in POWERS])))
+    # Rows of pixels from here on: an array that lies the other way round takes eight times as long.
+    bands = np.ascontiguousarray(dn.T, np.float64)
+    logs = _standard(np.log(np.maximum(bands, 0) + HAZE))
+    squares = logs * logs
+    return _standard(np.concatenate([logs, squares, squares * logs]))
 
 
 def _standard(values: NDArray[np.float64]) -> NDArray[np.float64]:

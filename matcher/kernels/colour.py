@@ -44,6 +44,14 @@ def window_statistics(
                 out[r, c, bands + b] = np.log(spread + noise)
 
 
+@kernel(nogil=True)
+def _add_squares(values: NDArray, own: float, total: NDArray) -> None:
+    """Squared differences of values (n,) float32 from a number, added to total (n,)."""
+    for k in range(len(values)):
+        d = np.float64(values[k] - own)
+        total[k] += d * d
+
+
 @kernel(parallel=True, nogil=True)
 def densities(
     within: NDArray,
@@ -69,13 +77,14 @@ def densities(
         near = np.zeros(high - low)
         far = np.zeros(high - low)
         for f in range(fields):  # a field of all windows at a time: neighbours are added side by side
-            for own, others, total in ((own_within[f], within[f], near), (own_apart[f], apart[f], far)):
-                for k in range(high - low):
-                    d = np.float64(others[low + k] - own)
-                    total[k] += d * d
+            _add_squares(within[f, low:high], own_within[f], near)
+            _add_squares(apart[f, low:high], own_apart[f], far)
+        value = out[low:high]
         for k in range(high - low):
-            ratio = (1.0 + far[k] / freedom) / (1.0 + near[k] / freedom)
-            value = scale
-            for _ in range(power):
-                value *= ratio
-            out[low + k] = least + (1.0 - least) * value
+            far[k] = (1.0 + far[k] / freedom) / (1.0 + near[k] / freedom)
+            value[k] = scale
+        for _ in range(power):
+            for k in range(high - low):
+                value[k] *= far[k]
+        for k in range(high - low):
+            value[k] = least + (1.0 - least) * value[k]
