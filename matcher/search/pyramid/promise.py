@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 from matcher.evidence.colour import NOISE
 from matcher.evidence.pixels import HAZE, seen_pixels
 from matcher.imagery import Roles
+from matcher.kernels.promise import nearest_windows
 from matcher.model import Model
 from matcher.search.pyramid.index import Index, Layout
 from matcher.search.task import Task
 from matcher.threads import spread
+
+_TOGETHER = 16  # targets compared in one call
 
 
 class Promise:
@@ -41,7 +44,7 @@ class Promise:
             within = np.eye(2 * count)
         self._columns = known + [count + k for k in known]
         self._whiten = np.linalg.inv(np.linalg.cholesky(within)).T
-        self._starts = index.colour_starts[:-1]
+        self._starts = index.colour_starts
         self._pixels = index.shapes.prod(1)
         self._windows = np.ascontiguousarray(self._whitened(index.colour).T)
 
@@ -74,18 +77,19 @@ class Promise:
 
     def nearest(self, statistics: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """The same of patches whose `seen_statistics` are known, `statistics` (2 bands,) each."""
-        return np.stack(spread(self._nearest, statistics))
+        own = self._whitened(np.stack(statistics))
+        out = np.empty((len(own), len(self._starts) - 1), np.float32)
+        lots = [slice(start, start + _TOGETHER) for start in range(0, out.shape[1], _TOGETHER)]
+
+        def some(lot: slice) -> None:
+            nearest_windows(self._windows, self._starts[lot.start : lot.stop + 1], own, out[:, lot])
+
+        spread(some, lots)
+        return out
 
     def _order(self, distances: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         order = np.argsort(distances, kind="stable")
         return order, np.cumsum(self._pixels[order])
-
-    def _nearest(self, statistics: NDArray[np.float32]) -> NDArray[np.float32]:
-        own = self._whitened(statistics[np.newaxis])[0]
-        total = np.zeros(self._windows.shape[1], np.float32)
-        for values, value in zip(self._windows, own, strict=True):
-            total += np.square(values - value)
-        return np.minimum.reduceat(total, self._starts)
 
     def _whitened(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         chosen = values[:, self._columns].astype(np.float64)
