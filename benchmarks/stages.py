@@ -20,7 +20,7 @@ from matcher.search.pyramid.codes import Plan, plane_channels
 from matcher.search.pyramid.exact_tiles import AROUND, judge_exactly
 from matcher.search.pyramid.index import code_patches
 from matcher.search.pyramid.judging import WIDER, judge
-from matcher.search.pyramid.maps import Pieces
+from matcher.search.pyramid.maps import Pieces, extents_of
 from matcher.search.pyramid.promise import Promise
 from matcher.search.pyramid.proposals import propose_coarse, propose_middle
 from matcher.search.task import Task
@@ -150,25 +150,19 @@ def exact_cost(scale: Scale) -> Cost:
 
 
 def sweep_cost(scale: Scale) -> Cost:
-    """Spectra of the pieces of every image, once a block; a product and an inverse transform a patch and piece."""
-    total = Cost()
+    """Spectra of the pieces of every image, once a block; a product and an inverse transform a patch and two pieces."""
     doubtful = scale.patches * scale.doubt
-    side, shape = (scale.side, scale.side), (scale.size, scale.size)
+    pieces = Pieces.of((scale.size, scale.size), (scale.side, scale.side))
+    extent = float(extents_of([(scale.size, scale.size)], (scale.side, scale.side))[0])
+    share = min(1.0, sweep.REACHES[-1] / (scale.images * extent))
+    pixels, pairs = _count(pieces.transform), scale.images * len(pieces.pairs())
+    seen = doubtful * pairs * share
     blocks = -(-doubtful // levels.DOUBTFUL_BLOCK)
-    everything = scale.images * scale.size**2
-    near, far = (min(1.0, sweep.REACHES[step] / everything) for step in (0, -1))
-    for cut, share in ((Pieces.whole, near), (Pieces.folded, far - near)):
-        pieces = cut(shape, side)
-        pixels = _count(pieces.transform)
-        every = scale.images * len(pieces.corners)
-        transform = 2.5 * pixels * np.log2(pixels)
-        seen = doubtful * every * share
-        total = Cost(
-            flops=total.flops + seen * 4 * PHASE_PLANES * pixels,
-            fft=total.fft + (blocks * every * PHASE_PLANES + seen) * transform,
-            bytes=total.bytes + seen * PHASE_PLANES * pixels,
-        )
-    return total
+    return Cost(
+        flops=seen * 8 * PHASE_PLANES * pixels,
+        fft=(blocks * pairs * PHASE_PLANES + seen) * 5 * pixels * np.log2(pixels),
+        bytes=seen * 2 * PHASE_PLANES * pixels,
+    )
 
 
 @dataclass(frozen=True)

@@ -10,29 +10,34 @@ from matcher.search.pyramid.cascade import INDEX_SHARE, key_bytes
 from matcher.search.pyramid.codes import LARGEST, Plan, coding_bytes, plane_kinds
 from matcher.search.pyramid.index import index_bytes
 from matcher.search.pyramid.levels import DOUBTFUL_BLOCK, EVERYWHERE
-from matcher.search.pyramid.maps import folded_extents
+from matcher.search.pyramid.maps import extents_of
 from matcher.settings import LEAST_MEMORY
 from matcher.threads import usable_cores
 
-# Processor time of one thread of an AMD EPYC without AVX-512, 64 px in images of 250 to 512 px; from the levels of
-# 912 patches in 5 and in 39 million pixels of real places, and of 38,400 in 157 million simulated ones. Shares in doubt
-# are those of real places, the small patches' of 32 px.
-_CODES = 0.05 / 512**2  # s a pixel of the images
-_PAIR = 0.095e-9  # s a patch and pixel of the images: coarse, and middle at the share that it sees
-_PATCH = 7.7e-3  # s a patch: reading, codes, places refined by all levels, the exact level at the share that it sees
-_EXACT = 0.05  # s a patch that the exact engine judges
-_EVERYWHERE = 5.1e-3 / 250**2  # s a patch and pixel of the images, searched exhaustively
-_READY = 0.45e-6  # s a pixel of the images until they can be: fields, spectra, kernels
-_WHOLE, _FOLDED = (
-    15e-9,
-    1.7e-9,
-)  # s a patch in doubt and pixel of the sweep's whole maps, and of its folded ones
+# Processor time of one thread of an AMD EPYC with AVX-512, 64 px in images of 250 to 512 px; from the levels of 912
+# patches in 5 million pixels of real places, and of 6,000 in 157 million simulated ones. Shares in doubt are those of
+# real places, the small patches' of 32 px.
+_CODES = 0.016 / 512**2  # s a pixel of the images
+_PAIR = 0.019e-9  # s a patch and pixel of the images: coarse, and middle at the share that it sees
+_PATCH = 4.0e-3  # s a patch: reading, codes, places refined by all levels, the exact level at the share that it sees
+_EXACT = 0.018  # s a patch that the exact engine judges
+_EVERYWHERE = 1.8e-3 / 250**2  # s a patch and pixel of the images, searched exhaustively
+_READY = 0.16e-6  # s a pixel of the images until they can be: fields, spectra, kernels
+_SWEPT = 0.6e-9  # s a patch in doubt and pixel of the sweep's maps
+_WITHOUT = 2.2  # times as long without AVX-512, which compares the codes
 _UNSEEN = 0.6  # share of these that patches in doubt need and are worth
-_SWEPT_EXACT = 5e-3  # s a place that the exact engine judges after it
+_SWEPT_EXACT = 1.4e-3  # s a place that the exact engine judges after it
 _DOUBT = 0.065  # share of patches that are in doubt to the end
 _SMALL_DOUBT = 0.18  # … where they are small
 _START = 2.0  # s until the kernels are there
 _PROCESS = 250 << 20  # bytes of a process by itself: libraries, kernels, pictures at work
+
+
+def _slowness() -> float:
+    """How many times as long this machine takes as the one whose rates these are."""
+    import llvmlite.binding  # numba's, by which kernels are compiled for this machine
+
+    return 1.0 if llvmlite.binding.get_host_cpu_features().get("avx512f") else _WITHOUT
 
 
 @dataclass(frozen=True)
@@ -115,13 +120,12 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
             held = max(held, held_bytes(task, side, min(math.ceil(doubtful), DOUBTFUL_BLOCK), threads))
             seconds += doubtful * pixels * _EVERYWHERE
             continue
-        extent = float(folded_extents(taken, plan.side).sum())
-        near = min(pixels, sweep.REACHES[0] * job.settings.effort)
-        far = min(extent, sweep.REACHES[-1] * job.settings.effort)
-        seconds += doubtful * (near * _WHOLE + _UNSEEN * far * _FOLDED)
+        extent = float(extents_of(taken, plan.side).sum())
+        reach = min(extent, sweep.REACHES[-1] * job.settings.effort)
+        seconds += doubtful * _UNSEEN * reach * _SWEPT
         seconds += doubtful * min(len(taken), sweep.TOP) * _SWEPT_EXACT
         together = min(math.ceil(doubtful), DOUBTFUL_BLOCK)
-        held = max(held, sweep.held_bytes(plan.side, planes, task.memory, together, threads))
+        held = max(held, sweep.held_bytes(planes, task.memory, together, threads))
     return Estimate(
         pairs=count * len(job.targets),
         codes=codes,
@@ -129,6 +133,6 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
         fits=codes <= INDEX_SHARE * job.settings.memory,
         # Index, coarse levels and sweep follow each other, and none holds what another does.
         memory=codes + (_PROCESS + max(held, keys)) * (workers or 1) + (_PROCESS if workers else 0),
-        seconds=_START + seconds / cores,
+        seconds=_START + seconds * _slowness() / cores,
         cores=cores,
     )

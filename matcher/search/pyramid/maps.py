@@ -1,12 +1,13 @@
 """Maps of patches over targets by one transform a pair: the signs of a target's fields with a patch's whitened fields.
 
-A pair's spectra are summed over fields before one inverse transform. A map may be folded: of a piece of a target its
-quarters are laid over each other first, and one transform of a quarter's size sees them all. What stands out of a
-quarter by z deviations stands out of the sum of four by z / 2, and lies at one of four places.
+A pair's spectra are summed over fields before one inverse transform, which sees two pieces of the target that lie
+beside each other: one is its real part, the other its imaginary one. Large pieces are folded: their quarters are laid
+over each other first, and a transform of a quarter's size sees them all. What stands out of a quarter by z deviations
+stands out of the sum of four by z / 2, and lies at one of four places.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,13 +17,15 @@ from numpy.typing import NDArray
 
 from matcher.kernels.sweep import folded_signs, highest_places, part_spectra, place_sum, summed_product
 from matcher.search.candidates import APART
-from matcher.search.correlation import forward
 from matcher.search.pyramid.index import Index
 from matcher.threads import spread
 
-_LONGEST = 320  # px: targets are cut into pieces, whose transforms stay in the cache
-_FOLD = 256  # px: folded pieces are twice as long, and what is at most `_LONGEST` is not folded: it would gain little
+# px: rows and columns of folded transforms, and of pieces that are not folded along them: they would gain little.
+_FOLD = (256, 128)
+_UNFOLDED = (320, 192)
 _STEP = 32  # px: lengths of transforms are multiples, so that pieces of similar size share patches' spectra
+_PAD = 8  # columns between rows: rows whose lengths are powers of two would lie on each other in the cache
+_TOGETHER = 4  # pairs of pieces that a patch's spectra, once read from memory, are multiplied with
 _PATCH_MOST, _TARGET_MOST = 127.0, 32767.0  # of an int8 and an int16
 _EVEN = 1e-12  # of spectra: nothing but rounding
 
@@ -36,7 +39,7 @@ class Pieces:
     size : (int, int)
         Height and width of a piece.
     corners : tuple of (int, int)
-        Where they begin.
+        Where they begin; of each two that follow each other one transform is taken.
     places : (int, int)
         Rows and columns of its map that are read.
     transform : (int, int)
@@ -49,19 +52,14 @@ class Pieces:
     transform: tuple[int, int]
 
     @classmethod
-    def whole(cls, shape: Sequence[int], side: tuple[int, int]) -> "Pieces":
-        """Pieces that are not folded."""
-        size, corners = _cut(shape, side, _longest(side))
-        places = (size[0] - side[0] + 1, size[1] - side[1] + 1)
-        return cls(size, corners, places, _transform_shape(*size))
-
-    @classmethod
-    def folded(cls, shape: Sequence[int], side: tuple[int, int]) -> "Pieces":
-        """Larger pieces, folded in two along each axis on which they are longer than a whole one may be."""
-        size, corners = _cut(shape, side, (2 * _FOLD, 2 * _FOLD))
+    def of(cls, shape: Sequence[int], side: tuple[int, int]) -> "Pieces":
+        """Pieces folded in two along each axis on which they are long: a target of 512 x 512 px is two."""
+        size, corners = _cut(shape, side)
         rows, columns = (
-            (_FOLD, _FOLD) if n > _LONGEST else (of, n - own + 1)
-            for n, of, own in zip(size, _transform_shape(*size), side, strict=True)
+            (fold, fold) if n > longest else (of, n - own + 1)
+            for n, longest, fold, of, own in zip(
+                size, _UNFOLDED, _FOLD, _transform_shape(*size), side, strict=True
+            )
         )
         return cls(size, corners, (rows[1], columns[1]), (rows[0], columns[0]))
 
@@ -69,6 +67,10 @@ class Pieces:
     def share(self) -> float:
         """Of the places that are summed at one of the map."""
         return math.prod(of / n for n, of in zip(self.size, self.transform, strict=True) if of < n)
+
+    def pairs(self) -> list[NDArray[np.int64]]:
+        """The corners of pieces that share a transform: (2, 2) each."""
+        return list(np.array(self.corners).reshape(-1, 2, 2))
 
     def unfolded(self, place: tuple[int, int], side: tuple[int, int]) -> list[tuple[int, int]]:
         """The places of a piece that lie at one of its map and hold a patch whole."""
@@ -79,52 +81,44 @@ class Pieces:
         return [(y, x) for y in rows for x in columns]
 
 
-def _longest(side: tuple[int, int]) -> tuple[int, int]:
-    return max(_LONGEST, 4 * side[0]), max(_LONGEST, 4 * side[1])
-
-
 def _transform_shape(height: int, width: int) -> tuple[int, int]:
-    """The shape of the transforms for pieces of height x width pixels, even."""
-    rows, columns = (
-        2 * scipy.fft.next_fast_len(-(-n // _STEP) * _STEP // 2, real=True) for n in (height, width)
-    )
+    """The shape of the transforms for pieces of height x width pixels."""
+    rows, columns = (scipy.fft.next_fast_len(-(-n // _STEP) * _STEP) for n in (height, width))
     return rows, columns
 
 
-def _cut(
-    shape: Sequence[int], side: tuple[int, int], longest: tuple[int, int]
-) -> tuple[tuple[int, int], tuple[tuple[int, int], ...]]:
-    """The size of a target's pieces, and where they begin."""
-    rows, columns = (_cut_axis(*one) for one in zip(shape, side, longest, strict=True))
+def _cut(shape: Sequence[int], side: tuple[int, int]) -> tuple[tuple[int, int], tuple[tuple[int, int], ...]]:
+    """The size of a target's pieces, and where they begin: an even number of them, row by row."""
+    rows = _cut_axis(shape[0], side[0], 2 * _FOLD[0], 1)
+    columns = _cut_axis(shape[1], side[1], 2 * _FOLD[1] + side[1] // 2, 2)
     size = (rows[1] + side[0] - 1, columns[1] + side[1] - 1)
     return size, tuple((y, x) for y in rows[0] for x in columns[0])
 
 
-def _cut_axis(length: int, side: int, longest: int) -> tuple[list[int], int]:
-    """Where the pieces of a target begin along one axis, and how many places lie in each."""
+def _cut_axis(length: int, side: int, longest: int, together: int) -> tuple[list[int], int]:
+    """Where the pieces of a target begin along one axis, a multiple of `together`, and how many places lie in each."""
     places = length - side + 1
-    count = -(-places // (longest - side + 1))
+    count = -(-places // ((longest - side + 1) * together)) * together
     each = -(-places // count)
-    return [min(k * each, places - each) for k in range(count)], each
+    return [max(min(k * each, places - each), 0) for k in range(count)], each
 
 
-def folded_extents(shapes: Iterable[Sequence[int]], side: tuple[int, int]) -> NDArray[np.int64]:
-    """Pixels that the folded maps of targets of these heights and widths have room for, (targets,): what they cost."""
+def extents_of(shapes: Iterable[Sequence[int]], side: tuple[int, int]) -> NDArray[np.int64]:
+    """Pixels that maps of targets of these heights and widths would have unfolded, (targets,): what they cost."""
     known: dict[tuple[int, int], int] = {}
     extents = []
     for height, width in shapes:
         shape = (int(height), int(width))
         if shape not in known:
-            pieces = Pieces.folded(shape, side)
+            pieces = Pieces.of(shape, side)
             known[shape] = 4 * len(pieces.corners) * math.prod(pieces.transform)
         extents.append(known[shape])
     return np.array(extents, np.int64)
 
 
-def spectra_bytes(side: tuple[int, int], planes: int) -> int:
+def spectra_bytes(planes: int) -> int:
     """The most that a patch's spectra take, bytes."""
-    height, width = _transform_shape(*_longest(side))
-    return 2 * planes * height * (width // 2 + 1)
+    return 2 * planes * math.prod(_transform_shape(*_UNFOLDED))
 
 
 @dataclass(frozen=True)
@@ -167,19 +161,77 @@ class _Spectra:
     scale: float
 
     @classmethod
-    def of(cls, fields: NDArray[np.float32], shape: tuple[int, int], kind: type, most: float) -> "_Spectra":
-        spectra = forward(fields, shape)
-        scale = most / max(float(np.abs(spectra.view(np.float32)).max()), _EVEN)
-        parts: NDArray[np.signedinteger] = np.empty((shape[0], len(fields), 2, shape[1] // 2 + 1), kind)
-        part_spectra(spectra, scale, parts)
+    def of(cls, fields: NDArray[np.float32], width: int, kind: type, most: float) -> "_Spectra":
+        """Of complex fields of so many columns, (planes, rows, columns and `_PAD`, 2), transformed in place."""
+        _transform(fields[:, :, :width])
+        scale = most / max(float(fields.max()), -float(fields.min()), _EVEN)
+        parts: NDArray[np.signedinteger] = np.empty((fields.shape[1], len(fields), 2, width), kind)
+        part_spectra(fields.reshape(*fields.shape[:2], -1), scale, parts)
         return cls(parts, scale)
+
+    @classmethod
+    def of_patch(cls, template: NDArray[np.float32], shape: tuple[int, int]) -> "_Spectra":
+        """Of a patch's fields, `template` (planes, height, width), by transforms of some shape."""
+        fields = np.zeros((len(template), *_room(shape)), np.float32)
+        fields[:, : template.shape[1], : template.shape[2], 0] = template
+        return cls.of(fields, shape[1], np.int8, _PATCH_MOST)
+
+
+def _room(shape: tuple[int, int]) -> tuple[int, int, int]:
+    """The shape of the room for a complex field."""
+    return shape[0], shape[1] + _PAD, 2
+
+
+def _transform(fields: NDArray[np.float32]) -> None:
+    """Fourier transforms in place of complex fields, (n, rows, columns, 2)."""
+    import cv2  # only where there is doubt: it takes a tenth of a second
+
+    for field in fields:
+        cv2.dft(field, field)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two pieces of a target that share a transform.
+
+    Attributes
+    ----------
+    target : int
+    pieces : Pieces
+        All of the target.
+    corners : ndarray of int64, (2, 2)
+        Where the two begin.
+    patches : list of int
+        Which patches are sought there.
+    """
+
+    target: int
+    pieces: Pieces
+    corners: NDArray[np.int64]
+    patches: list[int]
+
+    def spectra(self, index: Index) -> _Spectra:
+        """Of its fields."""
+        bits, (rows, columns) = index.fine_of(self.target), self.pieces.transform
+        fold = min(self.pieces.size[0], rows), min(self.pieces.size[1], columns)
+        fields = np.empty((len(bits), *_room((rows, columns))), np.float32)
+        folded_signs(bits, self.corners, self.pieces.size, fold, fields)
+        return _Spectra.of(fields, columns, np.int16, _TARGET_MOST)
+
+    def peaks(
+        self, score: NDArray[np.float32], place: NDArray[np.int64], noise: NDArray[np.float64]
+    ) -> Peaks:
+        """The peaks of its patches, by patches and pieces: scores and places (n, 2, 2), noise of what was summed."""
+        share = np.array([self.pieces.share, math.sqrt(self.pieces.share)])
+        corner = np.tile(np.repeat(self.corners, 2, axis=0), (len(self.patches), 1))
+        each = np.repeat((noise * share).reshape(-1, 2), 2, axis=0)
+        return Peaks(np.full(len(corner), self.target), corner, place.reshape(-1, 2), score.ravel(), each)
 
 
 def highest(
     index: Index,
     templates: Sequence[NDArray[np.float32]],
     wanted: Sequence[NDArray[np.int64]],
-    cut: Callable[[Sequence[int], tuple[int, int]], Pieces],
 ) -> list[Peaks]:
     """The highest places of patches in targets.
 
@@ -189,33 +241,32 @@ def highest(
     templates : sequence of ndarray (planes, height, width), float32
     wanted : sequence of ndarray of int64, (m,)
         In which targets each is sought.
-    cut : callable
-        `Pieces.whole` or `Pieces.folded`.
     """
     by_target: dict[int, list[int]] = {}
     for n, own_targets in enumerate(wanted):
         for k in own_targets.tolist():
             by_target.setdefault(k, []).append(n)
-    by_shape: dict[tuple[int, int], list[int]] = {}
+    by_shape: dict[tuple[int, int], list[_Pair]] = {}
     for k in sorted(by_target):
-        shape = cut(index.shapes[k].tolist(), index.plan.side).transform
-        by_shape.setdefault(shape, []).append(k)
+        pieces = Pieces.of(index.shapes[k].tolist(), index.plan.side)
+        pairs = by_shape.setdefault(pieces.transform, [])
+        pairs += [_Pair(k, pieces, corners, by_target[k]) for corners in pieces.pairs()]
     owners: list[NDArray[np.int64]] = []
     seen: list[Peaks] = []
-    for shape, targets in sorted(by_shape.items()):
-        rows = sorted({n for k in targets for n in by_target[k]})
+    for shape, pairs in sorted(by_shape.items()):
+        rows = sorted({n for pair in pairs for n in pair.patches})
 
         def own(n: int, shape: tuple[int, int] = shape) -> _Spectra:
-            return _Spectra.of(templates[n], shape, np.int8, _PATCH_MOST)
+            return _Spectra.of_patch(templates[n], shape)
 
         spectra = dict(zip(rows, spread(own, rows), strict=True))
 
-        def one(k: int, spectra: dict[int, _Spectra] = spectra) -> Peaks:
-            return _peaks(index, k, cut, [spectra[n] for n in by_target[k]])
+        def some(lot: list[_Pair], spectra: dict[int, _Spectra] = spectra) -> list[Peaks]:
+            return _peaks(index, lot, spectra)
 
-        for k, peaks in zip(targets, spread(one, targets), strict=True):
-            owners.append(np.repeat(by_target[k], len(peaks.target) // len(by_target[k])))
-            seen.append(peaks)
+        lots = [pairs[start : start + _TOGETHER] for start in range(0, len(pairs), _TOGETHER)]
+        seen += [peaks for lot in spread(some, lots) for peaks in lot]
+        owners += [np.repeat(pair.patches, 4) for pair in pairs]
     return _by_patch(len(templates), owners, seen)
 
 
@@ -231,36 +282,32 @@ def _by_patch(count: int, owners: Sequence[NDArray[np.int64]], seen: Sequence[Pe
     return [peaks.take(slice(*of)) for of in pairwise(ends.tolist())]
 
 
-def _peaks(
-    index: Index,
-    target: int,
-    cut: Callable[[Sequence[int], tuple[int, int]], Pieces],
-    patches: Sequence[_Spectra],
-) -> Peaks:
-    """The two highest places of each patch in every piece of one target, patch by patch."""
-    import cv2  # only where there is doubt: it takes a tenth of a second
+def _peaks(index: Index, pairs: Sequence[_Pair], patches: Mapping[int, _Spectra]) -> list[Peaks]:
+    """The two highest places of patches in both pieces of each pair, whose transforms are of one shape.
 
-    bits = index.fine_of(target)
-    pieces = cut(index.shapes[target].tolist(), index.plan.side)
-    room = tuple(min(one, of) for one, of in zip(pieces.size, pieces.transform, strict=True))
-    fields = np.empty((len(bits), *room), np.float32)
-    product, values = (np.empty(pieces.transform, np.float32) for _ in range(2))
-    score = np.empty((len(patches), len(pieces.corners), 2), np.float32)
-    place = np.empty((*score.shape, 2), np.int64)
-    noise = np.empty_like(score, np.float64)
-    for c, corner in enumerate(pieces.corners):
-        folded_signs(bits, corner, pieces.size, fields)
-        own = _Spectra.of(fields, pieces.transform, np.int16, _TARGET_MOST)
-        for n, patch in enumerate(patches):
-            summed_product(patch.parts, own.parts, product)
-            cv2.dft(product, values, flags=cv2.DFT_INVERSE | cv2.DFT_REAL_OUTPUT)
-            own_map = values[: pieces.places[0]]
-            highest_places(own_map, pieces.places[1], APART, score[n, c], place[n, c], noise[n, c])
-            noise[n, c] /= patch.scale * own.scale * product.size  # the transform is not scaled
-    noise *= (pieces.share, math.sqrt(pieces.share))
-    corners = np.tile(np.repeat(np.array(pieces.corners), 2, axis=0), (len(patches), 1))
-    noise = np.repeat(noise.reshape(-1, 2), 2, axis=0)
-    return Peaks(np.full(len(corners), target), corners, place.reshape(-1, 2), score.ravel(), noise)
+    Patch by patch, so that its spectra are read from memory once.
+    """
+    import cv2
+
+    spectra = [pair.spectra(index) for pair in pairs]
+    rows, columns = pairs[0].pieces.transform
+    room = np.empty(_room((rows, columns)), np.float32)
+    values, flat = room[:, :columns], room.reshape(rows, -1)
+    score = [np.empty((len(pair.patches), 2, 2), np.float32) for pair in pairs]
+    place = [np.empty((*one.shape, 2), np.int64) for one in score]
+    noise = [np.empty_like(one, np.float64) for one in score]
+    by_patch: dict[int, list[tuple[int, int]]] = {}
+    for k, pair in enumerate(pairs):
+        for n, patch in enumerate(pair.patches):
+            by_patch.setdefault(patch, []).append((k, n))
+    for patch, at in sorted(by_patch.items()):
+        own = patches[patch]
+        for k, n in at:
+            summed_product(own.parts, spectra[k].parts, flat)
+            cv2.dft(values, values, flags=cv2.DFT_INVERSE)
+            highest_places(flat, pairs[k].pieces.places, APART, score[k][n], place[k][n], noise[k][n])
+            noise[k][n] /= own.scale * spectra[k].scale * rows * columns  # the transform is not scaled
+    return [pair.peaks(score[k], place[k], noise[k]) for k, pair in enumerate(pairs)]
 
 
 def verified(
@@ -276,7 +323,7 @@ def verified(
     score = np.full(len(place), -1, np.float32)
     for m, target in enumerate(peaks.target.tolist()):
         bits = index.fine_of(target)
-        pieces = Pieces.folded(index.shapes[target].tolist(), side)
+        pieces = Pieces.of(index.shapes[target].tolist(), side)
         mean, deviation = peaks.noise[m].tolist()
         for y, x in pieces.unfolded((int(peaks.place[m, 0]), int(peaks.place[m, 1])), side):
             at = (y + int(peaks.corner[m, 0]), x + int(peaks.corner[m, 1]))

@@ -4,9 +4,8 @@ What pooling wipes out (texture of one or two pixels, ground beside a patch's cl
 The exact engine takes an inverse transform for every kind of evidence, so that their maps can be weighed by what each
 is worth; here a pair's spectra are summed before one inverse transform of a map. A patch's clouds are left out, its
 fields are whitened as the exact engine's are; the targets' fields are the signs that the codes hold, so that no
-picture is read again. The likeliest targets are seen by whole maps; the others, where nothing stands out of these, by
-folded ones, whose highest places are verified: a true place stands out of its map by 12 deviations in the median of
-those that other levels miss, so that half of it will do to be noticed.
+picture is read again. Maps are folded, and their highest places verified: a true place stands out of its map by 12
+deviations in the median of those that other levels miss, so that half of it will do to be noticed.
 """
 
 from collections.abc import Sequence
@@ -22,18 +21,17 @@ from matcher.search.candidates import Candidates, best_by_target
 from matcher.search.correlation import whitened
 from matcher.search.pyramid.codes import Plan, plane_kinds, planes
 from matcher.search.pyramid.index import Index, Layout
-from matcher.search.pyramid.maps import Pieces, folded_extents, highest, spectra_bytes, verified
+from matcher.search.pyramid.maps import extents_of, highest, spectra_bytes, verified
 from matcher.search.pyramid.promise import Promise
 from matcher.search.task import Task
 from matcher.threads import spread
 
-# Pixels of targets that a patch in doubt is looked for in, the most promising targets first: by whole maps, and by
-# folded ones where nothing in these stands out. Of what whole maps of all targets find (86 patches, in 26 to 72 million
-# pixels), 0.71 lies within the first and 0.91 within 16 million; with folded maps 0.94 is found within 24 million
-# and 0.95 within 48. In the challenge, where colour says less, a tenth of all that the sweep finds lies beyond these.
-# Reaches are each patch's own, which costs as much in a large set as in a small one; folded ones count four times a
-# transform's pixels, so that small targets, which fill theirs in part, count for what they cost.
-REACHES = (4e6, 48e6, 160e6)
+# Pixels of targets that a patch in doubt is looked for in, the most promising targets first; farther where nothing in
+# these stands out. Of 86 patches that whole maps of all targets find, in 26 to 72 million pixels, maps of 48 million
+# find 0.95. In the challenge, where colour says less, half of all that the sweep finds lies beyond these. Reaches are
+# each patch's own, which costs as much in a large set as in a small one; what counts is the room of maps, so that small
+# targets, which fill theirs in part, count for what they cost.
+REACHES = (48e6, 160e6)
 STANDS_OUT = 7.5  # deviations above a map's mean that hardly any wrong place reaches
 # Targets whose best place the exact engine judges, and deviations that they are at most below the best: of the places
 # that are found at all, 19 in 20 are the best of all or less than one deviation below.
@@ -51,7 +49,6 @@ VERIFIED = 4.5
 _NOTHING = 1e-6  # energy a number of fields below which they are flat
 SPECTRA_SHARE = 0.15  # of the memory, for the spectra of a block of patches
 
-Order = tuple[NDArray[np.int64], NDArray[np.int64]]  # as `Promise.orders` tells it
 Swept = tuple[int, NDArray[np.float32]]  # a patch's number in the task, and its template
 
 
@@ -80,18 +77,15 @@ class _Query:
         cls,
         number: int,
         template: NDArray[np.float32],
-        promise: Order,
+        order: NDArray[np.int64],
         extents: NDArray[np.int64],
         share: float,
     ) -> "_Query":
-        """A patch that is worth a share of the whole reach; extents (targets,) of folded maps."""
-        order, area = promise
+        """A patch that is worth a share of the whole reach; `extents` (targets,) of their maps."""
         if not template.any():
             return cls(number, template, order, (0,) * len(REACHES))
-        ends = [max(int(np.searchsorted(area, REACHES[0] * share, side="right")), 1)]
-        folded = np.cumsum(extents[order])
-        for reach in REACHES[1:]:
-            ends.append(max(int(np.searchsorted(folded, reach * share, side="right")), ends[-1]))
+        extent = np.cumsum(extents[order])
+        ends = [max(int(np.searchsorted(extent, reach * share, side="right")), 1) for reach in REACHES]
         return cls(number, template, order, tuple(ends))
 
     def wanted(self, step: int) -> NDArray[np.int64]:
@@ -99,13 +93,11 @@ class _Query:
         return self.order[self.ends[step - 1] if step else 0 : self.ends[step]]
 
 
-def held_bytes(side: tuple[int, int], planes_: int, memory: int, together: int, threads: int) -> int:
+def held_bytes(planes_: int, memory: int, together: int, threads: int) -> int:
     """The most that a sweep holds, bytes: spectra of patches, and work of every thread.
 
     Parameters
     ----------
-    side : (int, int)
-        Height and width of the patches' coded part, px.
     planes_ : int
         Fields of a patch.
     memory : int
@@ -114,7 +106,7 @@ def held_bytes(side: tuple[int, int], planes_: int, memory: int, together: int, 
         Patches that are swept at once, at most.
     threads : int
     """
-    each = spectra_bytes(side, planes_)
+    each = spectra_bytes(planes_)
     return min(together * each, max(int(memory * SPECTRA_SHARE), each)) + 16 * threads * each
 
 
@@ -144,11 +136,11 @@ def sweep(
         Targets by their number in the index, places of the patch's coded part, one a target; scores are deviations
         above the map's mean. What a patch gets depends on nothing but itself and the targets.
     """
-    orders, extents = promise.orders(patches, task.roles), folded_extents(index.shapes, index.plan.side)
+    orders, extents = promise.orders(patches, task.roles), extents_of(index.shapes, index.plan.side)
 
     def query(n: int) -> _Query:
         own, share = template(patches[n], task, index.plan), task.effort * worth(patches[n], task.roles)
-        return _Query.of(which[n], own, orders[n], extents, share)
+        return _Query.of(which[n], own, orders[n][0], extents, share)
 
     queries = spread(query, range(len(patches)))
     top, depth = (SMALL_TOP, SMALL_NEAR) if max(index.plan.whole) <= SMALL else (TOP, NEAR)
@@ -157,7 +149,7 @@ def sweep(
         rows = np.flatnonzero(found.score[:, 0] < STANDS_OUT)
         some = [queries[n] for n in rows]
         own = [(query.number, query.template) for query in some]
-        seen = sweep_targets(index, own, [query.wanted(step) for query in some], step > 0)
+        seen = sweep_targets(index, own, [query.wanted(step) for query in some])
         found.put(rows, best_by_target(found.take(rows).beside(seen), top))
     near = found.score >= found.score[:, :1] - depth
     return replace(found, target=np.where(near, found.target, -1), score=np.where(near, found.score, -1))
@@ -195,23 +187,15 @@ def template(dn: NDArray[np.float32], task: Task, plan: Plan) -> NDArray[np.floa
 
 
 @singledispatch
-def sweep_targets(
-    index: Layout, patches: Sequence[Swept], wanted: Sequence[NDArray[np.int64]], folded: bool
-) -> Candidates:
-    """The best places of every patch in the targets that it wants: by whole maps, or by folded ones, verified.
-
-    `wanted` has the numbers (k,) of each patch's targets.
-    """
+def sweep_targets(index: Layout, patches: Sequence[Swept], wanted: Sequence[NDArray[np.int64]]) -> Candidates:
+    """The best places of every patch in the targets that it wants, whose numbers (k,) `wanted` has."""
     assert isinstance(index, Index)
     templates = [own for _, own in patches]
-    peaks = highest(index, templates, wanted, Pieces.folded if folded else Pieces.whole)
+    peaks = highest(index, templates, wanted)
 
     def one(n: int) -> Candidates:
-        seen = peaks[n]
-        place, score = seen.corner + seen.place, seen.score
-        if folded:
-            seen = seen.take(np.flatnonzero(seen.score >= VERIFIED))
-            place, score = verified(index, templates[n], seen)
+        seen = peaks[n].take(np.flatnonzero(peaks[n].score >= VERIFIED))
+        place, score = verified(index, templates[n], seen)
         target = np.where(score >= 0, seen.target, -1)
         alone = Candidates.alone(target[np.newaxis], place[np.newaxis], score[np.newaxis])
         return best_by_target(alone, SMALL_TOP)
