@@ -46,7 +46,7 @@ def exercise():
     job = prepare(images, patches)  # too few pixels for a sweep: it is asked for
     index, task = job.index((64, 64)), job.task(2)
     swept = [(0, template(patches[0].astype(np.float32), task, index.plan))]
-    sweep_targets(index, swept, [np.arange(len(images))])
+    sweep_targets(index, swept, [np.arange(len(images))], close=True)
     own, other = np.zeros((2, 16, 16), np.float32), np.zeros((2, 18, 18), np.float32)
     lag_products(own, other, 8, np.zeros((2, 2, 3, 3)))
 

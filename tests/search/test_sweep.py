@@ -200,11 +200,11 @@ class TestSweep:
         assert odd.any((1, 2)).all()
 
 
-def sought(target, patch):
-    """The peaks of a patch in one target, and its template and index."""
+def sought(target, patch, close=False):
+    """The peaks of a patch in one target, folded less if it is `close`, and its template and index."""
     index = index_of([target], patch.shape[:2])
     own = template(patch.astype(np.float32), task_of([target]), index.plan)
-    return *highest(index, [own], [np.array([0])]), own, index
+    return *highest(index, [own], [np.array([0])], close), own, index
 
 
 class TestFolded:
@@ -212,19 +212,21 @@ class TestFolded:
         "at", [(0, 0), (0, 436), (331, 200), (355, 436), (178, 219), (255, 300), (90, 224)]
     )
     @pytest.mark.parametrize("shape", [(60, 50), (200, 481), (400, 481), (512, 512), (700, 530), (530, 1100)])
-    def test_every_place_of_a_target_is_seen(self, at, shape):
+    @pytest.mark.parametrize("close", [False, True])
+    def test_every_place_of_a_target_is_seen(self, at, shape, close):
         y, x = (min(a, n - 45) for a, n in zip(at, shape, strict=True))
         target = smooth(*shape, seed=6)
-        peaks, own, index = sought(target, noisy(target[y : y + 45, x : x + 45], seed=2))
-        place, score = verified(index, own, peaks)
+        peaks, own, index = sought(target, noisy(target[y : y + 45, x : x + 45], seed=2), close)
+        place, score = verified(index, own, peaks, close)
         assert place[score.argmax()].tolist() == [y, x]
 
     @pytest.mark.parametrize("shape", [(512, 512), (600, 520), (500, 460)])
-    def test_scores_are_those_of_the_whole_map(self, shape):
+    @pytest.mark.parametrize("close", [False, True])
+    def test_scores_are_those_of_the_whole_map(self, shape, close):
         """Though the noise is that of what was summed."""
         target = texture(*shape, seed=9).astype(np.uint16)
-        peaks, own, index = sought(target, noisy(target[20:84, 200:264], seed=4))
-        _, score = verified(index, own, peaks)
+        peaks, own, index = sought(target, noisy(target[20:84, 200:264], seed=4), close)
+        _, score = verified(index, own, peaks, close)
         fields = np.fft.rfft2(signs_of(index, shape))
         whole = np.fft.irfft2((fields * np.fft.rfft2(own, shape).conj()).sum(0), shape)
         whole = whole[: shape[0] - 63, : shape[1] - 63]
@@ -233,7 +235,10 @@ class TestFolded:
     @pytest.mark.parametrize("side", [(64, 64), (128, 128), (32, 32)])
     @pytest.mark.parametrize("shape", [(512, 512), (1100, 1500), (1500, 1100), (200, 1500)])
     def test_folded_in_two_and_little_more(self, shape, side):
-        pieces = Pieces.of(shape, side)
+        pieces, close = Pieces.of(shape, side), Pieces.of(shape, side, close=True)
+        assert (close.size, close.corners) == (pieces.size, pieces.corners)
+        assert close.transform[1] >= close.size[1]
+        assert close.transform[0] == pieces.transform[0]
         assert len(pieces.corners) % 2 == 0
         assert pieces.size[0] <= 2 * pieces.transform[0]
         assert pieces.size[1] <= 2.5 * pieces.transform[1]
@@ -275,14 +280,14 @@ class TestFolded:
         share = 128 / width
         expected = whole.mean() * share, whole.std() * np.sqrt(share)
         np.testing.assert_allclose(right.noise[0], expected, rtol=2e-2, atol=1e-3 * whole.std())
-        place, score = verified(index, own, right)
+        place, score = verified(index, own, right, close=False)
         value = (signs[:, 60:100, 390:430] * own.astype(np.float64)).sum()
         assert place[0].tolist() == [60, 390]
         np.testing.assert_allclose(score[0], (value - right.noise[0, 0]) / right.noise[0, 1], rtol=1e-4)
 
     def test_beyond_the_likeliest(self, monkeypatch):
         """What is not in the first target is found in the others, at the true one of the places that are one there."""
-        monkeypatch.setattr(sweeping, "REACHES", (0.0, 1e12))
+        monkeypatch.setattr(sweeping, "REACHES", (0.0, 0.0, 1e12))
         images = [noisy(smooth(64, 64, seed=40), seed=1)] + [smooth(512, 512, seed=k) for k in range(3)]
         patches = [noisy(images[1 + k][300:364, 7 + k : 71 + k], seed=k) for k in range(3)]
         found = swept(images, patches)
@@ -388,23 +393,23 @@ class TestPromise:
 
 
 class TestReach:
-    def test_a_rich_patch_reaches_48_and_160_million_pixels(self):
+    def test_a_rich_patch_reaches_24_and_64_and_160_million_pixels(self):
         """Of targets whose maps count for half a million pixels; an eighth of it for a calm one, and one at least."""
         order, extents = np.arange(400)[::-1], np.full(400, 500_000)
         own = np.ones((8, 4, 4), np.float32)
         ends = [_Query.of(0, own, order, extents, share).ends for share in (1, 2, sweeping.LEAST, 1e-9)]
-        assert ends == [(96, 320), (192, 400), (12, 40), (1, 1)]
-        assert _Query.of(0, 0 * own, order, extents, 1.0).ends == (0, 0)
+        assert ends == [(48, 128, 320), (96, 256, 400), (6, 16, 40), (1, 1, 1)]
+        assert _Query.of(0, 0 * own, order, extents, 1.0).ends == (0, 0, 0)
         query = _Query.of(0, own, order, extents, 1.0)
-        wanted = [query.wanted(step) for step in range(2)]
-        assert [len(part) for part in wanted] == [96, 224]
+        wanted = [query.wanted(step) for step in range(3)]
+        assert [len(part) for part in wanted] == [48, 80, 192]
         assert np.concatenate(wanted).tolist() == order[:320].tolist()
 
 
 class TestThresholds:
     """What is done with scores, in deviations above a map's mean: chance reaches 6 among all that a patch looks at."""
 
-    @pytest.mark.parametrize(("first", "steps"), [(6.5, 2), (9.0, 1)])
+    @pytest.mark.parametrize(("first", "steps"), [(6.5, 3), (9.0, 1)])
     @pytest.mark.parametrize(
         ("side", "kept"), [(32, [0, 1, 2, -1]), (48, [0, 1, 2, -1]), (64, [0, 1, -1, -1])]
     )
@@ -412,8 +417,8 @@ class TestThresholds:
         """And of what is found the places about as good as the best are kept: of small patches, more."""
         asked = []
 
-        def seen(_index, patches, _wanted):
-            asked.append(len(patches))
+        def seen(_index, patches, _wanted, close):
+            asked.append((len(patches), close))
             score = np.tile(
                 np.array([first, first - 0.7, first - 1.6, first - 3.5], np.float32), (len(patches), 1)
             )
@@ -423,7 +428,7 @@ class TestThresholds:
         monkeypatch.setattr(sweeping, "sweep_targets", seen)
         images = [smooth(80, 90, seed=k) for k in range(4)]
         found = swept(images, [images[0][:side, :side]])
-        assert asked == [1, steps - 1]
+        assert asked == [(1, True), (int(steps > 1), False), (int(steps > 2), False)]
         assert found.target[0, :4].tolist() == kept
 
     def test_what_is_verified_of_folded_maps(self, monkeypatch):
@@ -433,14 +438,14 @@ class TestThresholds:
         peaks = Peaks(np.arange(4), none, none, scores, np.zeros((4, 2)))
         asked = []
 
-        def verified_(_index, _template, some):
+        def verified_(_index, _template, some, _close):
             asked.append(some.target.tolist())
             return some.place, some.score
 
         monkeypatch.setattr(sweeping, "highest", lambda *_: [peaks])
         monkeypatch.setattr(sweeping, "verified", verified_)
         index = index_of([smooth(80, 90, seed=1)], (32, 32))
-        found = sweeping.sweep_targets(index, [(0, np.ones((8, 32, 32), np.float32))], [np.arange(1)])
+        found = sweeping.sweep_targets(index, [(0, np.ones((8, 32, 32), np.float32))], [np.arange(1)], False)
         assert asked == [[1, 2]]
         assert found.target[0, :3].tolist() == [2, 1, -1]
 

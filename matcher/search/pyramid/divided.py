@@ -271,23 +271,27 @@ def _nearest_windows(part: Part, statistics: NDArray[np.float32]) -> NDArray[np.
 
 
 @sweep_targets.register
-def _(index: Divided, patches: Sequence[Swept], wanted: Sequence[NDArray[np.int64]]) -> Candidates:
+def _(
+    index: Divided, patches: Sequence[Swept], wanted: Sequence[NDArray[np.int64]], close: bool
+) -> Candidates:
     calls, rows = {}, {}
     for p in index.parts:
         low, high = index.bounds[p : p + 2]
         own = [targets[(targets >= low) & (targets < high)] - low for targets in wanted]
         rows[p] = np.array([n for n, targets in enumerate(own) if len(targets)], np.int64)
         if len(rows[p]):
-            calls[p] = ([patches[n][0] for n in rows[p]], [own[n] for n in rows[p]])
+            calls[p] = ([patches[n][0] for n in rows[p]], [own[n] for n in rows[p]], close)
     found = Candidates.empty(len(patches), SMALL_TOP)
     for p, seen in sorted(index.helpers.ask(_sweep_targets, calls).items()):
         found.put(rows[p], best_by_target(found.take(rows[p]).beside(seen), SMALL_TOP))
     return found
 
 
-def _sweep_targets(part: Part, which: Sequence[int], wanted: Sequence[NDArray[np.int64]]) -> Candidates:
+def _sweep_targets(
+    part: Part, which: Sequence[int], wanted: Sequence[NDArray[np.int64]], close: bool
+) -> Candidates:
     """The patches are read here: they are few, and templates take more than what files hold."""
     patches = [part.task.patches[k] for k in which]
     templates = spread(lambda dn: template(dn, part.task, part.index.plan), patches)
-    seen = sweep_targets(part.index, list(zip(which, templates, strict=True)), wanted)
+    seen = sweep_targets(part.index, list(zip(which, templates, strict=True)), wanted, close)
     return replace(seen, target=np.where(seen.target >= 0, seen.target + part.first, -1))

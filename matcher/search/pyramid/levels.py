@@ -263,7 +263,7 @@ class Sweep(Level):
 
     def together(self, hunt: Hunt) -> int:
         """As many as their spectra allow."""
-        each = spectra_bytes(len(hunt.index.channel))
+        each = spectra_bytes(hunt.index.plan.side, len(hunt.index.channel))
         return max(1, min(DOUBTFUL_BLOCK, int(hunt.task.memory * SPECTRA_SHARE) // each))
 
     def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:

@@ -20,9 +20,8 @@ from matcher.search.candidates import APART
 from matcher.search.pyramid.index import Index
 from matcher.threads import spread
 
-# px: rows and columns of folded transforms, and of pieces that are not folded along them: they would gain little.
-_FOLD = (256, 128)
-_UNFOLDED = (320, 192)
+_FOLD = (256, 128)  # px: rows and columns of folded transforms …
+_UNFOLDED = (320, 192)  # … and of pieces that are not folded along them: they would gain little
 _STEP = 32  # px: lengths of transforms are multiples, so that pieces of similar size share patches' spectra
 _PAD = 8  # columns between rows: rows whose lengths are powers of two would lie on each other in the cache
 _TOGETHER = 4  # pairs of pieces that a patch's spectra, once read from memory, are multiplied with
@@ -52,13 +51,16 @@ class Pieces:
     transform: tuple[int, int]
 
     @classmethod
-    def of(cls, shape: Sequence[int], side: tuple[int, int]) -> "Pieces":
-        """Pieces folded in two along each axis on which they are long: a target of 512 x 512 px is two."""
+    def of(cls, shape: Sequence[int], side: tuple[int, int], close: bool = False) -> "Pieces":
+        """Pieces folded in two along each axis on which they are long, or `close` along rows only.
+
+        A target of 512 x 512 px is two.
+        """
         size, corners = _cut(shape, side)
         rows, columns = (
-            (fold, fold) if n > longest else (of, n - own + 1)
-            for n, longest, fold, of, own in zip(
-                size, _UNFOLDED, _FOLD, _transform_shape(*size), side, strict=True
+            (fold, fold) if n > longest and not (close and across) else (of, n - own + 1)
+            for across, n, longest, fold, of, own in zip(
+                (False, True), size, _UNFOLDED, _FOLD, _transform_shape(*size), side, strict=True
             )
         )
         return cls(size, corners, (rows[1], columns[1]), (rows[0], columns[0]))
@@ -89,10 +91,16 @@ def _transform_shape(height: int, width: int) -> tuple[int, int]:
 
 def _cut(shape: Sequence[int], side: tuple[int, int]) -> tuple[tuple[int, int], tuple[tuple[int, int], ...]]:
     """The size of a target's pieces, and where they begin: an even number of them, row by row."""
-    rows = _cut_axis(shape[0], side[0], 2 * _FOLD[0], 1)
-    columns = _cut_axis(shape[1], side[1], 2 * _FOLD[1] + side[1] // 2, 2)
+    longest = _longest(side)
+    rows = _cut_axis(shape[0], side[0], longest[0], 1)
+    columns = _cut_axis(shape[1], side[1], longest[1], 2)
     size = (rows[1] + side[0] - 1, columns[1] + side[1] - 1)
     return size, tuple((y, x) for y in rows[0] for x in columns[0])
+
+
+def _longest(side: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of the largest pieces."""
+    return 2 * _FOLD[0], 2 * _FOLD[1] + side[1] // 2
 
 
 def _cut_axis(length: int, side: int, longest: int, together: int) -> tuple[list[int], int]:
@@ -116,9 +124,9 @@ def extents_of(shapes: Iterable[Sequence[int]], side: tuple[int, int]) -> NDArra
     return np.array(extents, np.int64)
 
 
-def spectra_bytes(planes: int) -> int:
-    """The most that a patch's spectra take, bytes."""
-    return 2 * planes * math.prod(_transform_shape(*_UNFOLDED))
+def spectra_bytes(side: tuple[int, int], planes: int) -> int:
+    """The most that the spectra of a patch of `side` (height, width) take, bytes."""
+    return 2 * planes * math.prod(_transform_shape(_UNFOLDED[0], _longest(side)[1]))
 
 
 @dataclass(frozen=True)
@@ -232,6 +240,7 @@ def highest(
     index: Index,
     templates: Sequence[NDArray[np.float32]],
     wanted: Sequence[NDArray[np.int64]],
+    close: bool,
 ) -> list[Peaks]:
     """The highest places of patches in targets.
 
@@ -241,6 +250,8 @@ def highest(
     templates : sequence of ndarray (planes, height, width), float32
     wanted : sequence of ndarray of int64, (m,)
         In which targets each is sought.
+    close : bool
+        Whether targets are folded less.
     """
     by_target: dict[int, list[int]] = {}
     for n, own_targets in enumerate(wanted):
@@ -248,7 +259,7 @@ def highest(
             by_target.setdefault(k, []).append(n)
     by_shape: dict[tuple[int, int], list[_Pair]] = {}
     for k in sorted(by_target):
-        pieces = Pieces.of(index.shapes[k].tolist(), index.plan.side)
+        pieces = Pieces.of(index.shapes[k].tolist(), index.plan.side, close)
         pairs = by_shape.setdefault(pieces.transform, [])
         pairs += [_Pair(k, pieces, corners, by_target[k]) for corners in pieces.pairs()]
     owners: list[NDArray[np.int64]] = []
@@ -311,11 +322,12 @@ def _peaks(index: Index, pairs: Sequence[_Pair], patches: Mapping[int, _Spectra]
 
 
 def verified(
-    index: Index, template: NDArray[np.float32], peaks: Peaks
+    index: Index, template: NDArray[np.float32], peaks: Peaks, close: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The best of the places of targets that lie at each peak of a folded map: places (m, 2), scores (m,).
 
-    `template` (planes, height, width) are the fields of the patch's coded part. Scores are deviations above the mean of
+    `template` (planes, height, width) are the fields of the patch's coded part, `close` is what `highest` was told.
+    Scores are deviations above the mean of
     the target's own map; -1 where no place holds the patch whole.
     """
     side = index.plan.side
@@ -323,7 +335,7 @@ def verified(
     score = np.full(len(place), -1, np.float32)
     for m, target in enumerate(peaks.target.tolist()):
         bits = index.fine_of(target)
-        pieces = Pieces.of(index.shapes[target].tolist(), side)
+        pieces = Pieces.of(index.shapes[target].tolist(), side, close)
         mean, deviation = peaks.noise[m].tolist()
         for y, x in pieces.unfolded((int(peaks.place[m, 0]), int(peaks.place[m, 1])), side):
             at = (y + int(peaks.corner[m, 0]), x + int(peaks.corner[m, 1]))

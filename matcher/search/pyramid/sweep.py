@@ -27,11 +27,11 @@ from matcher.search.task import Task
 from matcher.threads import spread
 
 # Pixels of targets that a patch in doubt is looked for in, the most promising targets first; farther where nothing in
-# these stands out. Of 86 patches that whole maps of all targets find, in 26 to 72 million pixels, maps of 48 million
-# find 0.95. In the challenge, where colour says less, half of all that the sweep finds lies beyond these. Reaches are
-# each patch's own, which costs as much in a large set as in a small one; what counts is the room of maps, so that small
-# targets, which fill theirs in part, count for what they cost.
-REACHES = (48e6, 160e6)
+# these stands out. The first targets are folded less: they hold nearly all that is found in small sets, and much in
+# large ones. In the challenge, where colour says less, half of what the sweep finds lies beyond the first 48 million.
+# Reaches are each patch's own, which costs as much in a large set as in a small one; what counts is the room of maps,
+# so that small targets, which fill theirs in part, count for what they cost.
+REACHES = (24e6, 64e6, 160e6)
 STANDS_OUT = 7.5  # deviations above a map's mean that hardly any wrong place reaches
 # Targets whose best place the exact engine judges, and deviations that they are at most below the best: of the places
 # that are found at all, 19 in 20 are the best of all or less than one deviation below.
@@ -93,11 +93,13 @@ class _Query:
         return self.order[self.ends[step - 1] if step else 0 : self.ends[step]]
 
 
-def held_bytes(planes_: int, memory: int, together: int, threads: int) -> int:
+def held_bytes(side: tuple[int, int], planes_: int, memory: int, together: int, threads: int) -> int:
     """The most that a sweep holds, bytes: spectra of patches, and work of every thread.
 
     Parameters
     ----------
+    side : (int, int)
+        Height and width of the patches' coded part, px.
     planes_ : int
         Fields of a patch.
     memory : int
@@ -106,7 +108,7 @@ def held_bytes(planes_: int, memory: int, together: int, threads: int) -> int:
         Patches that are swept at once, at most.
     threads : int
     """
-    each = spectra_bytes(planes_)
+    each = spectra_bytes(side, planes_)
     return min(together * each, max(int(memory * SPECTRA_SHARE), each)) + 16 * threads * each
 
 
@@ -149,7 +151,7 @@ def sweep(
         rows = np.flatnonzero(found.score[:, 0] < STANDS_OUT)
         some = [queries[n] for n in rows]
         own = [(query.number, query.template) for query in some]
-        seen = sweep_targets(index, own, [query.wanted(step) for query in some])
+        seen = sweep_targets(index, own, [query.wanted(step) for query in some], step == 0)
         found.put(rows, best_by_target(found.take(rows).beside(seen), top))
     near = found.score >= found.score[:, :1] - depth
     return replace(found, target=np.where(near, found.target, -1), score=np.where(near, found.score, -1))
@@ -187,15 +189,20 @@ def template(dn: NDArray[np.float32], task: Task, plan: Plan) -> NDArray[np.floa
 
 
 @singledispatch
-def sweep_targets(index: Layout, patches: Sequence[Swept], wanted: Sequence[NDArray[np.int64]]) -> Candidates:
-    """The best places of every patch in the targets that it wants, whose numbers (k,) `wanted` has."""
+def sweep_targets(
+    index: Layout, patches: Sequence[Swept], wanted: Sequence[NDArray[np.int64]], close: bool
+) -> Candidates:
+    """The best places of every patch in the targets that it wants, whose numbers (k,) `wanted` has.
+
+    With `close` the targets are folded less.
+    """
     assert isinstance(index, Index)
     templates = [own for _, own in patches]
-    peaks = highest(index, templates, wanted)
+    peaks = highest(index, templates, wanted, close)
 
     def one(n: int) -> Candidates:
         seen = peaks[n].take(np.flatnonzero(peaks[n].score >= VERIFIED))
-        place, score = verified(index, templates[n], seen)
+        place, score = verified(index, templates[n], seen, close)
         target = np.where(score >= 0, seen.target, -1)
         alone = Candidates.alone(target[np.newaxis], place[np.newaxis], score[np.newaxis])
         return best_by_target(alone, SMALL_TOP)
