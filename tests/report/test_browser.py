@@ -4,6 +4,7 @@ Needs Chromium (Debian's package, or Google's) and the package axe-playwright-py
 """
 
 import importlib.util
+import json
 import os
 from itertools import combinations
 from pathlib import Path
@@ -27,6 +28,11 @@ OVER = """() => [...document.querySelectorAll("#plots svg")].map((svg) =>
   [...svg.querySelectorAll("text")].map((t) => { const b = t.getBoundingClientRect();
     return [t.textContent, b.left, b.top, b.right, b.bottom]; }))"""
 FOCUS = "() => { const a = document.activeElement; return a.id || (a.querySelector('b') || a).textContent; }"
+
+
+def focus_comes_back_to(page, words):
+    """Once the dialog has told that it is closed, which it does a moment after it is."""
+    page.wait_for_function(f"({FOCUS})() === {json.dumps(words)}", timeout=60_000)
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +173,7 @@ def test_keyboard_alone(pages, opened):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Escape")
     assert not page.locator("#dialog").is_visible()
-    assert page.evaluate(FOCUS) == "patch 1"
+    focus_comes_back_to(page, "patch 1")
 
 
 def test_dialog_goes_on_to_matches_that_are_not_shown_yet(pages, opened):
@@ -179,7 +185,7 @@ def test_dialog_goes_on_to_matches_that_are_not_shown_yet(pages, opened):
     assert page.locator("#dialog h2").inner_text() == "Patch 60"
     assert cards.count() == 70
     page.locator("#close").click()
-    assert page.evaluate(FOCUS) == "patch 60"
+    focus_comes_back_to(page, "patch 60")
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
