@@ -108,7 +108,7 @@ def _cut_axis(length: int, side: int, longest: int, together: int) -> tuple[list
     places = length - side + 1
     count = -(-places // ((longest - side + 1) * together)) * together
     each = -(-places // count)
-    return [max(min(k * each, places - each), 0) for k in range(count)], each
+    return [min(k * each, places - each) for k in range(count)], each
 
 
 def extents_of(shapes: Iterable[Sequence[int]], side: tuple[int, int]) -> NDArray[np.int64]:
