@@ -156,6 +156,8 @@ def printed(name: str, work: Path, data: Path, every: int) -> str:
                 for line in process.stdout or ():
                     print(line, end="", flush=True)
                     file.write(line)
+            # A table that ends what one command prints is not the one that the next begins with.
+            file.write("\n")
             if process.returncode:
                 raise SystemExit(f"{name}: `{command}` failed")
     return path.read_text(encoding="utf-8")

@@ -65,3 +65,11 @@ def test_a_part_that_is_none_is_told(tool, monkeypatch, tmp_path):
     monkeypatch.setattr("sys.argv", ["figures.py", str(tmp_path), "--only", "ladder,nought"])
     with pytest.raises(SystemExit, match="nought: no part; there are protocol, "):
         tool.main()
+
+
+def test_tables_of_two_commands_are_two(tool, tmp_path, monkeypatch):
+    command = "tools/figures.py --list"  # in place of which a table is printed
+    monkeypatch.setitem(tool.PARTS, "x", tool.Part("a part", (command, command)))
+    monkeypatch.setattr(tool, "words", lambda *_: [sys.executable, "-c", "print('| a |\\n|---|\\n| 1 |')"])
+    text = tool.printed("x", tmp_path, tmp_path, 1)
+    assert list(tool.printed_tables(text)) == [["| a |", "|---|", "| 1 |"]] * 2
