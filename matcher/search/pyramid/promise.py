@@ -48,14 +48,9 @@ class Promise:
         self._pixels = index.shapes.prod(1)
         self._windows = np.ascontiguousarray(self._whitened(index.colour).T)
 
-    def orders(
-        self, patches: Sequence[NDArray[np.float32]], roles: Roles
-    ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Targets for each of `patches` (height, width, bands), DN, the likest first, and the pixels of all up to each.
-
-        (targets,) both.
-        """
-        return spread(self._order, self.distances(patches, roles))
+    def orders(self, patches: Sequence[NDArray[np.float32]], roles: Roles) -> list[NDArray[np.int64]]:
+        """Targets for each of `patches` (height, width, bands), DN, the likest first: (targets,)."""
+        return spread(_likest_first, self.distances(patches, roles))
 
     def before(self, patches: Sequence[NDArray[np.float32]], roles: Roles) -> NDArray[np.float64]:
         """The share of all targets' pixels that lies in targets likelier than each, 0 for the likest of a patch (DN).
@@ -64,7 +59,8 @@ class Promise:
         """
 
         def share(distances: NDArray[np.float32]) -> NDArray[np.float64]:
-            order, area = self._order(distances)
+            order = _likest_first(distances)
+            area = np.cumsum(self._pixels[order])
             out = np.empty(len(order))
             out[order] = (area - self._pixels[order]) / area[-1]
             return out
@@ -87,16 +83,16 @@ class Promise:
         spread(some, lots)
         return out
 
-    def _order(self, distances: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        order = np.argsort(distances, kind="stable")
-        return order, np.cumsum(self._pixels[order])
-
     def _whitened(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         chosen = values[:, self._columns].astype(np.float64)
         out = np.zeros_like(chosen)
         for k in range(chosen.shape[1]):  # in a fixed order, whatever a library's product would do
             out += chosen[:, k : k + 1] * self._whiten[k]
         return out.astype(np.float32)
+
+
+def _likest_first(distances: NDArray[np.float32]) -> NDArray[np.int64]:
+    return np.argsort(distances, kind="stable")
 
 
 @singledispatch

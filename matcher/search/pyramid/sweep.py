@@ -142,7 +142,7 @@ def sweep(
 
     def query(n: int) -> _Query:
         own, share = template(patches[n], task, index.plan), task.effort * worth(patches[n], task.roles)
-        return _Query.of(which[n], own, orders[n][0], extents, share)
+        return _Query.of(which[n], own, orders[n], extents, share)
 
     queries = spread(query, range(len(patches)))
     top, depth = (SMALL_TOP, SMALL_NEAR) if max(index.plan.whole) <= SMALL else (TOP, NEAR)
