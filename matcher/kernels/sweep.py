@@ -5,9 +5,6 @@ from numpy.typing import NDArray
 
 from matcher.kernels.jit import REORDER, kernel
 
-# -1 and 1 for the bits of every byte, lowest first.
-_SIGNS = np.array([[2 * (byte >> x & 1) - 1 for x in range(8)] for byte in range(256)], np.float32)
-
 
 @kernel(nogil=True)
 def _signs(planes: NDArray, corner: tuple[int, int], line: NDArray) -> int:
@@ -15,13 +12,9 @@ def _signs(planes: NDArray, corner: tuple[int, int], line: NDArray) -> int:
     first = corner[1] >> 6
     for w in range(len(line) >> 6):
         word = planes[first + w, corner[0]]
-        for b in range(8):
-            own, signs = (
-                line[64 * w + 8 * b : 64 * w + 8 * b + 8],
-                _SIGNS[(word >> np.uint64(8 * b)) & np.uint64(255)],
-            )
-            for x in range(8):
-                own[x] = signs[x]
+        part = line[64 * w : 64 * w + 64]
+        for x in range(64):
+            part[x] = np.float32(2 * np.int32((word >> np.uint64(x)) & np.uint64(1)) - 1)
     return corner[1] & 63
 
 
@@ -125,15 +118,6 @@ def summed_product(patch: NDArray, target: NDArray, out: NDArray) -> None:
             row[2 * x + 1] = imaginary[x]
 
 
-@kernel(nogil=True)
-def _first(row: NDArray, value: float) -> int:
-    """Where a row has a value, which it has."""
-    x = 0
-    while row[x] != value:
-        x += 1
-    return x
-
-
 @kernel(nogil=True, fastmath=REORDER)
 def highest_places(
     values: NDArray,
@@ -175,7 +159,7 @@ def highest_places(
             tops[c, y] = high
     for c in range(2):
         best_y = np.argmax(tops[c])
-        best_x = _first(values[best_y, c::2], tops[c, best_y])
+        best_x = np.argmax(values[best_y, c : 2 * width : 2])
         second = np.float32(-np.inf)
         second_y = 0
         second_x = 0
@@ -189,7 +173,7 @@ def highest_places(
                 if values[y, 2 * x + c] > second and abs(x - best_x) > apart:
                     second, second_y, second_x = values[y, 2 * x + c], y, x
         if second_x < 0:
-            second_x = _first(values[second_y, c::2], second)
+            second_x = np.argmax(values[second_y, c : 2 * width : 2])
         mean = noise[c, 0] / (height * width)
         spread = max(noise[c, 1] / (height * width) - mean * mean, 0.0)
         scale = 1.0 / np.sqrt(spread) if spread > 1e-24 else 0.0

@@ -57,10 +57,11 @@ class Pieces:
         A target of 512 x 512 px is two.
         """
         size, corners = _cut(shape, side)
+        unfolded = (_UNFOLDED[0], size[1]) if close else _UNFOLDED
         rows, columns = (
-            (fold, fold) if n > longest and not (close and across) else (of, n - own + 1)
-            for across, n, longest, fold, of, own in zip(
-                (False, True), size, _UNFOLDED, _FOLD, _transform_shape(*size), side, strict=True
+            (fold, fold) if n > longest else (of, n - own + 1)
+            for n, longest, fold, of, own in zip(
+                size, unfolded, _FOLD, _transform_shape(*size), side, strict=True
             )
         )
         return cls(size, corners, (rows[1], columns[1]), (rows[0], columns[0]))
@@ -171,7 +172,10 @@ class _Spectra:
     @classmethod
     def of(cls, fields: NDArray[np.float32], width: int, kind: type, most: float) -> "_Spectra":
         """Of complex fields of so many columns, (planes, rows, columns and `_PAD`, 2), transformed in place."""
-        _transform(fields[:, :, :width])
+        import cv2  # only where there is doubt: it takes a tenth of a second
+
+        for field in fields[:, :, :width]:
+            cv2.dft(field, field)
         scale = most / max(float(fields.max()), -float(fields.min()), _EVEN)
         parts: NDArray[np.signedinteger] = np.empty((fields.shape[1], len(fields), 2, width), kind)
         part_spectra(fields.reshape(*fields.shape[:2], -1), scale, parts)
@@ -188,14 +192,6 @@ class _Spectra:
 def _room(shape: tuple[int, int]) -> tuple[int, int, int]:
     """The shape of the room for a complex field."""
     return shape[0], shape[1] + _PAD, 2
-
-
-def _transform(fields: NDArray[np.float32]) -> None:
-    """Fourier transforms in place of complex fields, (n, rows, columns, 2)."""
-    import cv2  # only where there is doubt: it takes a tenth of a second
-
-    for field in fields:
-        cv2.dft(field, field)
 
 
 @dataclass(frozen=True)
@@ -327,8 +323,7 @@ def verified(
     """The best of the places of targets that lie at each peak of a folded map: places (m, 2), scores (m,).
 
     `template` (planes, height, width) are the fields of the patch's coded part, `close` is what `highest` was told.
-    Scores are deviations above the mean of
-    the target's own map; -1 where no place holds the patch whole.
+    Scores are deviations above the mean of the target's own map; -1 where no place holds the patch whole.
     """
     side = index.plan.side
     place = np.zeros_like(peaks.place)
