@@ -67,7 +67,7 @@ def test_column_minima(time_it, benchmark):
     patches = words(rng, 16, windows.shape[1], rows)
     patches[3] = windows[40, :, 70 : 70 + rows]
     out = np.empty((16, len(windows)), np.uint32)
-    time_it(lambda: column_minima(windows, patches, out))
+    time_it(lambda: column_minima(windows, patches, np.arange(16), out))
     benchmark.extra_info["places"] = 16 * len(windows) * (size - rows + 1)
     assert out[3, 40] == 70  # distance 0 in row 70
     for p, x in ((0, 0), (9, 100), (15, len(windows) - 1)):
@@ -78,8 +78,8 @@ def test_column_minima(time_it, benchmark):
 
 def test_least_keys(time_it):
     keys = np.random.default_rng(3).integers(0, 200 << KEY_SHIFT, (64, 20_000), np.uint32)
-    out = np.empty((64, 128), np.int64)
-    time_it(lambda: least_keys(keys, KEY_SHIFT, 128, out))
+    out, least = np.empty((64, 128), np.int64), np.empty((64, 128), np.uint32)
+    time_it(lambda: least_keys(keys, KEY_SHIFT, out, least))
     order = np.argsort(keys >> KEY_SHIFT, axis=1, kind="stable")
     np.testing.assert_array_equal(out, order[:, :128])
 

@@ -21,6 +21,7 @@ from matcher.search.pyramid.divided import Divided
 from matcher.search.pyramid.index import Index, Layout
 from matcher.search.pyramid.parts import Part
 from matcher.search.task import Task
+from matcher.threads import spread
 
 # The target's number among all, the place (y, x), and the candidate's score or, where colour alone tells it, 0.
 Answer = tuple[int, NDArray[np.int64], float]
@@ -105,11 +106,12 @@ class WindowedTargets:
         """
         own = np.isin(found.target, self.numbers)
         found = replace(found, target=np.where(own, found.target, -1))
-        out = []
-        for n, patch in enumerate(statistics):
-            density = self.colours.density(patch)
-            out.append(_Chances(found.take(np.array([n])), odds[n], density, self).improvements())
-        return out
+
+        def one(n: int) -> list[Improvement]:
+            density = self.colours.density(statistics[n])
+            return _Chances(found.take(np.array([n])), odds[n], density, self).improvements()
+
+        return spread(one, range(len(statistics)))
 
     def answers(
         self, found: Candidates, odds: NDArray[np.float64], statistics: NDArray[np.float32]

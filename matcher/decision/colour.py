@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from matcher.kernels.colour import densities
 from matcher.model import ColourModel
+from matcher.threads import spread
 
 FREEDOM = 10.0  # of Student's t; even, so that the ratio of densities is a whole power
 LEAST = 0.03  # the chance that colour says nothing of a place: snow, a cloud, burnt or flooded land
@@ -49,7 +50,7 @@ class Colours:
         self._whiten = [np.linalg.inv(part).T for part in parts]
         self._scale = float(np.prod(np.diag(parts[1]) / np.diag(parts[0])))
         self._power = int(FREEDOM + len(chosen)) // 2
-        self._values = [np.ascontiguousarray(self._whitened(values, m).T) for m in self._whiten]
+        self._values = spread(lambda m: np.ascontiguousarray(self._whitened(values, m).T), self._whiten)
         self.starts = starts
         self.known = bool(known)
 

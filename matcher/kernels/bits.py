@@ -134,13 +134,14 @@ def chunk_minima(
 
 
 @kernel(parallel=True, nogil=True)
-def least_keys(keys: NDArray, shift: int, count: int, out: NDArray) -> None:
-    """Columns of the `count` least distances of each row: keys (n, m) uint32 to out (n, count) int64, ascending.
+def least_keys(keys: NDArray, shift: int, out: NDArray, least: NDArray) -> None:
+    """Columns of the least distances of each row of keys (n, m) uint32: out (n, count) int64, ascending.
 
-    A distance is a key without its lowest `shift` bits. Equal distances go to the lower column. A counting sort:
-    distances are small whole numbers.
+    Their keys go to least (n, count) uint32. A distance is a key without its lowest `shift` bits. Equal distances go to
+    the lower column. A counting sort: distances are small whole numbers.
     """
     rows, columns = keys.shape
+    count = out.shape[1]
     for r in prange(rows):
         top = 0
         for c in range(columns):
@@ -155,4 +156,30 @@ def least_keys(keys: NDArray, shift: int, count: int, out: NDArray) -> None:
             slot = histogram[d]
             if slot < count:
                 out[r, slot] = c
+                least[r, slot] = keys[r, c]
             histogram[d] += 1
+
+
+@kernel(parallel=True, nogil=True)
+def chunk_places(
+    columns: NDArray, keys: NDArray, bounds: NDArray, widths: NDArray, target: NDArray, place: NDArray
+) -> None:
+    """Whose some chunks are, and the place of each of which a key tells, on the grid of which they are every second.
+
+    columns (n, m) int64 are chunks' numbers among all targets', keys (n, m) uint32 as `chunk_minima` has them; the
+    chunks of target t are bounds[t] to bounds[t + 1] - 1, its grid has widths[t] columns. To target (n, m) int64 and
+    place (n, m, 2) int64, (row, column).
+    """
+    owner = np.empty(bounds[-1], np.int64)
+    for t in range(len(widths)):
+        owner[bounds[t] : bounds[t + 1]] = t
+    inside = np.int64((1 << KEY_SHIFT) - 1)
+    for r in prange(len(columns)):
+        for m in range(columns.shape[1]):
+            t = owner[columns[r, m]]
+            row, column = divmod(
+                ((columns[r, m] - bounds[t]) << KEY_SHIFT) + (np.int64(keys[r, m]) & inside),
+                (widths[t] + 1) >> 1,
+            )
+            target[r, m] = t
+            place[r, m, 0], place[r, m, 1] = 2 * row, 2 * column

@@ -1,12 +1,11 @@
 """Colour and texture level of windows: statistics of a picture, and how a patch's compare with all windows'."""
 
 import numpy as np
-from numba import prange
 from numpy.typing import NDArray
 
 from matcher.kernels.jit import kernel
 
-_PART = 4096  # windows that a thread takes at a time
+_PART = 4096  # windows at a time: they stay in the cache
 
 
 @kernel(nogil=True)
@@ -52,7 +51,7 @@ def _add_squares(values: NDArray, own: float, total: NDArray) -> None:
         total[k] += d * d
 
 
-@kernel(parallel=True, nogil=True)
+@kernel(nogil=True)
 def densities(
     within: NDArray,
     apart: NDArray,
@@ -71,8 +70,7 @@ def densities(
     out (windows,) = least + (1 - least) scale ((1 + a / freedom) / (1 + w / freedom))^power.
     """
     fields, windows = within.shape
-    for part in prange((windows + _PART - 1) // _PART):
-        low = part * _PART
+    for low in range(0, windows, _PART):
         high = min(low + _PART, windows)
         near = np.zeros(high - low)
         far = np.zeros(high - low)

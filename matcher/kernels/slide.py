@@ -41,17 +41,26 @@ def _four(words: NDArray, r: int) -> tuple[np.uint64, ...]:
 
 
 @kernel(parallel=True, nogil=True)
-def column_minima(windows: NDArray, patches: NDArray, out: NDArray) -> None:
-    """Least Hamming distance of every patch in every column of places: out (n, X) uint32 keys.
+def column_minima(windows: NDArray, patches: NDArray, which: NDArray, out: NDArray) -> None:
+    """Least Hamming distance of some patches in every column of places: rows `which` of out (m, X), uint32 keys.
 
-    windows (X, L, H) as of `unroll_windows`; patches (n, L, h) packed alike, n a multiple of 4. Ties go to the lower
-    row. Four patches and four rows a step: windows and distances are read once for sixteen comparisons.
+    windows (X, L, H) as of `unroll_windows`; patches (m, L, h) packed alike, which (n,) their numbers, n a multiple of
+    4; a number that is m or more fills up, and what is found of it is not kept. Ties go to the lower row. Four patches
+    and four rows a step: windows and distances are read once for sixteen comparisons.
     """
     columns, words, height = windows.shape
     rows = patches.shape[2]
     places = height - rows + 1
-    for quad in prange(len(patches) // 4):
-        p = 4 * quad
+    last = len(patches) - 1
+    for quad in prange(len(which) // 4):
+        four = which[4 * quad : 4 * quad + 4]
+        a, b, c, d = (
+            patches[min(four[0], last)],
+            patches[min(four[1], last)],
+            patches[min(four[2], last)],
+            patches[min(four[3], last)],
+        )
+        minima = np.empty((4, columns), np.uint32)  # rows of `out` lie far apart
         d0 = np.empty(places, np.uint64)
         d1 = np.empty(places, np.uint64)
         d2 = np.empty(places, np.uint64)
@@ -67,10 +76,10 @@ def column_minima(windows: NDArray, patches: NDArray, out: NDArray) -> None:
                     c1 = windows[x, w, r + 1 : r + 1 + places]
                     c2 = windows[x, w, r + 2 : r + 2 + places]
                     c3 = windows[x, w, r + 3 : r + 3 + places]
-                    p0 = _four(patches[p, w], r)
-                    p1 = _four(patches[p + 1, w], r)
-                    p2 = _four(patches[p + 2, w], r)
-                    p3 = _four(patches[p + 3, w], r)
+                    p0 = _four(a[w], r)
+                    p1 = _four(b[w], r)
+                    p2 = _four(c[w], r)
+                    p3 = _four(d[w], r)
                     for y in range(places):
                         window = (c0[y], c1[y], c2[y], c3[y])
                         d0[y] += differing(window, p0)
@@ -79,9 +88,12 @@ def column_minima(windows: NDArray, patches: NDArray, out: NDArray) -> None:
                         d3[y] += differing(window, p3)
                 for r in range(rows // 4 * 4, rows):  # those left over
                     column = windows[x, w, r : r + places]
-                    for q, distance in enumerate((d0, d1, d2, d3)):
-                        row = patches[p + q, w, r]
+                    for own, distance in ((a, d0), (b, d1), (c, d2), (d, d3)):
+                        row = own[w, r]
                         for y in range(places):
                             distance[y] += popcount(column[y] ^ row)
             for q, distance in enumerate((d0, d1, d2, d3)):
-                out[p + q, x] = least_key(distance, ROW_SHIFT)
+                minima[q, x] = least_key(distance, ROW_SHIFT)
+        for q in range(4):
+            if four[q] <= last:
+                out[four[q]] = minima[q]

@@ -5,6 +5,9 @@ from numpy.typing import NDArray
 
 from matcher.kernels.jit import REORDER, kernel
 
+_LANES = 32  # columns whose sums are kept apart
+_EVEN = 1e-12  # of a deviation: nothing but rounding
+
 
 @kernel(nogil=True)
 def _signs(planes: NDArray, corner: tuple[int, int], line: NDArray) -> int:
@@ -59,20 +62,27 @@ def folded_signs(
 def place_sum(planes: NDArray, corner: tuple[int, int], template: NDArray) -> float:
     """Sum of a template (P, h, w) float32 times the signs of the window at a corner (y, x) of planes (P, words, H)."""
     count, height, width = template.shape
-    shift = np.uint64(corner[1] & 63)
-    total = 0.0
+    lanes = np.zeros(_LANES, np.float32)
     for p in range(count):
-        for y in range(height):
-            for start in range(0, width, 64):
-                w = (corner[1] + start) >> 6
-                word = planes[p, w, corner[0] + y] >> shift
-                if shift:
-                    word |= planes[p, w + 1, corner[0] + y] << (np.uint64(64) - shift)
-                row = np.float32(0)
-                for x in range(min(64, width - start)):
-                    value = template[p, y, start + x]
-                    row += value if (word >> np.uint64(x)) & np.uint64(1) else -value
-                total += np.float64(row)
+        for start in range(0, width, _LANES):
+            word = (corner[1] + start) >> 6
+            shift = np.uint64((corner[1] + start) & 63)
+            back = np.uint64(63) - shift
+            low = planes[p, word, corner[0] : corner[0] + height]
+            high = planes[p, word + 1, corner[0] : corner[0] + height]
+            size = min(_LANES, width - start)
+            for y in range(height):
+                bits = np.uint32((low[y] >> shift) | ((high[y] << np.uint64(1)) << back))
+                own = template[p, y, start : start + size]
+                if size == _LANES:  # a number that the compiler knows: a third of the time
+                    for x in range(_LANES):
+                        lanes[x] += own[x] if (bits >> np.uint32(x)) & np.uint32(1) else -own[x]
+                else:
+                    for x in range(size):
+                        lanes[x] += own[x] if (bits >> np.uint32(x)) & np.uint32(1) else -own[x]
+    total = 0.0
+    for x in range(_LANES):
+        total += np.float64(lanes[x])
     return total
 
 
@@ -119,6 +129,63 @@ def summed_product(patch: NDArray, target: NDArray, out: NDArray) -> None:
 
 
 @kernel(nogil=True, fastmath=REORDER)
+def _column_sums(values: NDArray, height: int, total: NDArray, square: NDArray, top: NDArray) -> None:
+    """Sums, sums of squares and highest values of columns of the first `height` rows of values (H, W' >= W): (W,) each.
+
+    Four rows a step: what is summed is read and written for each of them once.
+    """
+    width = len(total)
+    total[:] = 0
+    square[:] = 0
+    top[:] = -np.inf
+    for y in range(0, height - 3, 4):
+        a, b, c, d = values[y, :width], values[y + 1, :width], values[y + 2, :width], values[y + 3, :width]
+        for x in range(width):
+            total[x] += (a[x] + b[x]) + (c[x] + d[x])
+            square[x] += (a[x] * a[x] + b[x] * b[x]) + (c[x] * c[x] + d[x] * d[x])
+            top[x] = max(top[x], max(max(a[x], b[x]), max(c[x], d[x])))
+    for y in range(height // 4 * 4, height):
+        row = values[y, :width]
+        for x in range(width):
+            total[x] += row[x]
+            square[x] += row[x] * row[x]
+            top[x] = max(top[x], row[x])
+
+
+@kernel(nogil=True)
+def _best_apart(
+    values: NDArray, height: int, which: int, top: NDArray, known: tuple[int, int], apart: int
+) -> tuple[np.float32, int, int]:
+    """The highest value of map `which` that is more than `apart` off a known place (y, x) in y or x, and its place.
+
+    values as `highest_places` has them, top (W,) the map's highest value of each column. The lowest value and the
+    first place where there is none.
+    """
+    width = len(top)
+    left, right = max(known[1] - apart, 0), min(known[1] + apart + 1, width)
+    best = np.float32(-np.inf)
+    for x in range(width):
+        if (x < left or x >= right) and top[x] > best:
+            best = top[x]
+    for y in range(height):
+        if abs(y - known[0]) > apart:
+            for x in range(left, right):
+                best = max(best, values[y, 2 * x + which])
+    if best == -np.inf:
+        return best, 0, 0
+    best_y, best_x = height, 0
+    for x in range(width):
+        if top[x] < best:
+            continue
+        near = left <= x < right
+        for y in range(best_y):
+            if values[y, 2 * x + which] == best and not (near and abs(y - known[0]) <= apart):
+                best_y, best_x = y, x
+                break
+    return best, best_y, best_x
+
+
+@kernel(nogil=True)
 def highest_places(
     values: NDArray,
     places: tuple[int, int],
@@ -131,57 +198,89 @@ def highest_places(
 
     The maps are the even and the odd columns of values (H, 2 W), the first `places` (rows, columns) of each. To
     out_score (2, 2), a row a map: values less the map's mean and over its deviation, 0 where the map is even, -1 where
-    there is no second; to out_place (2, 2, 2) as (y, x); to out_noise (2, 2) that mean and deviation. Sums of rows are
-    added in float64. Ties go to the lower y, then the lower x.
+    there is no second; to out_place (2, 2, 2) as (y, x); to out_noise (2, 2) that mean and deviation. Sums of columns
+    are added in float64. Ties go to the lower y, then the lower x.
     """
     height, width = places
-    noise = np.zeros((2, 2))  # sums, and sums of squares
-    tops = np.empty((2, height), np.float32)  # of every row
-    line = np.empty((2, width), np.float32)
-    one, other = line[0], line[1]
-    for y in range(height):
-        row = values[y]
-        for x in range(width):
-            one[x] = row[2 * x]
-            other[x] = row[2 * x + 1]
-        for c in range(2):
-            part = line[c]
-            row_total = np.float32(0)
-            row_square = np.float32(0)
-            for x in range(width):
-                row_total += part[x]
-                row_square += part[x] * part[x]
-            high = part[0]
-            for x in range(width):
-                high = max(high, part[x])
-            noise[c, 0] += np.float64(row_total)
-            noise[c, 1] += np.float64(row_square)
-            tops[c, y] = high
+    total, square, tops = (
+        np.empty(2 * width, np.float32),
+        np.empty(2 * width, np.float32),
+        np.empty(2 * width, np.float32),
+    )
+    _column_sums(values, height, total, square, tops)
     for c in range(2):
-        best_y = np.argmax(tops[c])
-        best_x = np.argmax(values[best_y, c : 2 * width : 2])
-        second = np.float32(-np.inf)
-        second_y = 0
-        second_x = 0
-        for y in range(height):
-            if tops[c, y] <= second:
-                continue
-            if abs(y - best_y) > apart:
-                second, second_y, second_x = tops[c, y], y, -1
-                continue
-            for x in range(width):
-                if values[y, 2 * x + c] > second and abs(x - best_x) > apart:
-                    second, second_y, second_x = values[y, 2 * x + c], y, x
-        if second_x < 0:
-            second_x = np.argmax(values[second_y, c : 2 * width : 2])
-        mean = noise[c, 0] / (height * width)
-        spread = max(noise[c, 1] / (height * width) - mean * mean, 0.0)
+        top = tops[c::2].copy()
+        first, first_y, first_x = _best_apart(values, height, c, top, (0, 0), -1)
+        second, second_y, second_x = _best_apart(values, height, c, top, (first_y, first_x), apart)
+        mean, squares = 0.0, 0.0
+        for x in range(c, 2 * width, 2):
+            mean += np.float64(total[x])
+            squares += np.float64(square[x])
+        mean /= height * width
+        spread = max(squares / (height * width) - mean * mean, 0.0)
         scale = 1.0 / np.sqrt(spread) if spread > 1e-24 else 0.0
-        out_score[c, 0] = (tops[c, best_y] - mean) * scale
+        out_score[c, 0] = (first - mean) * scale
         out_score[c, 1] = (second - mean) * scale if second > -np.inf else -1.0
         out_noise[c, 0] = mean
         out_noise[c, 1] = np.sqrt(spread)
-        out_place[c, 0, 0] = best_y
-        out_place[c, 0, 1] = best_x
+        out_place[c, 0, 0] = first_y
+        out_place[c, 0, 1] = first_x
         out_place[c, 1, 0] = second_y
         out_place[c, 1, 1] = second_x
+
+
+@kernel(nogil=True)
+def highest_then_product(
+    values: NDArray,
+    places: tuple[int, int],
+    apart: int,
+    m: int,
+    found: tuple[NDArray, NDArray, NDArray],
+    patch: NDArray,
+    target: NDArray,
+) -> None:
+    """`highest_places` of two maps, then in their place the `summed_product` that the next two are made of.
+
+    found (score, place, noise) are `highest_places`' outputs for many pairs of maps, of which these are the m-th. One
+    call, since threads wait for each other at the end of each.
+    """
+    score, place, noise = found
+    highest_places(values, places, apart, score[m], place[m], noise[m])
+    summed_product(patch, target, values)
+
+
+@kernel(nogil=True)
+def best_unfolded(
+    codes: tuple[NDArray, NDArray, NDArray],
+    peaks: tuple[NDArray, NDArray, NDArray, NDArray],
+    cuts: NDArray,
+    template: NDArray,
+    out_place: NDArray,
+    out_score: NDArray,
+) -> None:
+    """The best of the places that lie at each place of folded maps, by `place_sum`.
+
+    codes are (planes, starts, shapes): planes flat uint64, target t's from starts[t] on, of shapes[t] = (height,
+    width) pixels, laid out as `place_sum` wants them. peaks are target (m,), corner (m, 2) of a piece and place (m, 2)
+    in its map, both (y, x), and noise (m, 2), the mean and deviation of a sum; cuts (m, 4) are the piece's height and
+    width and the rows and columns of its map, which repeats. To out_place (m, 2) the place in the target, to out_score
+    (m,) its deviations above the mean; -1 where none holds the template whole.
+    """
+    planes, starts, shapes = codes
+    targets, corner, place, noise = peaks
+    count, height, width = template.shape
+    for m in range(len(targets)):
+        t = targets[m]
+        across = (shapes[t, 1] + 63) // 64 + 1
+        own = planes[starts[t] : starts[t] + count * across * shapes[t, 0]].reshape(
+            count, across, shapes[t, 0]
+        )
+        best = -1.0
+        for y in range(place[m, 0], cuts[m, 0] - height + 1, cuts[m, 2]):
+            for x in range(place[m, 1], cuts[m, 1] - width + 1, cuts[m, 3]):
+                at = (y + corner[m, 0], x + corner[m, 1])
+                score = (place_sum(own, at, template) - noise[m, 0]) / max(noise[m, 1], _EVEN)
+                if score > best:
+                    best = score
+                    out_place[m, 0], out_place[m, 1] = at
+        out_score[m] = best

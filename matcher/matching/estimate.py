@@ -125,7 +125,7 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
         seconds += doubtful * _UNSEEN * reach * _SWEPT
         seconds += doubtful * min(len(taken), sweep.TOP) * _SWEPT_EXACT
         together = min(math.ceil(doubtful), DOUBTFUL_BLOCK)
-        held = max(held, sweep.held_bytes(plan.side, planes, task.memory, together, threads))
+        held = max(held, sweep.held_bytes(taken, plan, planes, task.memory, together, threads))
     return Estimate(
         pairs=count * len(job.targets),
         codes=codes,

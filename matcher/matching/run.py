@@ -22,7 +22,7 @@ from matcher.search.candidates import Candidates
 from matcher.search.exhaustive import fits
 from matcher.search.pyramid.index import Index, Layout
 from matcher.settings import MatchOptions, Settings
-from matcher.threads import limited, spread
+from matcher.threads import ahead, limited, spread
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -193,10 +193,10 @@ def _confidence(job: Job, found: Candidates, said: list[Content]) -> NDArray[np.
 
 
 def _contents(job: Job, rows: NDArray[np.int64]) -> list[Content]:
-    """What some patches have to say; they are read in this thread, since not every reader may be used by several."""
+    """What some patches have to say; one thread reads them, since not every reader may be used by several."""
     out: list[Content] = []
-    for start in range(0, len(rows), _TOGETHER):
-        part = [job.patches[k] for k in rows[start : start + _TOGETHER].tolist()]
+    starts = range(0, len(rows), _TOGETHER)
+    for part in ahead([job.patches[k] for k in rows[s : s + _TOGETHER].tolist()] for s in starts):
         out += spread(lambda dn: content(dn, job.roles), part)
     return out
 

@@ -9,6 +9,7 @@ from matcher.kernels.bits import (
     CHUNK,
     KEY_SHIFT,
     chunk_minima,
+    chunk_places,
     least_keys,
 )
 from matcher.kernels.coding import NOTHING, block_sums, pack_signs, pooled_codes
@@ -99,10 +100,33 @@ class TestLeastKeys:
         distances = rng.integers(0, largest + 1, (3, columns))
         keys = np.empty((3, columns + 1), np.uint32)[:, :-1]  # as the search lays them out
         keys[:] = distances << shift | rng.integers(0, 1 << shift, (3, columns))
-        out = np.empty((3, count), np.int64)
-        least_keys(keys, shift, count, out)
+        out, least = np.empty((3, count), np.int64), np.empty((3, count), np.uint32)
+        least_keys(keys, shift, out, least)
         for row, found in zip(distances.tolist(), out.tolist(), strict=True):
             assert found == naive.naive_least(row, count)
+        np.testing.assert_array_equal(least, np.take_along_axis(keys, out, 1))
+
+
+class TestChunkPlaces:
+    def test_as_loops(self):
+        """Rows of odd and even width, chunks that end with their target, targets of one place."""
+        rng = np.random.default_rng(6)
+        grids = [(27, 31), (1, 1), (40, 24), (3, 300)]
+        places = [[(y, x) for y in range(0, rows, 2) for x in range(0, wide, 2)] for rows, wide in grids]
+        counts = [-(-len(own) // CHUNK) for own in places]
+        bounds = np.concatenate([[0], np.cumsum(counts)])
+        columns = rng.integers(0, bounds[-1], (7, 40))
+        keys = rng.integers(0, 1 << 20, columns.shape).astype(np.uint32)
+        expected = []
+        for column, key in zip(columns.ravel().tolist(), keys.ravel().tolist(), strict=True):
+            t = max(k for k in range(4) if bounds[k] <= column)
+            at = (column - bounds[t]) * CHUNK + key % CHUNK
+            expected.append((t, *places[t][at]) if at < len(places[t]) else None)
+        target, place = np.empty_like(columns), np.empty((*columns.shape, 2), np.int64)
+        chunk_places(columns, keys, bounds, np.array([wide for _, wide in grids]), target, place)
+        found = zip(target.ravel().tolist(), *place.reshape(-1, 2).T.tolist(), strict=True)
+        assert all(one == other for one, other in zip(found, expected, strict=True) if other is not None)
+        assert sum(other is not None for other in expected) > 100
 
 
 class TestWindows:
@@ -144,12 +168,14 @@ class TestWindows:
     @pytest.mark.parametrize("count", [1, 3])
     def test_column_minima_as_loops(self, rows, height, count):
         rng = np.random.default_rng(rows)
-        windows, patches = words(rng, 3, count, height), words(rng, 4, count, rows)
+        windows, patches = words(rng, 3, count, height), words(rng, 9, count, rows)
         windows[1, :, height - rows :] = patches[2]
         windows[2, :] = windows[2, :, :1]  # the same in every row: ties
-        keys = np.full((4, 5), 7, np.uint32)
-        column_minima(windows, patches, keys[:, 1:4])
-        for p in range(4):
+        keys = np.full((9, 5), 7, np.uint32)
+        which = [2, 0, 3, 8, 5, 7]
+        column_minima(windows, patches, np.array([*which, 9, 9]), keys[:, 1:4])
+        assert (keys[[1, 4, 6]] == 7).all()
+        for p in which:
             for x in range(3):
                 distances = [
                     sum(

@@ -9,7 +9,15 @@ from matcher.evidence.colour import NOISE, statistics
 from matcher.evidence.pixels import HAZE
 from matcher.formats.opening import open_images
 from matcher.imagery import Pictures
-from matcher.kernels.sweep import folded_signs, highest_places, part_spectra, place_sum, summed_product
+from matcher.kernels.sweep import (
+    best_unfolded,
+    folded_signs,
+    highest_places,
+    highest_then_product,
+    part_spectra,
+    place_sum,
+    summed_product,
+)
 from matcher.model import shipped
 from matcher.search.candidates import Candidates
 from matcher.search.pyramid import sweep as sweeping
@@ -106,6 +114,56 @@ class TestKernels:
                 else:
                     assert place[c, k].tolist() == [*best[1:]]
                     np.testing.assert_allclose(score[c, k], (best[0] - own.mean()) / deviation, rtol=1e-5)
+
+    def test_highest_then_product(self):
+        """One call for two: neither disturbs the other, and the other maps' places are left alone."""
+        rng = np.random.default_rng(3)
+        patch, target = (
+            rng.integers(-most, most, (20, 4, 2, 30)).astype(kind)
+            for most, kind in ((127, np.int8), (999, np.int16))
+        )
+        values = rng.normal(size=(20, 66)).astype(np.float32)
+        shapes = ((2, 2), np.float32), ((2, 2, 2), np.int64), ((2, 2), np.float64)
+        alone, found = (tuple(np.full((n, *shape), 7, kind) for shape, kind in shapes) for n in (1, 3))
+        highest_places(values, (15, 25), 6, *(array[0] for array in alone))
+        highest_then_product(values, (15, 25), 6, 1, found, patch, target)
+        product = np.zeros_like(values)
+        summed_product(patch, target, product)
+        np.testing.assert_array_equal(values[:, :60], product[:, :60])
+        for one, many in zip(alone, found, strict=True):
+            np.testing.assert_array_equal(many[1], one[0])
+            assert (many[[0, 2]] == 7).all()
+
+    @pytest.mark.parametrize("cut", [(40, 90, 20, 32), (40, 90, 40, 90), (31, 75, 16, 32), (12, 20, 12, 20)])
+    def test_best_unfolded_as_loops(self, cut):
+        """Places that hold the template in part are none."""
+        rng = np.random.default_rng(5)
+        drawn, template = bits(rng, 3, 60, 150), rng.normal(size=(3, 13, 21)).astype(np.float32)
+        planes = packed(drawn, 1)
+        codes = (
+            np.concatenate([np.full(11, 2**63, np.uint64), planes.ravel()]),
+            np.array([0, 11]),
+            np.array([[1, 1], [60, 150]]),
+        )
+        m = 40
+        place = np.stack([rng.integers(0, min(cut[k], cut[k + 2]), m) for k in (0, 1)], -1)
+        corner = np.stack([rng.integers(0, 20, m), rng.integers(0, 60, m)], -1)
+        noise = np.stack([rng.normal(size=m), rng.uniform(1, 9, m)], -1)
+        noise[0] = (0, 0)
+        out_place, out_score = np.zeros((m, 2), np.int64), np.empty(m, np.float32)
+        peaks = np.ones(m, np.int64), corner, place, noise
+        best_unfolded(codes, peaks, np.tile(cut, (m, 1)), template, out_place, out_score)
+        for k in range(m):
+            best = (-1.0, 0, 0)
+            for y in range(place[k, 0], cut[0] - 12, cut[2]):
+                for x in range(place[k, 1], cut[1] - 20, cut[3]):
+                    top, left = y + corner[k, 0], x + corner[k, 1]
+                    window = 2.0 * drawn[:, top : top + 13, left : left + 21] - 1
+                    score = ((window * template).sum() - noise[k, 0]) / max(noise[k, 1], 1e-12)
+                    if score > best[0]:
+                        best = (score, top, left)
+            np.testing.assert_allclose(out_score[k], best[0], rtol=1e-4, atol=1e-5)
+            assert out_place[k].tolist() == [*best[1:]]
 
 
 def signs_of(index, shape):
@@ -244,16 +302,12 @@ class TestFolded:
         assert pieces.size[1] <= 2.5 * pieces.transform[1]
         assert pieces.share >= 0.2
 
-    def test_places_that_hold_a_patch_in_part_are_none(self):
+    def test_pieces(self):
         pieces = Pieces.of((512, 500), (64, 64))
         assert pieces.transform == (256, 128)
         assert pieces.size == (512, 282)
         assert pieces.corners == ((0, 0), (0, 218))
-        assert pieces.unfolded((10, 100), (64, 64)) == [(10, 100), (266, 100)]
-        assert pieces.unfolded((10, 20), (64, 64)) == [(10, 20), (10, 148), (266, 20), (266, 148)]
-        assert pieces.unfolded((200, 100), (64, 64)) == [(200, 100)]
         narrow = Pieces.of((512, 110), (64, 64))
-        assert narrow.unfolded((210, 20), (64, 64)) == [(210, 20)]
         assert narrow.size == (512, 87)
         assert narrow.places == (256, 24)
 

@@ -15,7 +15,14 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from matcher.kernels.sweep import folded_signs, highest_places, part_spectra, place_sum, summed_product
+from matcher.kernels.sweep import (
+    best_unfolded,
+    folded_signs,
+    highest_places,
+    highest_then_product,
+    part_spectra,
+    summed_product,
+)
 from matcher.search.candidates import APART
 from matcher.search.pyramid.index import Index
 from matcher.threads import spread
@@ -75,14 +82,6 @@ class Pieces:
         """The corners of pieces that share a transform: (2, 2) each."""
         return list(np.array(self.corners).reshape(-1, 2, 2))
 
-    def unfolded(self, place: tuple[int, int], side: tuple[int, int]) -> list[tuple[int, int]]:
-        """The places of a piece that lie at one of its map and hold a patch whole."""
-        rows, columns = (
-            range(at, of - own + 1, step)
-            for at, of, own, step in zip(place, self.size, side, self.transform, strict=True)
-        )
-        return [(y, x) for y in rows for x in columns]
-
 
 def _transform_shape(height: int, width: int) -> tuple[int, int]:
     """The shape of the transforms for pieces of height x width pixels."""
@@ -125,9 +124,11 @@ def extents_of(shapes: Iterable[Sequence[int]], side: tuple[int, int]) -> NDArra
     return np.array(extents, np.int64)
 
 
-def spectra_bytes(side: tuple[int, int], planes: int) -> int:
-    """The most that the spectra of a patch of `side` (height, width) take, bytes."""
-    return 2 * planes * math.prod(_transform_shape(_UNFOLDED[0], _longest(side)[1]))
+def spectra_bytes(shapes: Iterable[Sequence[int]], side: tuple[int, int], planes: int) -> int:
+    """The most that the spectra of a patch of `side` (height, width) take for targets of some shapes, bytes."""
+    known = {(int(height), int(width)) for height, width in shapes}
+    pieces = [Pieces.of(shape, side, close) for shape in known for close in (False, True)]
+    return 2 * planes * max((math.prod(one.transform) for one in pieces), default=1)
 
 
 @dataclass(frozen=True)
@@ -292,7 +293,7 @@ def _by_patch(count: int, owners: Sequence[NDArray[np.int64]], seen: Sequence[Pe
 def _peaks(index: Index, pairs: Sequence[_Pair], patches: Mapping[int, _Spectra]) -> list[Peaks]:
     """The two highest places of patches in both pieces of each pair, whose transforms are of one shape.
 
-    Patch by patch, so that its spectra are read from memory once.
+    Patch by patch, so that its spectra are read from memory once; each is one of a pair's patches, in order.
     """
     import cv2
 
@@ -300,21 +301,25 @@ def _peaks(index: Index, pairs: Sequence[_Pair], patches: Mapping[int, _Spectra]
     rows, columns = pairs[0].pieces.transform
     room = np.empty(_room((rows, columns)), np.float32)
     values, flat = room[:, :columns], room.reshape(rows, -1)
-    score = [np.empty((len(pair.patches), 2, 2), np.float32) for pair in pairs]
-    place = [np.empty((*one.shape, 2), np.int64) for one in score]
-    noise = [np.empty_like(one, np.float64) for one in score]
-    by_patch: dict[int, list[tuple[int, int]]] = {}
-    for k, pair in enumerate(pairs):
-        for n, patch in enumerate(pair.patches):
-            by_patch.setdefault(patch, []).append((k, n))
-    for patch, at in sorted(by_patch.items()):
-        own = patches[patch]
-        for k, n in at:
-            summed_product(own.parts, spectra[k].parts, flat)
-            cv2.dft(values, values, flags=cv2.DFT_INVERSE)
-            highest_places(flat, pairs[k].pieces.places, APART, score[k][n], place[k][n], noise[k][n])
-            noise[k][n] /= own.scale * spectra[k].scale * rows * columns  # the transform is not scaled
-    return [pair.peaks(score[k], place[k], noise[k]) for k, pair in enumerate(pairs)]
+    maps = sorted((patch, k, n) for k, pair in enumerate(pairs) for n, patch in enumerate(pair.patches))
+    found = (
+        np.empty((len(maps), 2, 2), np.float32),
+        np.empty((len(maps), 2, 2, 2), np.int64),
+        np.empty((len(maps), 2, 2)),
+    )
+    for m, (patch, k, _) in enumerate(maps):
+        if m == 0:
+            summed_product(patches[patch].parts, spectra[k].parts, flat)
+        else:
+            places = pairs[maps[m - 1][1]].pieces.places
+            highest_then_product(flat, places, APART, m - 1, found, patches[patch].parts, spectra[k].parts)
+        cv2.dft(values, values, flags=cv2.DFT_INVERSE)
+    score, place, noise = found
+    highest_places(flat, pairs[maps[-1][1]].pieces.places, APART, score[-1], place[-1], noise[-1])
+    scale = np.array([patches[patch].scale * spectra[k].scale for patch, k, _ in maps])
+    noise /= scale[:, np.newaxis, np.newaxis] * (rows * columns)  # the transform is not scaled
+    of = np.array([k for _, k, _ in maps])
+    return [pair.peaks(*(array[of == k] for array in found)) for k, pair in enumerate(pairs)]
 
 
 def verified(
@@ -326,15 +331,11 @@ def verified(
     Scores are deviations above the mean of the target's own map; -1 where no place holds the patch whole.
     """
     side = index.plan.side
+    shapes, which = np.unique(index.shapes[peaks.target], axis=0, return_inverse=True)
+    pieces = (Pieces.of(shape, side, close) for shape in shapes.tolist())
+    cuts = np.array([(*one.size, *one.transform) for one in pieces], np.int64).reshape(-1, 4)[which.ravel()]
     place = np.zeros_like(peaks.place)
-    score = np.full(len(place), -1, np.float32)
-    for m, target in enumerate(peaks.target.tolist()):
-        bits = index.fine_of(target)
-        pieces = Pieces.of(index.shapes[target].tolist(), side, close)
-        mean, deviation = peaks.noise[m].tolist()
-        for y, x in pieces.unfolded((int(peaks.place[m, 0]), int(peaks.place[m, 1])), side):
-            at = (y + int(peaks.corner[m, 0]), x + int(peaks.corner[m, 1]))
-            value = (place_sum(bits, at, template) - mean) / max(deviation, _EVEN)
-            if value > score[m]:
-                score[m], place[m] = value, at
+    score = np.empty(len(place), np.float32)
+    codes = (index.fine, index.fine_starts, index.shapes)
+    best_unfolded(codes, (peaks.target, peaks.corner, peaks.place, peaks.noise), cuts, template, place, score)
     return place, score

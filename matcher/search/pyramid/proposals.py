@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from matcher.kernels.between import least_beside
 from matcher.kernels.bits import KEY_SHIFT, chunk_minima, least_keys
+from matcher.kernels.bits import chunk_places as tell_places
 from matcher.kernels.slide import ROW_SHIFT, column_minima
 from matcher.search.pyramid.index import Index, Layout, PatchCodes
-from matcher.threads import at_most
+from matcher.threads import at_most, spread
 
+_TOGETHER = 16  # rows of keys that one thread fills at a time
 Nearest = tuple[NDArray[np.int64], NDArray[np.uint32]]  # columns of keys and the keys, (n, m) both
 
 
@@ -60,9 +62,7 @@ def propose_coarse(index: Layout, patches: PatchCodes, wide: int, depth: int) ->
 
 def nearest_chunks(index: Index, patches: PatchCodes, wide: int) -> Nearest:
     """The `wide` best chunks of every second coarse place, least distance first."""
-    keys = _coarse_keys(index, patches)
-    columns = _least(keys, KEY_SHIFT, wide)[: len(patches)]
-    return columns, np.take_along_axis(keys[: len(patches)], columns, axis=1)
+    return _least(_coarse_keys(index, patches)[: len(patches)], KEY_SHIFT, wide)
 
 
 def chunk_places(
@@ -73,12 +73,10 @@ def chunk_places(
     `columns` (n, m) are the chunks' numbers among all targets', `keys` (n, m) their least distance and, in the lowest
     `KEY_SHIFT` bits, where in the chunk it is.
     """
-    bounds = index.chunk_starts()
-    target = np.searchsorted(bounds, columns, side="right") - 1
-    inside = (keys & ((1 << KEY_SHIFT) - 1)).astype(np.int64)
-    flat = ((columns - bounds[target]) << KEY_SHIFT) + inside
-    width = (index.places()[:, 1][target] + 1) // 2
-    return target, np.stack([flat // width, flat % width], axis=-1) * 2
+    target, place = np.empty_like(columns), np.empty((*columns.shape, 2), np.int64)
+    widths = np.ascontiguousarray(index.places()[:, 1])
+    tell_places(columns, keys, index.chunk_starts(), widths, target, place)
+    return target, place
 
 
 def nearest_beside(
@@ -109,7 +107,7 @@ def nearest_beside(
         distance[:] = 64 * patches.coarse.shape[1] + 1  # more bits than can differ
     windows = (target, places, order)
     least_beside(index.coarse, index.coarse_starts, index.places(), patches.coarse, windows, distance)
-    return _least(distance, 0, depth), distance
+    return _least(distance, 0, depth)[0], distance
 
 
 def coarse_proposals(index: Layout, target: NDArray[np.int64], places: NDArray[np.int64]) -> Proposals:
@@ -137,20 +135,21 @@ def nearest_columns(
     index: Index, patches: PatchCodes, depth: int, wanted: NDArray[np.bool_] | None
 ) -> Nearest:
     """The `depth` best columns of middle places, least distance first, of targets that are `wanted` (n, targets)."""
-    bounds = index.columns()
-    keys = _keys(len(patches), bounds[-1])
-    keys[:] = _unseen(patches) << ROW_SHIFT
+    bounds, count = index.columns(), len(patches)
+    keys, unseen = _keys(count, bounds[-1]), _unseen(patches) << ROW_SHIFT
+
+    def empty(rows: slice) -> None:
+        keys[rows] = unseen
+
+    spread(empty, [slice(start, start + _TOGETHER) for start in range(0, count, _TOGETHER)])
     for k in range(len(index)):
-        rows = np.arange(len(patches)) if wanted is None else np.flatnonzero(wanted[:, k])
+        rows = np.arange(count) if wanted is None else np.flatnonzero(wanted[:, k])
         if bounds[k] == bounds[k + 1] or not len(rows):
             continue
-        padded = _padded(patches.middle[rows])
-        own = _keys(len(padded), bounds[k + 1] - bounds[k])
-        with at_most(len(padded) // 4):  # as many as are compared at once
-            column_minima(index.windows(k), padded, own)
-        keys[rows, bounds[k] : bounds[k + 1]] = own[: len(rows)]
-    columns = _least(keys, ROW_SHIFT, depth)
-    return columns, np.take_along_axis(keys, columns, axis=1)
+        fours = np.concatenate([rows, np.full(-len(rows) % 4, count)])
+        with at_most(len(fours) // 4):  # as many as are compared at once
+            column_minima(index.windows(k), patches.middle, fours, keys[:, bounds[k] : bounds[k + 1]])
+    return _least(keys, ROW_SHIFT, depth)
 
 
 def middle_proposals(
@@ -190,11 +189,12 @@ def _keys(rows: int, columns: int) -> NDArray[np.uint32]:
     return np.empty((rows, columns + 1), np.uint32)[:, :-1]
 
 
-def _least(keys: NDArray[np.uint32], shift: int, depth: int) -> NDArray[np.int64]:
-    """Columns of the `depth` least distances of each row, or of all where there are fewer."""
+def _least(keys: NDArray[np.uint32], shift: int, depth: int) -> Nearest:
+    """Columns of the `depth` least distances of each row, or of all where there are fewer, and their keys."""
     columns = np.empty((len(keys), min(depth, keys.shape[1])), np.int64)
-    least_keys(keys, shift, columns.shape[1], columns)
-    return columns
+    least = np.empty(columns.shape, np.uint32)
+    least_keys(keys, shift, columns, least)
+    return columns, least
 
 
 def _padded(codes: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -8,7 +8,7 @@ picture is read again. Maps are folded, and their highest places verified: a tru
 deviations in the median of those that other levels miss, so that half of it will do to be noticed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import singledispatch
 
@@ -93,13 +93,16 @@ class _Query:
         return self.order[self.ends[step - 1] if step else 0 : self.ends[step]]
 
 
-def held_bytes(side: tuple[int, int], planes_: int, memory: int, together: int, threads: int) -> int:
+def held_bytes(
+    shapes: Iterable[Sequence[int]], plan: Plan, planes_: int, memory: int, together: int, threads: int
+) -> int:
     """The most that a sweep holds, bytes: spectra of patches, and work of every thread.
 
     Parameters
     ----------
-    side : (int, int)
-        Height and width of the patches' coded part, px.
+    shapes : iterable of (int, int)
+        Heights and widths of the targets.
+    plan : Plan
     planes_ : int
         Fields of a patch.
     memory : int
@@ -108,7 +111,7 @@ def held_bytes(side: tuple[int, int], planes_: int, memory: int, together: int, 
         Patches that are swept at once, at most.
     threads : int
     """
-    each = spectra_bytes(side, planes_)
+    each = spectra_bytes(shapes, plan.side, planes_)
     return min(together * each, max(int(memory * SPECTRA_SHARE), each)) + 16 * threads * each
 
 
