@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import scipy  # loads scipy.fft, which takes a third of a second, when it is first asked for
 from numpy.typing import NDArray
 
 from matcher.evidence.channel import FULL, Channel
 from matcher.kernels.spectra import cross_spectra, window_energy
+from matcher.search.paired import backward, forward, spectra_bytes
 
 Every = Callable[[Callable[[range], NDArray], Iterable[range]], Iterable[NDArray]]
-BATCH = 8  # targets an inverse transform: more leave the cache and run slower
+BATCH = 8  # targets whose maps are made together, at most …
+_CACHED = 1 << 19  # … and bytes of their spectra, unless one has more: more leave the cache and run slower
 _LOT = 1 << 17  # px of targets a call: small ones go together, since calls have a cost of their own
 Units = list[list[NDArray | None]]  # fields of a patch, by channel and stack
 # Of a stack's energy a pixel and field: below, a window carries no evidence. Fields that are correlated in single
@@ -33,8 +34,8 @@ class Spectra:
     ----------
     shape, side : (int, int)
         Height and width of the targets and of the patches, pixels.
-    values : tuple, a channel, of tuples, a stack, of ndarray (targets, fields, rows, columns), complex
-        Half spectra at the transform's shape.
+    values : tuple, a channel, of tuples, a stack, of ndarray (targets, pairs of fields, rows, columns), complex
+        Spectra at the transform's shape (`matcher.search.paired`).
     norms : tuple, a channel, of tuples, a stack, of ndarray (targets, places y, places x), float32
         1 / sqrt(energy that the window is judged by), 0 where the window is flat.
     live : ndarray (targets, channels, places y, places x), float32
@@ -53,7 +54,9 @@ class Spectra:
 
 def transform_shape(height: int, width: int) -> tuple[int, int]:
     """The shape of the transforms for a target: only places that lie inside are read, so no padding is needed."""
-    return scipy.fft.next_fast_len(height, real=True), scipy.fft.next_fast_len(width, real=True)
+    import cv2  # only where something is correlated: it takes a tenth of a second
+
+    return cv2.getOptimalDFTSize(height), cv2.getOptimalDFTSize(width)
 
 
 def target_bytes(channels: Sequence[Channel], height: int, width: int) -> int:
@@ -62,7 +65,7 @@ def target_bytes(channels: Sequence[Channel], height: int, width: int) -> int:
     total = 0
     for channel in channels:
         for stack in channel.stacks:
-            total += len(stack) * rows * (columns // 2 + 1) * (16 if channel.centred else 8)
+            total += spectra_bytes(len(stack), (rows, columns), channel.centred)
             total += height * width * 4
         total += height * width * 4
     return total
@@ -138,9 +141,10 @@ def score_maps(
     shape = transform_shape(*targets.shape)
     rows, columns = (of - own + 1 for of, own in zip(targets.shape, targets.side, strict=True))
     known = unit_fields(patch) if units is None else units
-    spectra = [[None if unit is None else forward(unit, shape) for unit in stacks] for stacks in known]
-    for start in range(0, len(targets), BATCH):
-        part = slice(start, min(start + BATCH, len(targets)))
+    spectra = [[_query(unit, shape) for unit in stacks] for stacks in known]
+    together = max(1, min(BATCH, _CACHED // spectra_bytes(1, shape, double=False)))
+    for start in range(0, len(targets), together):
+        part = slice(start, min(start + together, len(targets)))
         out = np.zeros((part.stop - start, len(patch), rows, columns), np.float32)
         for c, stacks in enumerate(spectra):
             for s, spectrum in enumerate(stacks):
@@ -152,25 +156,22 @@ def score_maps(
         yield np.clip(out, -1, 1, out=out), targets.live[part]
 
 
+def _query(unit: NDArray | None, shape: tuple[int, int]) -> NDArray | None:
+    """The spectra of a patch's unit fields, scaled as the inverse transform asks."""
+    if unit is None:
+        return None
+    spectra = forward(unit, shape)
+    spectra *= spectra.real.dtype.type(1 / (shape[0] * shape[1]))
+    return spectra
+
+
 def _inverse(
     patch: NDArray, targets: NDArray, shape: tuple[int, int], places: tuple[int, int]
 ) -> NDArray[np.floating]:
-    """Correlations of a patch with some targets: the inverse transform, of the rows that are read only."""
+    """Correlations of a patch with some targets, (n, places y, places x)."""
     product = np.empty((len(targets), *patch.shape[1:]), patch.dtype)
     cross_spectra(patch, targets, product)
-    return backward(product, shape[1], places)
-
-
-def forward(fields: NDArray, shape: tuple[int, int]) -> NDArray:
-    """Half spectra of zero-padded fields (…, H, W): rows first, so that padding rows cost nothing."""
-    half = scipy.fft.rfft(fields, n=shape[1], axis=-1)
-    return scipy.fft.fft(half, n=shape[0], axis=-2)
-
-
-def backward(spectra: NDArray, width: int, size: tuple[int, int]) -> NDArray:
-    """The top left part of inverse transforms (n, H, width) of half spectra, which are written over: only its rows."""
-    half = scipy.fft.ifft(spectra, axis=1, overwrite_x=True)[:, : size[0]]
-    return scipy.fft.irfft(half, n=width, axis=2)[:, :, : size[1]]
+    return backward(product, shape[1])[:, : places[0], : places[1], 0]
 
 
 def _centre(centred: bool, stacks: NDArray[np.float32]) -> NDArray:
@@ -197,18 +198,19 @@ def _energy(fields: NDArray) -> float:
 
 def whitened(fields: NDArray, response: tuple[float, ...]) -> NDArray:
     """`fields` (n, h, w), nothing beyond their borders, whose spectra are multiplied by `Channel.response`."""
-    height, width = fields.shape[1:]
+    count, height, width = fields.shape
     shape = (2 * height, 2 * width)  # nothing reaches round the transform's end
     spectra = forward(fields, shape)
-    spectra *= _gain(shape, response).astype(fields.dtype)
-    return backward(spectra, shape[1], (height, width))
+    spectra[:, :, : shape[1]] *= _gain(shape, response).astype(fields.dtype)
+    both = backward(spectra, shape[1])[:, :height, :width]
+    return np.moveaxis(both, -1, 1).reshape(-1, height, width)[:count]
 
 
 @lru_cache(maxsize=32)
 def _gain(shape: tuple[int, int], response: tuple[float, ...]) -> NDArray[np.float64]:
-    """A response at every frequency of half spectra."""
-    frequency = np.hypot(np.fft.fftfreq(shape[0])[:, np.newaxis], np.fft.rfftfreq(shape[1]))
-    return np.interp(frequency * _STEPS, np.arange(len(response)), response)
+    """A response at every frequency, over what an inverse transform multiplies by."""
+    frequency = np.hypot(np.fft.fftfreq(shape[0])[:, np.newaxis], np.fft.fftfreq(shape[1]))
+    return np.interp(frequency * _STEPS, np.arange(len(response)), response) / (shape[0] * shape[1])
 
 
 def _window_norm(

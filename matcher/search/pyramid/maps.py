@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from matcher.kernels.sweep import (
@@ -85,8 +84,7 @@ class Pieces:
 
 def _transform_shape(height: int, width: int) -> tuple[int, int]:
     """The shape of the transforms for pieces of height x width pixels."""
-    rows, columns = (scipy.fft.next_fast_len(-(-n // _STEP) * _STEP) for n in (height, width))
-    return rows, columns
+    return -(-height // _STEP) * _STEP, -(-width // _STEP) * _STEP
 
 
 def _cut(shape: Sequence[int], side: tuple[int, int]) -> tuple[tuple[int, int], tuple[tuple[int, int], ...]]:

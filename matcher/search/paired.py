@@ -1,0 +1,60 @@
+"""Transforms of real fields two by two: one is the real part of a complex picture, the other its imaginary one.
+
+Of two such pictures the real part of the correlation, conj(a + i b) (c + i d), is a c + b d: what their fields have in
+common, summed. So one complex transform does for two fields, and one for the sum of their correlations.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+_PAD = 8  # columns between rows: rows whose lengths are powers of two would lie on each other in the cache
+
+
+def spectra_shape(fields: int, shape: tuple[int, int]) -> tuple[int, int, int]:
+    """The shape of the spectra of so many fields by transforms of a shape (rows, columns)."""
+    return -(-fields // 2), shape[0], shape[1] + _PAD
+
+
+def spectra_bytes(fields: int, shape: tuple[int, int], double: bool) -> int:
+    """Bytes of these, of single or double precision."""
+    return math.prod(spectra_shape(fields, shape)) * (16 if double else 8)
+
+
+def forward(fields: NDArray[np.floating], shape: tuple[int, int]) -> NDArray[np.complexfloating]:
+    """Spectra of zero-padded fields (…, F, H, W), two by two: (…, `spectra_shape`), complex of the same precision.
+
+    Columns from shape[1] on are 0, and no part of them.
+    """
+    import cv2  # as in `matcher.search.correlation`
+
+    *many, count, height, width = fields.shape
+    flat = fields.reshape(-1, count, height, width)
+    out = np.zeros((len(flat), *spectra_shape(count, shape), 2), fields.dtype)
+    for k in range(count):
+        out[:, k // 2, :height, :width, k % 2] = flat[:, k]
+    for picture in out.reshape(-1, *out.shape[2:]):
+        values = picture[:, : shape[1]]
+        cv2.dft(values, values)
+    return out.view(_complex(fields.dtype)).reshape(*many, *out.shape[1:4])
+
+
+def backward(spectra: NDArray[np.complexfloating], columns: int) -> NDArray[np.floating]:
+    """The inverse transforms, not scaled, of spectra (n, rows, columns and more), which are written over.
+
+    Returns
+    -------
+    ndarray (n, rows, columns, 2)
+        Real and imaginary parts.
+    """
+    import cv2
+
+    out: NDArray[np.floating] = spectra.view(spectra.real.dtype).reshape(*spectra.shape, 2)[:, :, :columns]
+    for values in out:
+        cv2.dft(values, values, flags=cv2.DFT_INVERSE)
+    return out
+
+
+def _complex(dtype: np.dtype) -> np.dtype:
+    return np.result_type(dtype, np.complex64)
