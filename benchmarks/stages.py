@@ -144,7 +144,7 @@ def exact_cost(scale: Scale) -> Cost:
     tiles = scale.patches * scale.doubt * min(levels.FINAL, scale.images)
     return Cost(
         flops=tiles * pixels * (4 * FIELD_OPERATIONS + 4 * EXACT_FIELDS + 12 * EXACT_CHANNELS),
-        fft=tiles * (EXACT_FIELDS + EXACT_CHANNELS) * 2.5 * pixels * np.log2(pixels),
+        fft=tiles * (EXACT_FIELDS / 2 + EXACT_CHANNELS) * 5 * pixels * np.log2(pixels),
         bytes=tiles * pixels * 4 * (4 + 2 * EXACT_FIELDS),
     )
 

@@ -30,7 +30,7 @@ _FOLD = (256, 128)  # px: rows and columns of folded transforms …
 _UNFOLDED = (320, 192)  # … and of pieces that are not folded along them: they would gain little
 _STEP = 32  # px: lengths of transforms are multiples, so that pieces of similar size share patches' spectra
 _PAD = 8  # columns between rows: rows whose lengths are powers of two would lie on each other in the cache
-_TOGETHER = 4  # pairs of pieces that a patch's spectra, once read from memory, are multiplied with
+_TOGETHER = 5 << 20  # bytes of spectra of targets that a patch's, once read from memory, are multiplied with
 _PATCH_MOST, _TARGET_MOST = 127.0, 32767.0  # of an int8 and an int16
 _EVEN = 1e-12  # of spectra: nothing but rounding
 
@@ -270,7 +270,9 @@ def highest(
         def some(lot: list[_Pair], spectra: dict[int, _Spectra] = spectra) -> list[Peaks]:
             return _peaks(index, lot, spectra)
 
-        lots = [pairs[start : start + _TOGETHER] for start in range(0, len(pairs), _TOGETHER)]
+        each = 4 * len(index.channel) * math.prod(shape)
+        together = max(1, _TOGETHER // each)
+        lots = [pairs[start : start + together] for start in range(0, len(pairs), together)]
         seen += [peaks for lot in spread(some, lots) for peaks in lot]
         owners += [np.repeat(pair.patches, 4) for pair in pairs]
     return _by_patch(len(templates), owners, seen)
