@@ -18,6 +18,7 @@ from matcher.model import ColourModel
 from matcher.threads import spread
 
 FREEDOM = 10.0  # of Student's t; even, so that the ratio of densities is a whole power
+_TOGETHER = 1 << 14  # windows whitened at a time, in double precision
 LEAST = 0.03  # the chance that colour says nothing of a place: snow, a cloud, burnt or flooded land
 
 
@@ -50,7 +51,14 @@ class Colours:
         self._whiten = [np.linalg.inv(part).T for part in parts]
         self._scale = float(np.prod(np.diag(parts[1]) / np.diag(parts[0])))
         self._power = int(FREEDOM + len(chosen)) // 2
-        self._values = spread(lambda m: np.ascontiguousarray(self._whitened(values, m).T), self._whiten)
+        self._values = [np.empty((len(chosen), len(values)), np.float32) for _ in self._whiten]
+
+        def fill(start: int) -> None:
+            some = slice(start, start + _TOGETHER)
+            for out, whiten in zip(self._values, self._whiten, strict=True):
+                out[:, some] = self._whitened(values[some], whiten).T
+
+        spread(fill, range(0, len(values), _TOGETHER))
         self.starts = starts
         self.known = bool(known)
 
