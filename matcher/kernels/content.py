@@ -51,3 +51,29 @@ def likeness(vector: NDArray, out: NDArray) -> None:
                     total += c * d + s * t
                     pairs += 1
         out[k] = total / pairs if pairs else 0.0
+
+
+@kernel(nogil=True)
+def strong_pixels(dn: NDArray, seen: NDArray, faint: float) -> int:
+    """How many pixels that are seen have a gradient stronger than `faint` in any band: dn (H, W, B), seen (H, W).
+
+    Differences of the neighbours on both sides over their distance, at the edges of the pixel and its only neighbour.
+    """
+    height, width, bands = dn.shape
+    least = np.float32(faint * faint)
+    count = 0
+    for y in range(height):
+        up, down = max(y - 1, 0), min(y + 1, height - 1)
+        tall = np.float32(max(down - up, 1))
+        for x in range(width):
+            if not seen[y, x]:
+                continue
+            left, right = max(x - 1, 0), min(x + 1, width - 1)
+            wide = np.float32(max(right - left, 1))
+            for b in range(bands):
+                gy = (dn[down, x, b] - dn[up, x, b]) / tall
+                gx = (dn[y, right, b] - dn[y, left, b]) / wide
+                if gy * gy + gx * gx > least:
+                    count += 1
+                    break
+    return count

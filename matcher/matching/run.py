@@ -22,7 +22,7 @@ from matcher.search.candidates import Candidates
 from matcher.search.exhaustive import fits
 from matcher.search.pyramid.index import Index, Layout
 from matcher.settings import MatchOptions, Settings
-from matcher.threads import ahead, limited, spread
+from matcher.threads import limited
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 Indexes = Mapping[tuple[int, int], Index]
 _KEEP = 2  # the answer and the runner-up
 _CANDIDATES = 6  # among which doubt is settled
-_TOGETHER = 256  # patches read at a time to see what they have to say
 
 
 def match(
@@ -193,12 +192,8 @@ def _confidence(job: Job, found: Candidates, said: list[Content]) -> NDArray[np.
 
 
 def _contents(job: Job, rows: NDArray[np.int64]) -> list[Content]:
-    """What some patches have to say; one thread reads them, since not every reader may be used by several."""
-    out: list[Content] = []
-    starts = range(0, len(rows), _TOGETHER)
-    for part in ahead([job.patches[k] for k in rows[s : s + _TOGETHER].tolist()] for s in starts):
-        out += spread(lambda dn: content(dn, job.roles), part)
-    return out
+    """What some patches have to say. One thread is as fast as several, which would wait for each other."""
+    return [content(job.patches[k], job.roles) for k in rows.tolist()]
 
 
 def _by_side(patches: Pictures, rows: NDArray[np.int64]) -> dict[tuple[int, int], NDArray[np.int64]]:

@@ -9,6 +9,7 @@ from matcher.evidence.colour import NOISE, statistics
 from matcher.evidence.pixels import HAZE
 from matcher.formats.opening import open_images
 from matcher.imagery import Pictures
+from matcher.kernels.content import strong_pixels
 from matcher.kernels.sweep import (
     best_unfolded,
     folded_signs,
@@ -502,6 +503,23 @@ class TestThresholds:
         found = sweeping.sweep_targets(index, [(0, np.ones((8, 32, 32), np.float32))], [np.arange(1)], False)
         assert asked == [[1, 2]]
         assert found.target[0, :3].tolist() == [2, 1, -1]
+
+    @pytest.mark.parametrize("shape", [(12, 19, 4), (30, 12, 1), (1, 5, 2)])
+    def test_strong_pixels_as_loops(self, shape):
+        rng = np.random.default_rng(7)
+        dn = rng.integers(0, 60, shape).astype(np.float32)
+        seen = rng.random(shape[:2]) < 0.7
+        expected = 0
+        for y, x in zip(*np.nonzero(seen), strict=True):
+            ends = [
+                sorted({max(at - 1, 0), min(at + 1, n - 1)}) for at, n in zip((y, x), shape, strict=False)
+            ]
+            down, across = (e[-1] - e[0] or 1 for e in ends)
+            gy = (dn[ends[0][-1], x] - dn[ends[0][0], x]) / down
+            gx = (dn[y, ends[1][-1]] - dn[y, ends[1][0]]) / across
+            expected += bool((np.hypot(gy, gx) > 20).any())
+        assert strong_pixels(dn, seen, 20.0) == expected
+        assert 0 < expected < seen.sum() or min(shape) == 1
 
     @pytest.mark.parametrize(
         ("slope", "columns", "expected"),

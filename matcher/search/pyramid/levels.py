@@ -22,7 +22,6 @@ from matcher.search.pyramid.promise import Promise, promise_of
 from matcher.search.pyramid.proposals import Proposals, propose_coarse, propose_middle
 from matcher.search.pyramid.sweep import LEAST, SMALL, SPECTRA_SHARE, sweep, worth
 from matcher.search.task import Task
-from matcher.threads import spread
 
 WIDE_DEPTH = 2048  # chunks of every second coarse place beside whose best the others are tried
 DEPTH = 128  # coarse places that are refined
@@ -185,7 +184,7 @@ class Middle(Level):
         before = hunt.promise.before(patches, hunt.task.roles)
         first, last = self.part
         wanted = (before >= first) & (before < last)
-        wanted[np.array(spread(lambda dn: worth(dn, hunt.task.roles), patches)) <= LEAST] = False
+        wanted[[worth(dn, hunt.task.roles) <= LEAST for dn in patches]] = False
         depth = hunt.depth(round(self.depth * (last - first)))
         proposals = propose_middle(hunt.index, codes, depth, wanted)
         return merged(hunt.found.take(rows), hunt.judged(codes, proposals))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from matcher.evidence.pixels import seen_pixels
 from matcher.imagery import Roles
+from matcher.kernels.content import strong_pixels
 from matcher.search.candidates import Candidates, best_by_target
 from matcher.search.correlation import whitened
 from matcher.search.pyramid.codes import Plan, plane_kinds, planes
@@ -165,9 +166,8 @@ def worth(dn: NDArray[np.float32], roles: Roles) -> float:
 
     `dn` is (height, width, bands).
     """
-    gy, gx = np.gradient(dn, axis=(0, 1))
-    strong = (np.hypot(gy, gx) > FAINT).any(-1) & seen_pixels(dn, roles)
-    return float(np.clip(strong.mean() / RICH, LEAST, 1))
+    share = strong_pixels(dn, seen_pixels(dn, roles), FAINT) / (dn.shape[0] * dn.shape[1])
+    return float(np.clip(share / RICH, LEAST, 1))
 
 
 def template(dn: NDArray[np.float32], task: Task, plan: Plan) -> NDArray[np.float32]:
