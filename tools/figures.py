@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every figure of the documents, by one command from a clone and the real places (tools/places.py).
 
-    python -m pip install -e '.[plot,geo,research,tensorflow,peers]' && python -m pip install docs/histograms
+    python -m pip install -e '.[plot,geopackage,research,tensorflow,peers]' && python -m pip install docs/histograms
     python tools/figures.py WORK [--data DATA] [--only PART,…] [--every 4]
     python tools/figures.py --list
 
