@@ -26,6 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -182,17 +183,29 @@ def alps(source: Source, name: str) -> Files:
     return place(images, ("red", "nir")[: len(kinds)], dates, "snow")
 
 
+def landsat(source: Source, scene: str) -> NDArray:
+    """Red, green, blue and near infrared of a Landsat 8 scene, (height, width, bands)."""
+    with tarfile.open(fileobj=io.BytesIO(source.one("data", scene, ".tar.gz"))) as archive:
+        files = {member.name.rsplit("_", 1)[-1]: member for member in archive.getmembers()}
+        read = [archive.extractfile(files[f"{band}.TIF"]).read() for band in ("B4", "B3", "B2", "B5")]
+    return np.stack([raster(data)[0][0] for data in read], -1)
+
+
 def corumba(source: Source, _name: str) -> Files:
-    """A wetland before and after a fire: Landsat 8, level 1, reflectance at the top of the atmosphere."""
-    images, dates = [], ["20190809", "20190825"]
-    for date in dates:
-        with tarfile.open(
-            fileobj=io.BytesIO(source.one("data", f"_L1TP_227074_{date}_", ".tar.gz"))
-        ) as archive:
-            files = {member.name.rsplit("_", 1)[-1]: member for member in archive.getmembers()}
-            read = [archive.extractfile(files[f"{band}.TIF"]).read() for band in ("B4", "B3", "B2", "B5")]
-        images.append(np.rint((np.stack([raster(data)[0][0] for data in read], -1) * 2e-5 - 0.1) * 10_000))
-    return place(images, RGBN, dates, "wetland")
+    """A wetland before and after a fire: level 1, reflectance at the top of the atmosphere."""
+    dates = ["20190809", "20190825"]
+    scenes = [landsat(source, f"_L1TP_227074_{date}_") for date in dates]
+    return place([np.rint((dn * 2e-5 - 0.1) * 10_000) for dn in scenes], RGBN, dates, "wetland")
+
+
+def brumadinho(source: Source, _name: str) -> Files:
+    """Hills before and after a dam broke: level 2, what both show; 0 where a band has no data."""
+    dates, images = {"20190114": 30, "20190130": 0}, []
+    for date, left in dates.items():
+        dn = landsat(source, f"_L2SP_218074_{date}_")[:, left : left + 370]
+        values = np.rint((dn.astype(np.float32) * np.float32(2.75e-5) - np.float32(0.2)) * 1e4)
+        images.append(np.where((dn > 0).all(-1, keepdims=True), np.maximum(values, 1), 0))
+    return place(images, RGBN, list(dates), "hills")
 
 
 def madre(source: Source, _name: str) -> Files:
@@ -222,6 +235,18 @@ def halved(source: Source, name: str) -> Files:
     return place(images, ("red",), dates, group)
 
 
+def arcadia(source: Source, _name: str) -> Files:
+    """The same of two pictures of which the second has two rows less: it is brought to the first's shape."""
+    first, second = (
+        picture(source.read(f"images/ArcadiaLake/ArcadiaLake{year}.jpg")).astype(np.float32)
+        for year in (1986, 2011)
+    )
+    second = cv2.resize(second, first.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    halves = [cv2.resize(one, (800, 798), interpolation=cv2.INTER_AREA) for one in (first, second)]
+    images = [np.maximum(np.rint(half * 16), 16)[..., np.newaxis] for half in halves]
+    return place(images, ("red",), ["1986", "2011"], "arable")
+
+
 ONERA = ("ChenHongruixuan/ChangeDetectionRepository", "020f7702f235001ea0b2abac054651ab28aeeb0f")
 SEIR = ("catobrinkhof/SEIR_finalproject_2025", "1f00406db0e3f48186d2ad534aee836c8fed9317")
 EO = ("mapchete/mapchete-eo", "bcea0fbf4b29b69a8743ea36ab1e76cb01408cf7")
@@ -239,10 +264,12 @@ PLACES: dict[str, tuple[tuple[str, str], Callable[[Source, str], Files]]] = {
     "T33TWL": (EO, tile),
     "potholes": (DATA, potholes),
     "bands4/corumba": (XLANDSAT, corumba),
+    "bands4/brumadinho": (XLANDSAT, brumadinho),
     "bands3/madre": (MADRE, madre),
     "bands2/alps": (ALPS, alps),
     "bands1/alps": (ALPS, alps),
     **dict.fromkeys(HALVED, (USGS, halved)),
+    "bands1/arcadia": (USGS, arcadia),
 }
 
 
