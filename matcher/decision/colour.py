@@ -13,12 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.evidence.colour import whitened, whitened_windows
 from matcher.kernels.colour import densities
 from matcher.model import ColourModel
-from matcher.threads import spread
 
 FREEDOM = 10.0  # of Student's t; even, so that the ratio of densities is a whole power
-_TOGETHER = 1 << 14  # windows whitened at a time, in double precision
 LEAST = 0.03  # the chance that colour says nothing of a place: snow, a cloud, burnt or flooded land
 
 
@@ -45,36 +44,22 @@ class Colours:
     ) -> None:
         known = [k for k, name in enumerate(bands) if name in model.bands]
         rows = [model.bands.index(bands[k]) for k in known]
-        self._columns = np.array(known + [len(bands) + k for k in known], np.int64)
+        self._columns = known + [len(bands) + k for k in known]
         chosen = np.array(rows + [len(model.bands) + k for k in rows], np.int64)
         parts = [np.linalg.cholesky(m[np.ix_(chosen, chosen)]) for m in (model.within, model.apart)]
         self._whiten = [np.linalg.inv(part).T for part in parts]
         self._scale = float(np.prod(np.diag(parts[1]) / np.diag(parts[0])))
         self._power = int(FREEDOM + len(chosen)) // 2
-        self._values = [np.empty((len(chosen), len(values)), np.float32) for _ in self._whiten]
-
-        def fill(start: int) -> None:
-            some = slice(start, start + _TOGETHER)
-            for out, whiten in zip(self._values, self._whiten, strict=True):
-                out[:, some] = self._whitened(values[some], whiten).T
-
-        spread(fill, range(0, len(values), _TOGETHER))
+        self._values = [whitened_windows(values, self._columns, m) for m in self._whiten]
         self.starts = starts
         self.known = bool(known)
-
-    def _whitened(self, values: NDArray[np.float32], whiten: NDArray[np.float64]) -> NDArray[np.float32]:
-        chosen = values[:, self._columns].astype(np.float64)
-        out = np.zeros_like(chosen)
-        for k in range(chosen.shape[1]):  # in a fixed order, whatever a library's product would do
-            out += chosen[:, k : k + 1] * whiten[k]
-        return out.astype(np.float32)
 
     def density(self, patch: NDArray[np.float32]) -> NDArray[np.float64]:
         """How much likelier a patch of these statistics (2 bands,) lies at each window than anywhere: (windows,).
 
         The root of the ratio of the two densities.
         """
-        own = [self._whitened(patch[np.newaxis], m)[0] for m in self._whiten]
+        own = [whitened(patch[np.newaxis], self._columns, m)[0] for m in self._whiten]
         out = np.empty(self._values[0].shape[1])
         densities(*self._values, *own, self._scale, FREEDOM, self._power, LEAST, out)
         np.sqrt(out, out=out)

@@ -6,7 +6,7 @@ from functools import singledispatch
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.evidence.colour import NOISE
+from matcher.evidence.colour import NOISE, whitened, whitened_windows
 from matcher.evidence.pixels import HAZE, seen_pixels
 from matcher.imagery import Roles
 from matcher.kernels.promise import nearest_windows
@@ -46,7 +46,7 @@ class Promise:
         self._whiten = np.linalg.inv(np.linalg.cholesky(within)).T
         self._starts = index.colour_starts
         self._pixels = index.shapes.prod(1)
-        self._windows = np.ascontiguousarray(self._whitened(index.colour).T)
+        self._windows = whitened_windows(index.colour, self._columns, self._whiten)
 
     def orders(self, patches: Sequence[NDArray[np.float32]], roles: Roles) -> list[NDArray[np.int64]]:
         """Targets for each of `patches` (height, width, bands), DN, the likest first: (targets,)."""
@@ -73,7 +73,7 @@ class Promise:
 
     def nearest(self, statistics: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """The same of patches whose `seen_statistics` are known, `statistics` (2 bands,) each."""
-        own = self._whitened(np.stack(statistics))
+        own = whitened(np.stack(statistics), self._columns, self._whiten)
         out = np.empty((len(own), len(self._starts) - 1), np.float32)
         lots = [slice(start, start + _TOGETHER) for start in range(0, out.shape[1], _TOGETHER)]
 
@@ -82,13 +82,6 @@ class Promise:
 
         spread(some, lots)
         return out
-
-    def _whitened(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        chosen = values[:, self._columns].astype(np.float64)
-        out = np.zeros_like(chosen)
-        for k in range(chosen.shape[1]):  # in a fixed order, whatever a library's product would do
-            out += chosen[:, k : k + 1] * self._whiten[k]
-        return out.astype(np.float32)
 
 
 def _likest_first(distances: NDArray[np.float32]) -> NDArray[np.int64]:
