@@ -12,9 +12,14 @@ from numpy.typing import NDArray
 _PAD = 8  # columns between rows: rows whose lengths are powers of two would lie on each other in the cache
 
 
+def room(shape: tuple[int, int]) -> tuple[int, int, int]:
+    """The shape of the room for a complex picture of some rows and columns, real and imaginary parts last."""
+    return shape[0], shape[1] + _PAD, 2
+
+
 def spectra_shape(fields: int, shape: tuple[int, int]) -> tuple[int, int, int]:
     """The shape of the spectra of so many fields by transforms of a shape (rows, columns)."""
-    return -(-fields // 2), shape[0], shape[1] + _PAD
+    return -(-fields // 2), *room(shape)[:2]
 
 
 def spectra_bytes(fields: int, shape: tuple[int, int], double: bool) -> int:
@@ -22,21 +27,25 @@ def spectra_bytes(fields: int, shape: tuple[int, int], double: bool) -> int:
     return math.prod(spectra_shape(fields, shape)) * (16 if double else 8)
 
 
+def transform(pictures: NDArray[np.floating], columns: int) -> None:
+    """Fourier transforms in place of complex pictures (n, `room`) of so many columns."""
+    import cv2  # as in `matcher.search.correlation`
+
+    for picture in pictures[:, :, :columns]:
+        cv2.dft(picture, picture)
+
+
 def forward(fields: NDArray[np.floating], shape: tuple[int, int]) -> NDArray[np.complexfloating]:
     """Spectra of zero-padded fields (…, F, H, W), two by two: (…, `spectra_shape`), complex of the same precision.
 
     Columns from shape[1] on are 0, and no part of them.
     """
-    import cv2  # as in `matcher.search.correlation`
-
     *many, count, height, width = fields.shape
     flat = fields.reshape(-1, count, height, width)
     out = np.zeros((len(flat), *spectra_shape(count, shape), 2), fields.dtype)
     for k in range(count):
         out[:, k // 2, :height, :width, k % 2] = flat[:, k]
-    for picture in out.reshape(-1, *out.shape[2:]):
-        values = picture[:, : shape[1]]
-        cv2.dft(values, values)
+    transform(out.reshape(-1, *room(shape)), shape[1])
     return out.view(_complex(fields.dtype)).reshape(*many, *out.shape[1:4])
 
 

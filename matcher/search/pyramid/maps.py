@@ -23,13 +23,13 @@ from matcher.kernels.sweep import (
     summed_product,
 )
 from matcher.search.candidates import APART
+from matcher.search.paired import room, transform
 from matcher.search.pyramid.index import Index
 from matcher.threads import spread
 
 _FOLD = (256, 128)  # px: rows and columns of folded transforms …
 _UNFOLDED = (320, 192)  # … and of pieces that are not folded along them: they would gain little
 _STEP = 32  # px: lengths of transforms are multiples, so that pieces of similar size share patches' spectra
-_PAD = 8  # columns between rows: rows whose lengths are powers of two would lie on each other in the cache
 _TOGETHER = 5 << 20  # bytes of spectra of targets that a patch's, once read from memory, are multiplied with
 _PATCH_MOST, _TARGET_MOST = 127.0, 32767.0  # of an int8 and an int16
 _EVEN = 1e-12  # of spectra: nothing but rounding
@@ -170,11 +170,8 @@ class _Spectra:
 
     @classmethod
     def of(cls, fields: NDArray[np.float32], width: int, kind: type, most: float) -> "_Spectra":
-        """Of complex fields of so many columns, (planes, rows, columns and `_PAD`, 2), transformed in place."""
-        import cv2  # only where there is doubt: it takes a tenth of a second
-
-        for field in fields[:, :, :width]:
-            cv2.dft(field, field)
+        """Of complex fields of so many columns, (planes, `room`), transformed in place."""
+        transform(fields, width)
         scale = most / max(float(fields.max()), -float(fields.min()), _EVEN)
         parts: NDArray[np.signedinteger] = np.empty((fields.shape[1], len(fields), 2, width), kind)
         part_spectra(fields.reshape(*fields.shape[:2], -1), scale, parts)
@@ -183,14 +180,9 @@ class _Spectra:
     @classmethod
     def of_patch(cls, template: NDArray[np.float32], shape: tuple[int, int]) -> "_Spectra":
         """Of a patch's fields, `template` (planes, height, width), by transforms of some shape."""
-        fields = np.zeros((len(template), *_room(shape)), np.float32)
+        fields = np.zeros((len(template), *room(shape)), np.float32)
         fields[:, : template.shape[1], : template.shape[2], 0] = template
         return cls.of(fields, shape[1], np.int8, _PATCH_MOST)
-
-
-def _room(shape: tuple[int, int]) -> tuple[int, int, int]:
-    """The shape of the room for a complex field."""
-    return shape[0], shape[1] + _PAD, 2
 
 
 @dataclass(frozen=True)
@@ -217,7 +209,7 @@ class _Pair:
         """Of its fields."""
         bits, (rows, columns) = index.fine_of(self.target), self.pieces.transform
         fold = min(self.pieces.size[0], rows), min(self.pieces.size[1], columns)
-        fields = np.empty((len(bits), *_room((rows, columns))), np.float32)
+        fields = np.empty((len(bits), *room((rows, columns))), np.float32)
         folded_signs(bits, self.corners, self.pieces.size, fold, fields)
         return _Spectra.of(fields, columns, np.int16, _TARGET_MOST)
 
@@ -299,8 +291,8 @@ def _peaks(index: Index, pairs: Sequence[_Pair], patches: Mapping[int, _Spectra]
 
     spectra = [pair.spectra(index) for pair in pairs]
     rows, columns = pairs[0].pieces.transform
-    room = np.empty(_room((rows, columns)), np.float32)
-    values, flat = room[:, :columns], room.reshape(rows, -1)
+    picture = np.empty(room((rows, columns)), np.float32)
+    values, flat = picture[:, :columns], picture.reshape(rows, -1)
     maps = sorted((patch, k, n) for k, pair in enumerate(pairs) for n, patch in enumerate(pair.patches))
     found = (
         np.empty((len(maps), 2, 2), np.float32),
