@@ -161,7 +161,7 @@ def least_keys(keys: NDArray, shift: int, out: NDArray, least: NDArray) -> None:
 
 
 @kernel(parallel=True, nogil=True)
-def chunk_places(
+def places_of_chunks(
     columns: NDArray, keys: NDArray, bounds: NDArray, widths: NDArray, target: NDArray, place: NDArray
 ) -> None:
     """Whose some chunks are, and the place of each of which a key tells, on the grid of which they are every second.

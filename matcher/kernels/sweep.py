@@ -202,11 +202,8 @@ def highest_places(
     are added in float64. Ties go to the lower y, then the lower x.
     """
     height, width = places
-    total, square, tops = (
-        np.empty(2 * width, np.float32),
-        np.empty(2 * width, np.float32),
-        np.empty(2 * width, np.float32),
-    )
+    sums = np.empty((3, 2 * width), np.float32)
+    total, square, tops = sums[0], sums[1], sums[2]
     _column_sums(values, height, total, square, tops)
     for c in range(2):
         top = tops[c::2].copy()

@@ -9,8 +9,8 @@ from matcher.kernels.bits import (
     CHUNK,
     KEY_SHIFT,
     chunk_minima,
-    chunk_places,
     least_keys,
+    places_of_chunks,
 )
 from matcher.kernels.coding import NOTHING, block_sums, pack_signs, pooled_codes
 from matcher.kernels.fine import refine, sample_agreement, windows_agree
@@ -123,7 +123,7 @@ class TestChunkPlaces:
             at = (column - bounds[t]) * CHUNK + key % CHUNK
             expected.append((t, *places[t][at]) if at < len(places[t]) else None)
         target, place = np.empty_like(columns), np.empty((*columns.shape, 2), np.int64)
-        chunk_places(columns, keys, bounds, np.array([wide for _, wide in grids]), target, place)
+        places_of_chunks(columns, keys, bounds, np.array([wide for _, wide in grids]), target, place)
         found = zip(target.ravel().tolist(), *place.reshape(-1, 2).T.tolist(), strict=True)
         assert all(one == other for one, other in zip(found, expected, strict=True) if other is not None)
         assert sum(other is not None for other in expected) > 100

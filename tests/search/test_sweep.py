@@ -266,6 +266,22 @@ def sought(target, patch, close=False):
     return *highest(index, [own], [np.array([0])], close), own, index
 
 
+def looked_at(pieces, place):
+    """The places of a first piece that are verified of one of its map, patches of 64 px: where what lies is found."""
+    rng, found = np.random.default_rng(1), []
+    template = rng.normal(size=(1, 64, 64)).astype(np.float32)
+    (high, wide), (rows, columns) = pieces.size, pieces.transform
+    for at in [(y, x) for y in range(place[0], high, rows) for x in range(place[1], wide, columns)]:
+        drawn = bits(rng, 1, high + 64, wide + 64)
+        drawn[:, at[0] : at[0] + 64, at[1] : at[1] + 64] = template > 0
+        codes = packed(drawn, 1).ravel(), np.array([0]), np.array([drawn.shape[1:]])
+        peaks = np.array([0]), np.array([(0, 0)]), np.array([place]), np.array([(0.0, 1.0)])
+        best, score = np.empty((1, 2), np.int64), np.empty(1, np.float32)
+        best_unfolded(codes, peaks, np.array([(high, wide, rows, columns)]), template, best, score)
+        found += [at] if tuple(best[0].tolist()) == at else []
+    return found
+
+
 class TestFolded:
     @pytest.mark.parametrize(
         "at", [(0, 0), (0, 436), (331, 200), (355, 436), (178, 219), (255, 300), (90, 224)]
@@ -303,12 +319,16 @@ class TestFolded:
         assert pieces.size[1] <= 2.5 * pieces.transform[1]
         assert pieces.share >= 0.2
 
-    def test_pieces(self):
+    def test_places_that_hold_a_patch_in_part_are_none(self):
         pieces = Pieces.of((512, 500), (64, 64))
         assert pieces.transform == (256, 128)
         assert pieces.size == (512, 282)
         assert pieces.corners == ((0, 0), (0, 218))
+        assert looked_at(pieces, (10, 100)) == [(10, 100), (266, 100)]
+        assert looked_at(pieces, (10, 20)) == [(10, 20), (10, 148), (266, 20), (266, 148)]
+        assert looked_at(pieces, (200, 100)) == [(200, 100)]
         narrow = Pieces.of((512, 110), (64, 64))
+        assert looked_at(narrow, (210, 20)) == [(210, 20)]
         assert narrow.size == (512, 87)
         assert narrow.places == (256, 24)
 

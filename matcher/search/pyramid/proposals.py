@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.kernels.between import least_beside
-from matcher.kernels.bits import KEY_SHIFT, chunk_minima, least_keys
-from matcher.kernels.bits import chunk_places as tell_places
+from matcher.kernels.bits import KEY_SHIFT, chunk_minima, least_keys, places_of_chunks
 from matcher.kernels.slide import ROW_SHIFT, column_minima
 from matcher.search.pyramid.index import Index, Layout, PatchCodes
 from matcher.threads import at_most, spread
@@ -75,7 +74,7 @@ def chunk_places(
     """
     target, place = np.empty_like(columns), np.empty((*columns.shape, 2), np.int64)
     widths = np.ascontiguousarray(index.places()[:, 1])
-    tell_places(columns, keys, index.chunk_starts(), widths, target, place)
+    places_of_chunks(columns, keys, index.chunk_starts(), widths, target, place)
     return target, place
 
 
