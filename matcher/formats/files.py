@@ -108,6 +108,11 @@ class FileBytes:
             size -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def changed(self) -> bool:
+        """Whether it was written to since it was opened, by its size and time."""
+        status = os.fstat(self._fd)
+        return (status.st_size, status.st_mtime_ns) != self.stamp
+
     def chunks(self, offset: int, size: int) -> Iterator[bytes]:
         """The same bytes in pieces of at most `CHUNK`."""
         for start in range(offset, offset + size, CHUNK):

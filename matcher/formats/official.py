@@ -86,8 +86,8 @@ def _held(source: "OfficialSeries", k: int) -> Callable[[int], NDArray]:
 class OfficialSource:
     """Images or patches of official TFRecord files, a `matcher.formats.base.Source`.
 
-    Opening reads the files through once: checksums, ids and byte counts of all records are checked then, and
-    pixels are read, and their checksum checked again, when asked for.
+    Opening reads the files through once: checksums, ids and byte counts of all records are checked then. Pixels are
+    read when asked for: of a whole picture the checksum is checked again, of a window where the file was written to.
 
     Parameters
     ----------
@@ -163,8 +163,8 @@ class OfficialSource:
     def read(self, index: int, row: int, col: int, height: int, width: int) -> NDArray:
         """A window of one picture, (height, width, bands) in the file's type, the caller's own copy."""
         part, k = _find(self._parts, self._ends, index)
-        picture = part.pixels(k).reshape(self.shape(index))
-        return picture[row : row + height, col : col + width].astype(part.dtype.newbyteorder("="))
+        rows = part.rows(k, row, row + height)
+        return rows[:, col : col + width].astype(part.dtype.newbyteorder("="))
 
 
 def _find(parts: Sequence[RecordIndex], ends: NDArray[np.int64], index: int) -> tuple[RecordIndex, int]:

@@ -87,6 +87,7 @@ class RecordIndex:
         self.dtype = OFFICIAL
         self.numbers, self.offsets, self.lengths = array("q"), array("q"), array("q")
         self.ids, self.sizes = array("q"), array("q")
+        self._firsts = array("q")  # first byte of the pixels, from the record's first
         self._bad: list[BadRecord] = []
 
     def fill(self, on_bad: OnBad | None, taken: dict[int, str]) -> None:
@@ -119,7 +120,7 @@ class RecordIndex:
             reason = self.shapes.refusal(self.sizes[k], dtype)
             identifier = self.ids[k] if self.kind.id is not None else None
             self._refuse(self.numbers[k], self.offsets[k], identifier, reason, on_bad)
-        for column in (self.numbers, self.offsets, self.lengths, self.ids, self.sizes):
+        for column in (self.numbers, self.offsets, self.lengths, self.ids, self.sizes, self._firsts):
             for k in reversed(wrong if len(column) else []):
                 del column[k]
         if not self.offsets:
@@ -159,23 +160,45 @@ class RecordIndex:
         """The values of one record, flat, as they lie in the file: not to be written to."""
         return np.frombuffer(self._content(index), self.dtype)
 
+    def rows(self, index: int, first: int, last: int) -> NDArray:
+        """Rows `first` to `last` - 1 of one record, (rows, width, bands): not to be written to.
+
+        They alone are read: both checksums held when the file was opened, and hold as long as nobody wrote to it.
+        """
+        height, width, bands = self.shape(index)
+        if self.file.changed():
+            return self.pixels(index).reshape(height, width, bands)[first:last]
+        each = width * bands * self.dtype.itemsize
+        begin = self._start(index) + first * each
+        try:
+            data = self.file.read(begin, (last - first) * each)
+        except FormatError as error:
+            raise FormatError(f"{self.where(index)}: {error}") from None
+        return np.frombuffer(data, self.dtype).reshape(last - first, width, bands)
+
     def extent(self, index: int) -> Extent:
         """Where the values of one record lie in the file."""
-        data = read_record(self.file, self.offsets[index], self.lengths[index])
-        pixels = self._pixels(parse_example(data))
-        first, own = (np.frombuffer(part, np.uint8).ctypes.data for part in (data, pixels))
-        return Extent(self.file.path, self.offsets[index] + HEADER + own - first, self.dtype)
+        return Extent(self.file.path, self._start(index), self.dtype)
+
+    def _start(self, index: int) -> int:
+        """The first byte in the file of the pixels of one record."""
+        return self.offsets[index] + HEADER + self._firsts[index]
 
     def _content(self, index: int) -> memoryview:
         try:
             data = read_record(self.file, self.offsets[index], self.lengths[index])
-            return self._pixels(parse_example(data))
+            if self.file.changed():
+                return self._pixels(parse_example(data))
         except FormatError as error:
             raise FormatError(f"{self.where(index)}: {error}") from None
+        first = self._firsts[index]
+        return memoryview(data)[first : first + self.sizes[index]]
 
     def _add(self, record: Record, taken: dict[int, str]) -> None:
-        features = parse_example(record.data())
-        size = len(self._pixels(features))
+        data = record.data()
+        features = parse_example(data)
+        pixels = self._pixels(features)
+        size = len(pixels)
         if not any(self.shapes.of(size, dtype.itemsize) for dtype in (*TYPES, self.dtype)):
             raise FormatError(self.shapes.refusal(size, self.dtype))
         if self.kind.id is not None:
@@ -188,6 +211,7 @@ class RecordIndex:
         self.offsets.append(record.offset)
         self.lengths.append(record.length)
         self.sizes.append(size)
+        self._firsts.append(_address(pixels) - _address(data))
 
     def _pixels(self, features: dict[str, Feature]) -> memoryview:
         value = self._feature(features, self.kind.pixels)
@@ -214,6 +238,12 @@ class RecordIndex:
             return None
         value = find_int64(record.data(), self.kind.id)
         return value if value is not None and value >= 0 else None
+
+
+def _address(data: bytes | memoryview) -> int:
+    """Where bytes lie in memory."""
+    address: int = np.frombuffer(data, np.uint8).__array_interface__["data"][0]
+    return address
 
 
 def settle_all(parts: Sequence[RecordIndex], dtype: str | None, on_bad: OnBad | None) -> None:

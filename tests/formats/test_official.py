@@ -175,8 +175,21 @@ class TestReading:
         with open(path, "r+b") as file:
             file.seek(600)
             file.write(b"???")
-        with pytest.raises(FormatError, match=r"record 1 at byte .*changed"):
-            source[1]
+        os.utime(path, (0, 0))  # a file system's clock may not have gone on
+        for read in (lambda: source[1], lambda: source.read(1, 7, 7, 1, 1)):
+            with pytest.raises(FormatError, match=r"record 1 at byte .*changed"):
+                read()
+
+    def test_sound_records_written_over_those_that_were_opened(self, path, tmp_path):
+        source, other = open_patches(path), pixels(3, 8, 8, 4, seed=1)
+        ids = [5, 0, 38399]
+        examples = [{"patch_id": k, "patch_raw": p.tobytes()} for k, p in zip(ids, other, strict=True)]
+        write_records(tmp_path / "other", map(encode_example, examples))  # the pixels lie elsewhere in them
+        path.write_bytes((tmp_path / "other").read_bytes())
+        os.utime(path, (0, 0))
+        for k in range(3):
+            np.testing.assert_array_equal(source[k], other[k])
+            np.testing.assert_array_equal(source.read(k, 1, 2, 3, 4), other[k][1:4, 2:6])
 
 
 class TestBadRecords:
