@@ -198,7 +198,7 @@ def _tell_numbers(what: str, source: Source) -> None:
 
 def _check_constant(patches: Pictures) -> None:
     """Read all patches: a warning where some are constant, an error where all are."""
-    constant = [k for k, dn in enumerate(patches) if (dn == dn[:1, :1]).all()]
+    constant = [k for k, dn in enumerate(patches) if (dn[0] == dn[0, 0]).all() and (dn == dn[:1, :1]).all()]
     if len(constant) == len(patches):
         raise MatcherError(
             f"{patches.source.where(0)}: is constant, and so is every other patch: there is nothing to match; "
