@@ -71,6 +71,8 @@ class Pictures:
         self.source = source
         self.ids = source.ids
         self.name = source.name
+        # A protocol is not looked through again for every window.
+        self._windowed = source if isinstance(source, Windowed) else None
         self.value_range = tell_range(source) if value_range == "auto" else value_range
 
     def __len__(self) -> int:
@@ -93,8 +95,8 @@ class Pictures:
     def crop(self, index: int, corner: tuple[int, int], size: tuple[int, int]) -> NDArray[np.float32]:
         """The DN of a part of one picture: its top-left pixel (y, x), its height and width. Raises as `[]` does."""
         (top, left), (height, width) = corner, size
-        if isinstance(self.source, Windowed):
-            return self._checked(self.source.read(index, top, left, height, width), index)
+        if self._windowed is not None:
+            return self._checked(self._windowed.read(index, top, left, height, width), index)
         return self._checked(self.source[index][top : top + height, left : left + width], index)
 
     def _checked(self, array: NDArray, index: int) -> NDArray[np.float32]:

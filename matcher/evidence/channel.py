@@ -1,5 +1,6 @@
 """What every kind of evidence hands to the search: stacks of fields that are correlated and summed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +23,7 @@ class Channel:
     ----------
     name : str
     stacks : tuple of ndarray (fields, height, width), float32
+        Of one picture; (pictures, fields, height, width) of many of one shape.
     centred : bool
     weight : float
         Of the squared z-score of the map in the sum over channels.
@@ -45,9 +47,20 @@ class Channel:
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width, pixels."""
-        return self.stacks[0].shape[1], self.stacks[0].shape[2]
+        return self.stacks[0].shape[-2], self.stacks[0].shape[-1]
 
     def window(self, corner: tuple[int, int], size: tuple[int, int]) -> "Channel":
         """A part of the fields: its top-left pixel (y, x), its height and width."""
         rows, columns = (slice(at, at + length) for at, length in zip(corner, size, strict=True))
-        return replace(self, stacks=tuple(stack[:, rows, columns] for stack in self.stacks))
+        return replace(self, stacks=tuple(stack[..., rows, columns] for stack in self.stacks))
+
+
+def joined(groups: Sequence[Sequence[Channel]]) -> list[Channel]:
+    """Channels of many pictures each, in groups of one shape: all pictures in one, contiguous."""
+    return [
+        replace(
+            alike[0],
+            stacks=tuple(map(np.concatenate, zip(*(one.stacks for one in alike), strict=True))),
+        )
+        for alike in zip(*groups, strict=True)
+    ]

@@ -6,13 +6,16 @@ doubled, so that an edge whose sides swap dark and bright keeps its value. Ratio
 in sun and in shade and under thin haze, and say what the bands, which are much alike, do not.
 """
 
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.evidence.channel import Channel
 from matcher.evidence.pixels import HAZE
 from matcher.imagery import Roles
-from matcher.kernels.fields import doubled_gradient, log_magnitude, unit_gradient
+from matcher.kernels.fields import doubled_gradients, log_magnitude, unit_gradients
 
 SIGMA = 0.7  # px, of the Gaussian derivative of the sign-blind phase
 REACH = 3  # px
@@ -23,6 +26,7 @@ RATIO_SIGMA, RATIO_REACH = 1.0, 4  # px; ratios are noisier than bands
 LOGS = 1000.0  # of ratios in the units of the kernels, whose gradients below 0.001 are none
 
 
+@lru_cache(maxsize=8)
 def gaussian_weights(
     sigma: float = SIGMA, reach: int = REACH
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -33,37 +37,52 @@ def gaussian_weights(
     return smooth.astype(np.float32), (offsets[1:] * smooth[1:] / sigma**2).astype(np.float32)
 
 
-def signed_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Unit gradients: dn (H, W, B) to (2 B, H, W), the B row components first; 0 where invalid or flat."""
-    out = np.empty((2 * dn.shape[2], *dn.shape[:2]), np.float32)
-    unit_gradient(_by_band(dn), out)
+def signed_fields(
+    dn: NDArray[np.float32], valid: NDArray[np.bool_], which: Sequence[int] | None = None
+) -> NDArray[np.float32]:
+    """Unit gradients: dn (…, H, W, B) to (…, 2 K, H, W), the K row components first; 0 where invalid or flat.
+
+    Of the bands `which`, by default all.
+    """
+    planar, chosen = _by_band(dn), _chosen(dn, which)
+    out = np.empty((len(planar), 2, len(chosen), *planar.shape[2:]), np.float32)
+    unit_gradients(planar, chosen, out)
     return _masked(out, valid)
 
 
-def blind_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Unit vectors of the doubled gradient angle: dn (H, W, B) to (2 B, H, W), sines first."""
-    out = np.empty((2 * dn.shape[2], *dn.shape[:2]), np.float32)
-    doubled_gradient(_by_band(dn), *gaussian_weights(), out)
+def blind_fields(
+    dn: NDArray[np.float32], valid: NDArray[np.bool_], which: Sequence[int] | None = None
+) -> NDArray[np.float32]:
+    """Unit vectors of the doubled gradient angle, as `signed_fields`, sines first."""
+    planar, chosen = _by_band(dn), _chosen(dn, which)
+    out = np.empty((len(planar), 2, len(chosen), *planar.shape[2:]), np.float32)
+    doubled_gradients(planar, chosen, *gaussian_weights(), out)
     return _masked(out, valid)
 
 
 def magnitude_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Log of gradient magnitude plus 10 DN less its mean over 15 px: dn (H, W, B) to (B, H, W)."""
-    out = np.empty((dn.shape[2], *dn.shape[:2]), np.float32)
-    log_magnitude(_by_band(dn), MAGNITUDE_FLOOR, MAGNITUDE_HALF, out)
+    """Log of gradient magnitude plus 10 DN less its mean over 15 px: dn (…, H, W, B) to (…, B, H, W)."""
+    planar = _by_band(dn)
+    out = np.empty((len(planar), 1, *planar.shape[1:]), np.float32)
+    for picture, fields in zip(planar, out, strict=True):
+        log_magnitude(picture, MAGNITUDE_FLOOR, MAGNITUDE_HALF, fields[0])
     return _masked(out, valid)
 
 
 def ratio_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles) -> NDArray[np.float32]:
-    """Unit vectors of the doubled gradient angle of ratios of bands, in logs: (2 ratios, H, W), sines first.
+    """Unit vectors of the doubled gradient angle of ratios of bands, in logs: (…, 2 ratios, H, W), sines first.
 
     Each visible band over the one before it, and near infrared over the first.
     """
-    logs = np.log(np.maximum(_by_band(dn), 0) + np.float32(HAZE)) * np.float32(LOGS)
+    logs = np.maximum(_by_band(dn), 0) + np.float32(HAZE)
+    np.log(logs, out=logs)
+    logs *= np.float32(LOGS)
     pairs = ratio_pairs(roles)
-    ratios = np.stack([logs[above] - logs[below] for above, below in pairs])
-    out = np.empty((2 * len(pairs), *dn.shape[:2]), np.float32)
-    doubled_gradient(ratios, *gaussian_weights(RATIO_SIGMA, RATIO_REACH), out)
+    ratios = np.empty((len(logs), len(pairs), *logs.shape[2:]), np.float32)
+    for k, (above, below) in enumerate(pairs):
+        np.subtract(logs[:, above], logs[:, below], out=ratios[:, k])
+    out = np.empty((len(logs), 2, *ratios.shape[1:]), np.float32)
+    doubled_gradients(ratios, np.arange(len(pairs)), *gaussian_weights(RATIO_SIGMA, RATIO_REACH), out)
     return _masked(out, valid)
 
 
@@ -75,26 +94,26 @@ def ratio_pairs(roles: Roles) -> list[tuple[int, int]]:
 
 def phase(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles) -> list[Channel]:
     """Signed phase: visible bands and near infrared apart, since from date to date only one may keep its sign."""
-    return _by_role("phase", signed_fields(dn, valid), roles)
+    return _by_role("phase", signed_fields, dn, valid, roles)
 
 
 def phase2(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles) -> list[Channel]:
     """Sign-blind phase, visible bands and near infrared apart, since a cloud's haze veils the visible first."""
-    return _by_role("phase2", blind_fields(dn, valid), roles)
+    return _by_role("phase2", blind_fields, dn, valid, roles)
 
 
 def ratio(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles) -> list[Channel]:
     """Sign-blind phase of band ratios; no channel where there is one band."""
-    if dn.shape[2] < 2:
+    if dn.shape[-1] < 2:
         return []
     fields = ratio_fields(dn, valid, roles)
-    return [_channel("ratio", fields, 1.0, len(fields) / 2)]
+    return [_channel("ratio", fields, 1.0, fields.shape[-3] / 2)]
 
 
 def magnitude(dn: NDArray[np.float32], valid: NDArray[np.bool_], _roles: Roles) -> list[Channel]:
     """Gradient magnitude of all bands."""
     fields = magnitude_fields(dn, valid)
-    return [_channel("magnitude", fields, 0.25, MAGNITUDE_ENERGY * len(fields))]
+    return [_channel("magnitude", fields, 0.25, MAGNITUDE_ENERGY * fields.shape[-3])]
 
 
 def _channel(name: str, fields: NDArray[np.float32], weight: float, energy: float) -> Channel:
@@ -102,21 +121,27 @@ def _channel(name: str, fields: NDArray[np.float32], weight: float, energy: floa
     return Channel(name, (fields,), False, weight, energy=energy)
 
 
-def _by_role(name: str, fields: NDArray[np.float32], roles: Roles) -> list[Channel]:
+def _by_role(
+    name: str, made: Callable[..., NDArray[np.float32]], dn: NDArray, valid: NDArray, roles: Roles
+) -> list[Channel]:
     """A channel of the visible bands' components, and one of near infrared where there is one."""
-    bands = len(fields) // 2
     groups = {name: roles.visible} | ({} if roles.nir is None else {f"{name}-nir": (roles.nir,)})
-    return [
-        _channel(key, fields[[*which, *(bands + k for k in which)]], 1.0, len(which))
-        for key, which in groups.items()
-    ]
+    return [_channel(key, made(dn, valid, which), 1.0, len(which)) for key, which in groups.items()]
 
 
 def _by_band(dn: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.ascontiguousarray(dn.transpose(2, 0, 1))
+    """Pictures (…, H, W, B), or one, band by band: (pictures, B, H, W)."""
+    planar: NDArray[np.float32] = np.ascontiguousarray(np.moveaxis(dn, -1, -3))
+    return planar.reshape(-1, *planar.shape[-3:])
+
+
+def _chosen(dn: NDArray[np.float32], which: Sequence[int] | None) -> NDArray[np.int64]:
+    return np.arange(dn.shape[-1]) if which is None else np.array(which, np.int64)
 
 
 def _masked(fields: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Fields (pictures, 1 or 2, K, H, W), 0 where they are not valid (…, H, W): (…, fields, H, W)."""
     if not valid.all():
-        fields[:, ~valid] = 0
-    return fields
+        for picture, seen in zip(fields, valid.reshape(-1, *valid.shape[-2:]), strict=True):
+            picture[..., ~seen] = 0
+    return fields.reshape(*valid.shape[:-2], -1, *valid.shape[-2:])

@@ -17,22 +17,36 @@ def unit_gradient(dn: NDArray, out: NDArray) -> None:
 
     Border pixels and flat ones are 0.
     """
-    bands, height, width = dn.shape
+    bands = len(dn)
     for b in range(bands):
-        for y in range(height):
-            down, across = out[b, y], out[bands + b, y]
-            down[:] = 0
-            across[:] = 0
-            if 0 < y < height - 1:
-                above, row, below = dn[b, y - 1], dn[b, y], dn[b, y + 1]
-                for x in range(1, width - 1):
-                    gy = below[x] - above[x]
-                    gx = row[x + 1] - row[x - 1]
-                    size = np.sqrt(gy * gy + gx * gx)
-                    some = np.float32(1) if size > FLAT else np.float32(0)
-                    size = max(size, FLAT)
-                    down[x] = some * gy / size
-                    across[x] = some * gx / size
+        _unit_gradient(dn[b], out[b], out[bands + b])
+
+
+@kernel(nogil=True)
+def unit_gradients(dn: NDArray, which: NDArray, out: NDArray) -> None:
+    """`unit_gradient` of some bands of many pictures: dn (N, B, H, W), which (K,) bands, out (N, 2, K, H, W)."""
+    for n in range(len(dn)):
+        for k in range(len(which)):
+            _unit_gradient(dn[n, which[k]], out[n, 0, k], out[n, 1, k])
+
+
+@kernel(nogil=True)
+def _unit_gradient(band: NDArray, out_down: NDArray, out_across: NDArray) -> None:
+    height, width = band.shape
+    for y in range(height):
+        down, across = out_down[y], out_across[y]
+        down[:] = 0
+        across[:] = 0
+        if 0 < y < height - 1:
+            above, row, below = band[y - 1], band[y], band[y + 1]
+            for x in range(1, width - 1):
+                gy = below[x] - above[x]
+                gx = row[x + 1] - row[x - 1]
+                size = np.sqrt(gy * gy + gx * gx)
+                some = np.float32(1) if size > FLAT else np.float32(0)
+                size = max(size, FLAT)
+                down[x] = some * gy / size
+                across[x] = some * gx / size
 
 
 @kernel(nogil=True)
@@ -42,7 +56,24 @@ def doubled_gradient(dn: NDArray, smooth: NDArray, slope: NDArray, out: NDArray)
     The gradient is a Gaussian derivative: `slope` (r,) are the weights of the differences 1..r pixels away,
     `smooth` (r + 1,) those of the smoothing at 0..r; the border repeats its last pixel. Flat pixels are 0.
     """
-    bands, height, width = dn.shape
+    bands = len(dn)
+    for b in range(bands):
+        _doubled_gradient(dn[b], smooth, slope, out[b], out[bands + b])
+
+
+@kernel(nogil=True)
+def doubled_gradients(dn: NDArray, which: NDArray, smooth: NDArray, slope: NDArray, out: NDArray) -> None:
+    """`doubled_gradient` of some bands of many pictures: dn (N, B, H, W), which (K,) bands, out (N, 2, K, H, W)."""
+    for n in range(len(dn)):
+        for k in range(len(which)):
+            _doubled_gradient(dn[n, which[k]], smooth, slope, out[n, 0, k], out[n, 1, k])
+
+
+@kernel(nogil=True)
+def _doubled_gradient(
+    band: NDArray, smooth: NDArray, slope: NDArray, sines: NDArray, cosines: NDArray
+) -> None:
+    height, width = band.shape
     reach = len(slope)
     down = np.empty(width + 2 * reach, np.float32)  # smoothed along the columns, its border repeated
     diff = np.empty(width + 2 * reach, np.float32)  # differentiated along them
@@ -50,40 +81,39 @@ def doubled_gradient(dn: NDArray, smooth: NDArray, slope: NDArray, out: NDArray)
     down_row, diff_row = down[reach : reach + width], diff[reach : reach + width]
     gy = np.empty(width, np.float32)
     gx = np.empty(width, np.float32)
-    for b in range(bands):
-        for y in range(height):
-            row = dn[b, y]
+    for y in range(height):
+        row = band[y]
+        for x in range(width):
+            down_row[x] = smooth[0] * row[x]
+            diff_row[x] = 0
+        for k in range(1, reach + 1):
+            above, below = band[max(y - k, 0)], band[min(y + k, height - 1)]
+            s, d = smooth[k], slope[k - 1]
             for x in range(width):
-                down_row[x] = smooth[0] * row[x]
-                diff_row[x] = 0
-            for k in range(1, reach + 1):
-                above, below = dn[b, max(y - k, 0)], dn[b, min(y + k, height - 1)]
-                s, d = smooth[k], slope[k - 1]
-                for x in range(width):
-                    down_row[x] += s * (above[x] + below[x])
-                    diff_row[x] += d * (below[x] - above[x])
-            for field in (down, diff):
-                field[:reach] = field[reach]
-                field[reach + width :] = field[reach + width - 1]
+                down_row[x] += s * (above[x] + below[x])
+                diff_row[x] += d * (below[x] - above[x])
+        for field in (down, diff):
+            field[:reach] = field[reach]
+            field[reach + width :] = field[reach + width - 1]
+        for x in range(width):
+            gy[x] = smooth[0] * diff_row[x]
+            gx[x] = 0
+        for k in range(1, reach + 1):
+            s, d = smooth[k], slope[k - 1]
+            left, right = reach - k, reach + k
+            diff_left, diff_right = diff[left : left + width], diff[right : right + width]
+            down_left, down_right = down[left : left + width], down[right : right + width]
             for x in range(width):
-                gy[x] = smooth[0] * diff_row[x]
-                gx[x] = 0
-            for k in range(1, reach + 1):
-                s, d = smooth[k], slope[k - 1]
-                left, right = reach - k, reach + k
-                diff_left, diff_right = diff[left : left + width], diff[right : right + width]
-                down_left, down_right = down[left : left + width], down[right : right + width]
-                for x in range(width):
-                    gy[x] += s * (diff_left[x] + diff_right[x])
-                    gx[x] += d * (down_right[x] - down_left[x])
-            sine, cosine = out[b, y], out[bands + b, y]
-            for x in range(width):
-                product = gy[x] * gx[x]
-                power = gy[x] * gy[x] + gx[x] * gx[x]
-                some = np.float32(1) if power > FLAT * FLAT else np.float32(0)
-                gain = some / max(power, FLAT * FLAT)
-                sine[x] = (product + product) * gain
-                cosine[x] = (gx[x] * gx[x] - gy[x] * gy[x]) * gain
+                gy[x] += s * (diff_left[x] + diff_right[x])
+                gx[x] += d * (down_right[x] - down_left[x])
+        sine, cosine = sines[y], cosines[y]
+        for x in range(width):
+            product = gy[x] * gx[x]
+            power = gy[x] * gy[x] + gx[x] * gx[x]
+            some = np.float32(1) if power > FLAT * FLAT else np.float32(0)
+            gain = some / max(power, FLAT * FLAT)
+            sine[x] = (product + product) * gain
+            cosine[x] = (gx[x] * gx[x] - gy[x] * gy[x]) * gain
 
 
 @kernel(nogil=True)

@@ -21,6 +21,46 @@ def cross_spectra(patch: NDArray, targets: NDArray, out: NDArray) -> None:
 
 
 @kernel(nogil=True)
+def laid_in_pairs(fields: NDArray, out: NDArray) -> None:
+    """Fields two by two as real and imaginary parts: (N, F, h, w) to out (N, pairs, H >= h, W >= w, 2), 0 beyond them.
+
+    Of an odd number of fields the last imaginary part is 0.
+    """
+    number, count, height, width = fields.shape
+    for n in range(number):
+        for p in range(out.shape[1]):
+            both = 2 * p + 1 < count
+            for y in range(out.shape[2]):
+                row = out[n, p, y]
+                if y >= height:
+                    row[:] = 0
+                    continue
+                one, other = fields[n, 2 * p, y], fields[n, 2 * p + both, y]
+                if both:
+                    for x in range(width):
+                        row[x, 0] = one[x]
+                        row[x, 1] = other[x]
+                else:
+                    for x in range(width):
+                        row[x, 0] = one[x]
+                        row[x, 1] = 0
+                row[width:] = 0
+
+
+@kernel(nogil=True)
+def window_norms(energy: NDArray, flat: float, full: float, weight: float, norm: NDArray) -> None:
+    """1 / sqrt of windows' energies, each weighed with `full` as `weight` to 1; 0 where one is at most `flat`.
+
+    energy float64 to norm float32, both (N, places y, places x).
+    """
+    for n in range(len(energy)):
+        for y in range(energy.shape[1]):
+            row, made = energy[n, y], norm[n, y]
+            for x in range(len(row)):
+                made[x] = 0 if row[x] <= flat else 1 / np.sqrt((row[x] + weight * full) / (1 + weight))
+
+
+@kernel(nogil=True)
 def window_energy(fields: NDArray, centred: bool, out: NDArray) -> None:
     """Sums over fields and windows of squares: (N, F, H, W) to out (N, places y, places x), float64.
 

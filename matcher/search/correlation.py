@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.evidence.channel import FULL, Channel
-from matcher.kernels.spectra import cross_spectra, window_energy
+from matcher.kernels.spectra import cross_spectra, window_energy, window_norms
 from matcher.search.paired import backward, forward, spectra_bytes
 
 Every = Callable[[Callable[[range], NDArray], Iterable[range]], Iterable[NDArray]]
@@ -91,30 +91,60 @@ def target_spectra(
 
     `every` calls a function for all lots of targets: `map`, or `matcher.threads.spread` where no other is at work.
     """
-    height, width = targets[0][0].shape
+
+    def stacked(c: int, s: int, lot: range) -> NDArray[np.float32]:
+        return np.stack([targets[n][c].stacks[s] for n in lot])
+
+    return _spectra(targets[0], len(targets), stacked, side, every)
+
+
+def spectra_of_all(many: Sequence[Channel], side: tuple[int, int]) -> Spectra:
+    """As `target_spectra`, of channels that hold all targets: stacks are (targets, fields, height, width)."""
+
+    def stacked(c: int, s: int, lot: range) -> NDArray[np.float32]:
+        return many[c].stacks[s][lot.start : lot.stop]
+
+    return _spectra(many, len(many[0].stacks[0]), stacked, side, map)
+
+
+def _spectra(
+    first: Sequence[Channel],
+    count: int,
+    stacked: Callable[[int, int, range], NDArray[np.float32]],
+    side: tuple[int, int],
+    every: Every,
+) -> Spectra:
+    """Spectra of so many targets with channels as the `first`; `stacked` gives fields by channel, stack and lot."""
+    height, width = first[0].shape
     shape = transform_shape(height, width)
     values, norms = [], []
     size, places = side[0] * side[1], (height - side[0] + 1, width - side[1] + 1)
-    live = np.ones((len(targets), len(targets[0]), *places), np.float32)
+    live = np.ones((count, len(first), *places), np.float32)
     together = max(1, _LOT // (height * width))
-    lots = [range(start, min(start + together, len(targets))) for start in range(0, len(targets), together)]
-    for c, channel in enumerate(targets[0]):
+    lots = [range(start, min(start + together, count)) for start in range(0, count, together)]
+    for c, channel in enumerate(first):
         if channel.energy:
             live[:, c] = 0
         full = channel.energy * size * len(channel.stacks)
         spectra, scales = [], []
         # One after the other, so that little is held beside what is kept.
         for s in range(len(channel.stacks)):
-            scale = np.empty((len(targets), *places), np.float32)
+            scale = np.empty((count, *places), np.float32)
 
             def made(
-                lot: range, c: int = c, s: int = s, full: float = full, scale: NDArray = scale
+                lot: range,
+                c: int = c,
+                s: int = s,
+                channel: Channel = channel,
+                full: float = full,
+                scale: NDArray = scale,
             ) -> NDArray:
-                channel, part = targets[lot.start][c], slice(lot.start, lot.stop)
-                fields = _centre(channel.centred, np.stack([targets[n][c].stacks[s] for n in lot]))
+                part = slice(lot.start, lot.stop)
+                fields = _centre(channel.centred, stacked(c, s, lot))
                 energy = np.empty((len(lot), *places))
                 window_energy(fields, channel.centred, energy)
-                scale[part] = _window_norm(energy, size, fields.shape[1], channel)
+                flat, weight = _flat_energy(size * fields.shape[1], channel.centred), FULL if full else 0.0
+                window_norms(energy, flat, channel.energy * size, weight, scale[part])
                 if full:
                     live[part, c] += energy / full
                 return forward(fields, shape)
@@ -224,16 +254,6 @@ def _gain(shape: tuple[int, int], response: tuple[float, ...]) -> NDArray[np.flo
     """A response at every frequency, over what an inverse transform multiplies by."""
     frequency = np.hypot(np.fft.fftfreq(shape[0])[:, np.newaxis], np.fft.fftfreq(shape[1]))
     return np.interp(frequency * _STEPS, np.arange(len(response)), response) / (shape[0] * shape[1])
-
-
-def _window_norm(
-    energy: NDArray[np.float64], size: int, fields: int, channel: Channel
-) -> NDArray[np.float32]:
-    """1 / sqrt(energy) of windows of so many pixels and fields, weighed with a full window's; 0 where they are flat."""
-    flat = energy <= _flat_energy(size * fields, channel.centred)
-    if channel.energy:
-        energy = (energy + FULL * channel.energy * size) / (1 + FULL)
-    return np.where(flat, 0, 1 / np.sqrt(np.where(flat, 1, energy))).astype(np.float32)
 
 
 def _flat_energy(size: int, centred: bool) -> float:

@@ -9,6 +9,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.kernels.spectra import laid_in_pairs
+
 _PAD = 8  # columns between rows: rows whose lengths are powers of two would lie on each other in the cache
 
 
@@ -42,9 +44,8 @@ def forward(fields: NDArray[np.floating], shape: tuple[int, int]) -> NDArray[np.
     """
     *many, count, height, width = fields.shape
     flat = fields.reshape(-1, count, height, width)
-    out = np.zeros((len(flat), *spectra_shape(count, shape), 2), fields.dtype)
-    for k in range(count):
-        out[:, k // 2, :height, :width, k % 2] = flat[:, k]
+    out = np.empty((len(flat), *spectra_shape(count, shape), 2), fields.dtype)
+    laid_in_pairs(flat, out)
     transform(out.reshape(-1, *room(shape)), shape[1])
     return out.view(_complex(fields.dtype)).reshape(*many, *out.shape[1:4])
 

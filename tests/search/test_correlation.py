@@ -7,14 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matcher.evidence import Channel, channels, templates
+from matcher.evidence import Channel, channels, channels_of_all, joined, templates
 from matcher.evidence.channel import FULL
 from matcher.evidence.gradient_phase import MAGNITUDE_HALF, RATIO_REACH, REACH
 from matcher.evidence.pixels import seen_pixels
 from matcher.imagery import Roles
-from matcher.kernels.spectra import combine_peaks, window_energy
+from matcher.kernels.spectra import combine_peaks, window_energy, window_norms
 from matcher.model import shipped
-from matcher.search.correlation import score_maps, target_bytes, target_spectra
+from matcher.search.correlation import (
+    score_maps,
+    spectra_of_all,
+    target_bytes,
+    target_spectra,
+    transform_shape,
+)
 from matcher.search.exhaustive import APART, PRIOR_PLACES, patch_peaks
 from matcher.search.peaks import best_peaks
 from matcher.search.peaks import combined as combined_plainly
@@ -83,6 +89,52 @@ def test_small_targets_together_or_alone(shape, kinds):
             for one, of in zip(mine, all_, strict=True):
                 np.testing.assert_array_equal(one[0], of[k])
         np.testing.assert_array_equal(alone.live[0], whole.live[k])
+
+
+@pytest.mark.parametrize("roles", [FOUR, Roles.of(("red", "green", "blue")), Roles.of(("gray",))])
+@pytest.mark.parametrize("kinds", [DEFAULT_EVIDENCE, ("phase2", "magnitude"), ("bands", "phase"), ("bands",)])
+def test_many_pictures_at_once_or_one_by_one(kinds, roles):
+    """Bit for bit: channels, parts of them joined to others, and spectra."""
+    bands = len(roles.visible) + (roles.nir is not None)
+    pictures = [smooth(40, 41, seed=k)[..., :bands].astype(np.float32) for k in range(5)]
+    pictures[1][3:9, 20:] = 0  # no data
+    pictures[2][:] = 700
+    each = [channels(dn, roles, kinds) for dn in pictures]
+    groups = [channels_of_all(pictures[:2], roles, kinds), channels_of_all(pictures[2:], roles, kinds)]
+    many = joined([[channel.window((2, 5), (37, 33)) for channel in group] for group in groups])
+    alone = [[channel.window((2, 5), (37, 33)) for channel in one] for one in each]
+    for c, channel in enumerate(many):
+        for n, one in enumerate(alone):
+            assert (channel.name, channel.shape, channel.energy) == (one[c].name, one[c].shape, one[c].energy)
+            for mine, of in zip(one[c].stacks, channel.stacks, strict=True):
+                np.testing.assert_array_equal(mine, of[n])
+    together, apart = spectra_of_all(many, (24, 25)), target_spectra(alone, (24, 25))
+    for one, of in zip(together.values + together.norms, apart.values + apart.norms, strict=True):
+        for mine, its in zip(one, of, strict=True):
+            np.testing.assert_array_equal(mine, its)
+    np.testing.assert_array_equal(together.live, apart.live)
+
+
+@pytest.mark.parametrize("weight", [0.0, 4.0])
+def test_norms_of_windows(weight):
+    energy = np.random.default_rng(0).uniform(0, 3, (2, 5, 7))
+    energy[0, 2, 3], energy[1, 0, 0] = 0.0, 0.5
+    found = np.full(energy.shape, np.nan, np.float32)
+    window_norms(energy, 0.5, 2.5, weight, found)
+    for at in np.ndindex(energy.shape):
+        expected = 0.0 if energy[at] <= 0.5 else 1 / np.sqrt((energy[at] + weight * 2.5) / (1 + weight))
+        assert found[at] == np.float32(expected)
+
+
+def test_lengths_of_transforms():
+    """Never too short, never a quarter longer than what OpenCV would take, and of short ones powers of two."""
+    import cv2
+
+    for least in range(1, 2000):
+        (length, _) = transform_shape(least, least)
+        assert least <= length <= max(1.25 * cv2.getOptimalDFTSize(least), least + 8)
+        assert length & (length - 1) == 0 or length % 8 == 0
+    assert [transform_shape(n, 300)[0] for n in (64, 112, 128, 225)] == [64, 128, 128, 240]
 
 
 def sea_and_cloud(height=48, width=60, noise=2.5, seed=0):

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.evidence import Channel, channels, templates
+from matcher.evidence import Channel, channels_of_all, joined, templates
 from matcher.imagery import Pictures
 from matcher.search.candidates import Candidates, best_by_target
-from matcher.search.correlation import target_spectra
+from matcher.search.correlation import spectra_of_all
 from matcher.search.exhaustive import patch_peaks
 from matcher.search.task import Task
 from matcher.threads import ahead, spread
@@ -137,19 +137,24 @@ def _peaks(
 ) -> list[Found]:
     """What each of one patch's tiles holds; tiles of one size share their transforms."""
     own = templates(patch, task.roles, task.evidence, task.model.responses)
-    by_size: dict[tuple[int, int], list[tuple[int, list[Channel], tuple[int, int]]]] = {}
-    for (number, m), (pixels, inner, corner) in tiles.items():
-        if number != n:
-            continue
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for number, m in tiles:
+        if number == n:
+            pixels, inner, _ = tiles[n, m]
+            alike.setdefault((*pixels.shape, *inner), []).append(m)
+    by_size: dict[tuple[int, int], list[tuple[list[int], list[Channel]]]] = {}
+    for (height, width, _, top, left), which in alike.items():
         size = (
-            min(own[0].shape[0] + 2 * around, pixels.shape[0] - inner[0]),
-            min(own[0].shape[1] + 2 * around, pixels.shape[1] - inner[1]),
+            min(own[0].shape[0] + 2 * around, height - top),
+            min(own[0].shape[1] + 2 * around, width - left),
         )
-        fields = [channel.window(inner, size) for channel in channels(pixels, task.roles, task.evidence)]
-        by_size.setdefault(size, []).append((m, fields, corner))
+        made = channels_of_all([tiles[n, m][0] for m in which], task.roles, task.evidence)
+        windows = [channel.window((top, left), size) for channel in made]
+        by_size.setdefault(size, []).append((which, windows))
     out = []
     for group in by_size.values():
-        score, place = patch_peaks(own, target_spectra([fields for _, fields, _ in group], own[0].shape))
-        for k, (m, _, corner) in enumerate(group):
-            out.append((m, score[k], place[k] + np.array(corner)))
+        many = joined([channels for _, channels in group])
+        score, place = patch_peaks(own, spectra_of_all(many, own[0].shape))
+        for k, m in enumerate(m for which, _ in group for m in which):
+            out.append((m, score[k], place[k] + np.array(tiles[n, m][2])))
     return out
