@@ -93,7 +93,8 @@ def test_refine(time_it, benchmark, ground):
     corner[:, 5] = (places + rng.integers(-2, 3, (64, 2))).clip(0, 448)
     mean, scale = np.full((64, CHANNELS), 2048, np.float32), np.full((64, CHANNELS), 1e-2, np.float32)
     score, place = np.empty((64, 128), np.float32), np.zeros((64, 128, 2), np.int64)
-    first = (index.fine, index.fine_starts, index.shapes, codes.fine, codes.masks, index.channel)
+    channel = tuple(index.channel.tolist())
+    first = (index.fine, index.fine_starts, index.shapes, codes.fine, codes.masks, channel)
     windows = (np.zeros((64, 128), np.int64), corner, np.arange(64 * 128))
     time_it(lambda: refine(first, windows, 2, (mean, scale), (score, place)))
     benchmark.extra_info["windows"] = 64 * 128 * 25
@@ -108,7 +109,7 @@ def test_code(time_it, benchmark, ground):
     across = ground[1:-1, 2:] - ground[1:-1, :-2]
     size = np.hypot(down, across)
     field = np.divide(down, size, out=np.zeros_like(down), where=size > 0)[..., :3].sum(-1)
-    packed = bits(codes.fine[0, 0, :8].T).reshape(512, 512)[1:-1, 1:-1]
+    packed = bits(codes.fine[0, :8, :, 0].T).reshape(512, 512)[1:-1, 1:-1]
     clear = np.abs(field) > 1e-3
     np.testing.assert_array_equal(packed[clear], field[clear] > 0)
 

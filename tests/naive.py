@@ -335,8 +335,12 @@ def naive_lag_products(own, other, block):
 
 
 def naive_lattices(codes):
-    """Codes (words, rows, columns) as they lie in memory: one after another of even and odd rows and columns, flat."""
-    return np.concatenate([codes[:, y::2, x::2].ravel() for y in (0, 1) for x in (0, 1)])
+    """Codes (words, rows, columns) as they lie in memory: one after another of even and odd rows and columns, flat.
+
+    Of even rows and even columns word by word, of the others place by place.
+    """
+    parts = [codes[:, y::2, x::2] for y in (0, 1) for x in (0, 1)]
+    return np.concatenate([parts[0].ravel(), *(np.moveaxis(part, 0, -1).ravel() for part in parts[1:])])
 
 
 def naive_of_lattices(flat, rows, columns):

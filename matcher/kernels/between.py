@@ -4,7 +4,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from matcher.kernels.bits import popcount
+from matcher.kernels.bits import eight_differing, popcount
 from matcher.kernels.jit import kernel
 from matcher.kernels.lattices import lattice_place
 
@@ -33,14 +33,20 @@ def least_beside(
         t = targets[n, m]
         rows, columns = grids[t, 0], grids[t, 1]
         own = codes[starts[t] : starts[t] + words * rows * columns]
-        row, column = places[n, m, 0], places[n, m, 1]
+        row, column, patch = places[n, m, 0], places[n, m, 1], patches[n]
         best = np.uint64(1) << np.uint64(32)
         for r in range(max(row - 1, 0), min(row + 2, rows)):
+            even, step = lattice_place(rows, columns, words, r, 0)
+            odd, _ = lattice_place(rows, columns, words, r, 1)
             for c in range(max(column - 1, 0), min(column + 2, columns)):
-                first, step = lattice_place(rows, columns, words, r, c)
                 apart = np.uint64(0)
-                for w in range(words):
-                    apart += popcount(own[first + w * step] ^ patches[n, w])
+                if (r | c) & 1:  # the words of a place lie together, a multiple of eight
+                    first = (odd if c & 1 else even) + (c >> 1) * words
+                    for w in range(0, words, 8):
+                        apart += eight_differing(own, first + w, patch, w)
+                else:
+                    for w in range(words):
+                        apart += popcount(own[even + (c >> 1) + w * step] ^ patch[w])
                 if apart < best:
                     best = apart
                     places[n, m, 0], places[n, m, 1] = r, c

@@ -48,6 +48,31 @@ def differing(_typing, one, other):  # type: ignore[no-untyped-def]
     return types.uint64(one, other), generate
 
 
+@intrinsic
+def eight_differing(_typing, one, _at, other, _start):  # type: ignore[no-untyped-def]
+    """Bits in which eight words of two flat arrays of uint64 differ: of one from `at`, of the other from `start` on."""
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        word = ir.IntType(64)
+        row = ir.VectorType(word, 8)
+
+        def load(k):  # type: ignore[no-untyped-def]
+            array = context.make_array(signature.args[k])(context, builder, arguments[k])
+            pointer = builder.gep(array.data, [arguments[k + 1]])
+            value = builder.load(builder.bitcast(pointer, row.as_pointer()))
+            value.align = 8
+            return value
+
+        def call(name, result, value):  # type: ignore[no-untyped-def]
+            kind = ir.FunctionType(result, [row])
+            return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [value])
+
+        counted = call("llvm.ctpop.v8i64", row, builder.xor(load(0), load(2)))
+        return call("llvm.vector.reduce.add.v8i64", word, counted)
+
+    return types.uint64(one, types.int64, other, types.int64), generate
+
+
 @kernel()
 def least_key(distance: NDArray, shift: int) -> np.uint32:
     """Least of distance << shift | place over an array; signed and from 0, so that the compiler vectorises it."""

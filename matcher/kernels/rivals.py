@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.kernels.bits import popcount
+from matcher.kernels.bits import eight_differing, popcount
 from matcher.kernels.jit import kernel
 from matcher.kernels.lattices import lattice_place
 
@@ -28,11 +28,16 @@ def _distances(codes: NDArray, patch: NDArray, out: NDArray) -> None:
         for x in range(min(2, columns)):
             first, step = lattice_place(rows, columns, words, y, x)
             own = out[y::2, x::2]
-            flat = np.zeros(step, np.int32)
-            for w in range(words):
-                word, theirs = patch[w], codes[first + w * step : first + (w + 1) * step]
-                for k in range(step):
-                    flat[k] += np.int32(popcount(theirs[k] ^ word))
+            flat = np.zeros(own.size, np.int32)
+            if step == 1:  # a place's words lie together, a multiple of eight
+                for k in range(len(flat)):
+                    for w in range(0, words, 8):
+                        flat[k] += np.int32(eight_differing(codes, first + k * words + w, patch, w))
+            else:
+                for w in range(words):
+                    word, theirs = patch[w], codes[first + w * step : first + (w + 1) * step]
+                    for k in range(step):
+                        flat[k] += np.int32(popcount(theirs[k] ^ word))
             own[:] = flat.reshape(own.shape)
 
 

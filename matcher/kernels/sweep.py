@@ -258,10 +258,10 @@ def best_unfolded(
     """The best of the places that lie at each place of folded maps, by `place_sum`.
 
     codes are (planes, starts, shapes): planes flat uint64, target t's from starts[t] on, of shapes[t] = (height,
-    width) pixels, laid out as `place_sum` wants them. peaks are target (m,), corner (m, 2) of a piece and place (m, 2)
-    in its map, both (y, x), and noise (m, 2), the mean and deviation of a sum; cuts (m, 4) are the piece's height and
-    width and the rows and columns of its map, which repeats. To out_place (m, 2) the place in the target, to out_score
-    (m,) its deviations above the mean; -1 where none holds the template whole.
+    width) pixels, laid out as `matcher.kernels.fine` wants them. peaks are target (m,), corner (m, 2) of a piece and
+    place (m, 2) in its map, both (y, x), and noise (m, 2), the mean and deviation of a sum; cuts (m, 4) are the piece's
+    height and width and the rows and columns of its map, which repeats. To out_place (m, 2) the place in the target, to
+    out_score (m,) its deviations above the mean; -1 where none holds the template whole.
     """
     planes, starts, shapes = codes
     targets, corner, place, noise = peaks
@@ -269,9 +269,8 @@ def best_unfolded(
     for m in range(len(targets)):
         t = targets[m]
         across = (shapes[t, 1] + 63) // 64 + 1
-        own = planes[starts[t] : starts[t] + count * across * shapes[t, 0]].reshape(
-            count, across, shapes[t, 0]
-        )
+        flat = planes[starts[t] : starts[t] + count * across * shapes[t, 0]]
+        own = flat.reshape(across, shapes[t, 0], count).transpose(2, 0, 1)
         best = -1.0
         for y in range(place[m, 0], cuts[m, 0] - height + 1, cuts[m, 2]):
             for x in range(place[m, 1], cuts[m, 1] - width + 1, cuts[m, 3]):

@@ -13,7 +13,7 @@ from matcher.kernels.bits import (
     places_of_chunks,
 )
 from matcher.kernels.coding import NOTHING, block_sums, pack_signs, pooled_codes
-from matcher.kernels.fine import refine, sample_agreement, windows_agree
+from matcher.kernels.fine import refine, room_for, sample_agreement, windows_agree
 from matcher.kernels.slide import ROW_SHIFT, column_minima, unroll_windows
 from matcher.search.pyramid.codes import CHANNELS, Plan, code, plane_channels
 from matcher.search.pyramid.index import build_index, code_patches
@@ -35,6 +35,11 @@ def packed(planes, padding):
     """Bits (P, H, W) as words (P, words, H), with so many words of padding."""
     rows = [[naive.naive_pack(row) + [0] * padding for row in plane] for plane in planes.tolist()]
     return np.ascontiguousarray(np.array(rows, np.uint64).transpose(0, 2, 1))
+
+
+def laid(planes, padding):
+    """The same as fine codes lie: (words, H, P)."""
+    return np.ascontiguousarray(packed(planes, padding).transpose(1, 2, 0))
 
 
 def masks_of(width):
@@ -131,22 +136,32 @@ class TestChunkPlaces:
 
 class TestWindows:
     @pytest.mark.parametrize("width", WIDTHS)
-    def test_agreement_as_loops(self, width):
-        """Every column shift, up to the last place at each edge."""
+    @pytest.mark.parametrize(
+        "channel", [(0, 0, 2, 1), (2,), (0, 0, 2, 2, 1, 1), (0, 0, 2, 2, 1, 1, 2, 2), (1,) * 9]
+    )
+    def test_agreement_as_loops(self, width, channel):
+        """Every column shift, up to the last place at each edge, of as many planes as there are kinds, and more."""
         rng = np.random.default_rng(width)
-        height, tall, wide = 5, 9, width + 70
-        image, patch = bits(rng, 4, tall, wide), bits(rng, 4, height, width)
-        channel = np.array([0, 0, 2, 1])
+        height, tall, wide, count = 5, 9, width + 70, len(channel)
+        image, patch = bits(rng, count, tall, wide), bits(rng, count, height, width)
         rows = tall - height + 1
         for left, columns in ((0, 3), (61, 5), (wide - width, 1)):
             out = np.full((rows * columns, 3), 9, np.int32)
+            own = laid(patch, 0)
             windows_agree(
-                packed(image, 1), packed(patch, 0), masks_of(width), channel, (0, left), (rows, columns), out
+                laid(image, 1),
+                own,
+                masks_of(width),
+                channel,
+                (0, left),
+                (rows, columns),
+                room_for(rows, own),
+                out,
             )
             for k in range(rows * columns):
                 y, x = k // columns, left + k % columns
                 expected = [0, 0, 0]
-                for p in range(4):
+                for p in range(count):
                     window = image[p, y : y + height, x : x + width]
                     expected[channel[p]] += naive.naive_agreement(patch[p], window)
                 assert out[k].tolist() == expected
@@ -195,10 +210,10 @@ def fine_set(width, height, seed=0):
     images = [bits(rng, 5, *shape) for shape in shapes]
     patches = bits(rng, 3, 5, height, width)
     patches[1] = images[0][:, 4 : 4 + height, 61 : 61 + width]
-    flat = [packed(image, 1).ravel() for image in images]
+    flat = [laid(image, 1).ravel() for image in images]
     starts = np.concatenate([[0], np.cumsum([len(a) for a in flat])])
-    channel = np.array([0, 0, 2, 2, 1])
-    own = np.stack([packed(patch, 0) for patch in patches])
+    channel = (0, 0, 2, 2, 1)
+    own = np.stack([laid(patch, 0) for patch in patches])
     arrays = (np.concatenate(flat), starts, np.array(shapes), own, masks_of(width), channel)
     return images, patches, arrays
 
@@ -355,10 +370,10 @@ class TestCode:
         plan = Plan.of(13, 14)
         codes = code(pictures, roles, plan, 1)
         planes = len(plane_channels(roles))
-        assert codes.fine.shape == (2, planes, 2, 19)
+        assert codes.fine.shape == (2, 2, 19, planes)
         coarse = naive.naive_of_lattices(codes.coarse[0], *plan.places(19, 31))
         assert len(coarse) == 8
-        near = codes.fine[0, :, 0].copy()
+        near = codes.fine[0, 0].T
         fields = naive_planes(pictures[0], roles)
         assert len(fields) == planes
         for p, y, x in np.ndindex(fields.shape):
@@ -393,7 +408,8 @@ class TestCode:
         assert len(patches) == len(index) == 1
         corner = np.array([[[y + plan.margin[0], x + plan.margin[1]]]])
         out = np.empty((1, 1, CHANNELS), np.int32)
-        arrays = (index.fine, index.fine_starts, index.shapes, patches.fine, patches.masks, index.channel)
+        channel = tuple(index.channel.tolist())
+        arrays = (index.fine, index.fine_starts, index.shapes, patches.fine, patches.masks, channel)
         sample_agreement(arrays, (np.zeros((1, 1), np.int64), corner, np.zeros(1, np.int64)), out)
         area = plan.side[0] * plan.side[1]
         border = 2 * (plan.side[0] + plan.side[1])

@@ -31,7 +31,7 @@ from matcher.search.task import Task
 from matcher.settings import DEFAULT_EVIDENCE
 from tests import naive
 from tests.evidence.test_evidence import FOUR, ONE, texture
-from tests.search.test_bits import bits, packed
+from tests.search.test_bits import bits, laid, packed
 from tests.search.test_pyramid import noisy, smooth
 
 NAMES = ("red", "green", "blue", "nir")
@@ -140,7 +140,7 @@ class TestKernels:
         """Places that hold the template in part are none."""
         rng = np.random.default_rng(5)
         drawn, template = bits(rng, 3, 60, 150), rng.normal(size=(3, 13, 21)).astype(np.float32)
-        planes = packed(drawn, 1)
+        planes = laid(drawn, 1)
         codes = (
             np.concatenate([np.full(11, 2**63, np.uint64), planes.ravel()]),
             np.array([0, 11]),
@@ -274,7 +274,7 @@ def looked_at(pieces, place):
     for at in [(y, x) for y in range(place[0], high, rows) for x in range(place[1], wide, columns)]:
         drawn = bits(rng, 1, high + 64, wide + 64)
         drawn[:, at[0] : at[0] + 64, at[1] : at[1] + 64] = template > 0
-        codes = packed(drawn, 1).ravel(), np.array([0]), np.array([drawn.shape[1:]])
+        codes = laid(drawn, 1).ravel(), np.array([0]), np.array([drawn.shape[1:]])
         peaks = np.array([0]), np.array([(0, 0)]), np.array([place]), np.array([(0.0, 1.0)])
         best, score = np.empty((1, 2), np.int64), np.empty(1, np.float32)
         best_unfolded(codes, peaks, np.array([(high, wide, rows, columns)]), template, best, score)

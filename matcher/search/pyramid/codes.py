@@ -95,9 +95,9 @@ class Codes:
 
     Attributes
     ----------
-    fine : ndarray (n, planes, words, height), uint64
+    fine : ndarray (n, words, height, planes), uint64
         Signs of every field at every pixel: word w of row y holds columns 64 w to 64 w + 63, lowest bit first; a
-        word of padding at the right.
+        word of padding at the right. What is compared at once lies together.
     middle : ndarray (n, planes, words, height // factor), uint64
         The same of sums over factor x factor px.
     coarse : ndarray (n, words x rows x columns), uint64
@@ -163,7 +163,7 @@ def code_shapes(height: int, width: int, roles: Roles, plan: Plan) -> tuple[tupl
     planes = len(plane_kinds(roles))
     reduced = (height // plan.factor, width // plan.factor)
     return (
-        (planes, -(-width // 64) + 1, height),
+        (-(-width // 64) + 1, height, planes),
         (planes, -(-reduced[1] // 64) + 1, reduced[0]),
         (-(-planes // 8) * 8 * math.prod(plan.places(height, width)),),
     )
@@ -204,7 +204,7 @@ def code(
     valid = np.stack([valid_pixels(dn) for dn in stack])
     shapes = code_shapes(stack.shape[1], stack.shape[2], roles, plan)
     out = out or Codes(*(np.empty((len(stack), *shape), np.uint64) for shape in shapes))
-    work = np.empty((min(numba.get_num_threads(), len(stack)), shapes[0][0], *stack.shape[1:3]), np.float32)
+    work = np.empty((min(numba.get_num_threads(), len(stack)), shapes[0][2], *stack.shape[1:3]), np.float32)
     pooling = (
         plan.cell,
         plan.stride,

@@ -87,11 +87,11 @@ class Index(Layout):
     colour_starts: NDArray[np.int64]
 
     def fine_of(self, target: int) -> NDArray[np.uint64]:
-        """Fine codes of one target: (planes, words, height)."""
+        """Fine codes of one target, (planes, words, height): a view."""
         height, width = self.shapes[target].tolist()
         start = self.fine_starts[target]
         flat = self.fine[start : start + self.sizes[target, 0]]
-        return flat.reshape(len(self.channel), -(-width // 64) + 1, height)
+        return flat.reshape(-(-width // 64) + 1, height, len(self.channel)).transpose(2, 0, 1)
 
     def windows(self, target: int) -> NDArray[np.uint64]:
         """Middle windows of one target, (columns, words, rows), made anew at each call."""
@@ -126,7 +126,7 @@ class PatchCodes:
 
     Attributes
     ----------
-    fine : ndarray (n, planes, words, height), uint64
+    fine : ndarray (n, words, height, planes), uint64
         Without padding.
     masks : ndarray (words,), uint64
         Bits in use of each word of a row.
@@ -234,7 +234,7 @@ def code_patches(patches: Sequence[NDArray[np.float32]], roles: Roles, plan: Pla
     masks = np.full(words, ~np.uint64(0))
     if width % 64:
         masks[-1] = np.uint64((1 << (width % 64)) - 1)
-    fine = np.ascontiguousarray(codes.fine[:, :, :words])
+    fine = np.ascontiguousarray(codes.fine[:, :words])
     return PatchCodes(fine, masks, _packed_middle(codes, plan), codes.coarse)
 
 

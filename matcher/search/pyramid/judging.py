@@ -108,7 +108,8 @@ def apart_places(
 
 def _fine(index: Index, patches: PatchCodes) -> FineCodes:
     """What the fine kernels take first."""
-    return (index.fine, index.fine_starts, index.shapes, patches.fine, patches.masks, index.channel)
+    channel = tuple(index.channel.tolist())
+    return (index.fine, index.fine_starts, index.shapes, patches.fine, patches.masks, channel)
 
 
 @singledispatch
