@@ -202,7 +202,13 @@ def stages(targets: list[np.ndarray], patches: list[np.ndarray]) -> list[Stage]:
         Stage("middle", middle_cost, lambda: propose_middle(index, codes, levels.MIDDLE_DEPTH)),
         Stage("refine middle", refine_middle_cost, lambda: judge(index, codes, middle, levels.FINAL)),
         Stage("exact", exact_cost, lambda: judge_exactly(patches, best, task)),
-        Stage("sweep", sweep_cost, lambda: sweep.sweep(task, index, promise, range(len(patches)), patches)),
+        Stage(
+            "sweep",
+            sweep_cost,
+            lambda: sweep.sweep(
+                task, index, promise.distances(patches, task.roles), range(len(patches)), patches
+            ),
+        ),
     ]
 
 

@@ -189,7 +189,8 @@ class TestReach:
         shares = np.delete(np.arange(8) / 8, rank)
         before = np.insert(shares, 5, rank / 8)[np.newaxis]
         hunt = Hunt(job.task(1), range(1), job.index((64, 64)), Candidates.empty(1, 6))
-        monkeypatch.setattr(Hunt, "promise", SimpleNamespace(before=lambda _patches, _roles: before))
+        promise = SimpleNamespace(distances=lambda _patches, _roles: before, before=lambda _distances: before)
+        monkeypatch.setattr(Hunt, "promise", promise)
         likest, others = (
             level.look(hunt, np.arange(1), [job.patches[0]]) for level in LEVELS if isinstance(level, Middle)
         )
@@ -197,6 +198,26 @@ class TestReach:
         assert found.target[0, 0] == 5
         assert found.place[0, 0].tolist() == [40, 20]
         assert 5 not in other.target[0]
+
+    @pytest.mark.parametrize("kept", [0, 2, 9])
+    def test_how_unlike_targets_are_is_asked_once_where_it_fits(self, kept, monkeypatch):
+        targets = [smooth(120, 130, seed) for seed in range(4)]
+        patches = [noisy(targets[k % 4][40:104, 20:84], seed=k).astype(np.float32) for k in range(5)]
+        job = prepare(targets, patches, value_range="dn")
+        hunt = Hunt(job.task(1), range(5), job.index((64, 64)), Candidates.empty(5, 6))
+        monkeypatch.setattr("matcher.search.pyramid.levels.KNOWN_SHARE", kept * 4 * 4 / hunt.task.memory)
+        every = hunt.promise.distances(patches, job.roles)
+        asked = []
+
+        def distances(some, roles, told=hunt.promise.distances):
+            asked.append(len(some))
+            return told(some, roles)
+
+        monkeypatch.setattr(hunt.promise, "distances", distances)
+        for rows in ([0, 2, 4], [4, 3, 2], [0, 1, 2, 3, 4]):
+            found = hunt.distances(np.array(rows), [patches[k] for k in rows])
+            np.testing.assert_array_equal(found, every[rows])
+        assert asked == {0: [3, 3, 5], 2: [3, 2, 3], 9: [3, 1, 1]}[kept]
 
     def test_the_exact_engine_judges_what_codes_rank_sixth(self, monkeypatch):
         """Though one candidate is asked for."""

@@ -52,7 +52,8 @@ def swept(targets, patches, task=None):
     index = index_of(targets, patches[0].shape[:2])
     task = task or task_of(targets)
     dn = [p.astype(np.float32) for p in patches]
-    return sweep(task, index, Promise(index, NAMES, task.model), range(len(dn)), dn)
+    distances = Promise(index, NAMES, task.model).distances(dn, task.roles)
+    return sweep(task, index, distances, range(len(dn)), dn)
 
 
 class TestKernels:
@@ -455,7 +456,8 @@ class TestPromise:
         patches = [noisy(image[:48, :48], seed=9).astype(np.float32) for image in images]
         promise = Promise(index_of(images, (48, 48)), NAMES, shipped())
         pixels = [height * width for height, width in shapes]
-        shares, distances = promise.before(patches, FOUR), promise.distances(patches, FOUR)
+        distances = promise.distances(patches, FOUR)
+        shares = promise.before(distances)
         for share, distance in zip(shares, distances, strict=True):
             likelier = [sum(n for n, d in zip(pixels, distance, strict=True) if d < own) for own in distance]
             assert share == pytest.approx(np.array(likelier) / sum(pixels))

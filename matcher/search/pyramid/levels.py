@@ -6,7 +6,7 @@ sums of squared deviations above noise, so that one rule says what is in doubt a
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -30,6 +30,7 @@ FINAL = 6  # targets kept a patch, which the exact engine judges where it is in 
 BLOCK = 1024  # patches coded and searched together
 DOUBTFUL_BLOCK = 512  # patches in doubt searched together
 KEYS_SHARE = 0.15  # of the memory, for the keys of a block of patches
+KNOWN_SHARE = 1 / 64  # of the memory, for how unlike targets are to patches in doubt
 Patches = Sequence[NDArray[np.float32]]
 
 
@@ -71,6 +72,7 @@ class Hunt:
     which: Sequence[int]
     index: Layout
     found: Candidates
+    _known: dict[int, NDArray[np.float32]] = field(default_factory=dict)  # distances, by row
 
     @cached_property
     def numbers(self) -> NDArray[np.int64]:
@@ -81,6 +83,18 @@ class Hunt:
     def promise(self) -> Promise:
         """In which order targets are worth a look."""
         return promise_of(self.index, self.task)
+
+    def distances(self, rows: NDArray[np.int64], patches: Patches) -> NDArray[np.float32]:
+        """How unlike patches, rows of `found`, all targets are: (k, targets). Levels ask again; what fits is kept."""
+        new = [k for k, row in enumerate(rows.tolist()) if row not in self._known]
+        out = np.empty((len(rows), len(self.index)), np.float32)
+        if new:
+            out[new] = self.promise.distances([patches[k] for k in new], self.task.roles)
+        for k in np.setdiff1d(np.arange(len(rows)), new).tolist():
+            out[k] = self._known[int(rows[k])]
+        left = int(self.task.memory * KNOWN_SHARE) // max(out[0].nbytes, 1) - len(self._known)
+        self._known.update({int(rows[k]): out[k].copy() for k in new[: max(left, 0)]})
+        return out
 
     def codes(self, patches: Patches) -> PatchCodes:
         """Codes of some of the patches."""
@@ -181,7 +195,7 @@ class Middle(Level):
     def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:
         """The best of these places and of what was known; of water and cloud it finds nothing, and looks nowhere."""
         codes = hunt.codes(patches)
-        before = hunt.promise.before(patches, hunt.task.roles)
+        before = hunt.promise.before(hunt.distances(rows, patches))
         first, last = self.part
         wanted = (before >= first) & (before < last)
         wanted[[worth(dn, hunt.task.roles) <= LEAST for dn in patches]] = False
@@ -270,7 +284,8 @@ class Sweep(Level):
     def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:
         """The best of what is seen and of what was known."""
         which = [hunt.which[k] for k in rows.tolist()]
-        seen = hunt.placed(sweep(hunt.task, hunt.index, hunt.promise, which, patches))
+        distances = hunt.distances(rows, patches)
+        seen = hunt.placed(sweep(hunt.task, hunt.index, distances, which, patches))
         return merged(hunt.found.take(rows), judge_exactly(patches, seen, hunt.task))
 
 

@@ -48,24 +48,20 @@ class Promise:
         self._pixels = index.shapes.prod(1)
         self._windows = whitened_windows(index.colour, self._columns, self._whiten)
 
-    def orders(self, patches: Sequence[NDArray[np.float32]], roles: Roles) -> list[NDArray[np.int64]]:
-        """Targets for each of `patches` (height, width, bands), DN, the likest first: (targets,)."""
-        return spread(_likest_first, self.distances(patches, roles))
+    def before(self, distances: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The share of all targets' pixels that lies in targets likelier than each, 0 for the likest of a patch.
 
-    def before(self, patches: Sequence[NDArray[np.float32]], roles: Roles) -> NDArray[np.float64]:
-        """The share of all targets' pixels that lies in targets likelier than each, 0 for the likest of a patch (DN).
-
-        (patches, targets).
+        `distances` (patches, targets) are what `distances` gave; so are the shares.
         """
 
-        def share(distances: NDArray[np.float32]) -> NDArray[np.float64]:
-            order = _likest_first(distances)
+        def share(own: NDArray[np.float32]) -> NDArray[np.float64]:
+            order = likest_first(own)
             area = np.cumsum(self._pixels[order])
             out = np.empty(len(order))
             out[order] = (area - self._pixels[order]) / area[-1]
             return out
 
-        return np.stack(spread(share, self.distances(patches, roles)))
+        return np.stack(spread(share, distances))
 
     def distances(self, patches: Sequence[NDArray[np.float32]], roles: Roles) -> NDArray[np.float32]:
         """Squared Mahalanobis distances of patches (DN) to the likest window of every target: (patches, targets)."""
@@ -84,7 +80,8 @@ class Promise:
         return out
 
 
-def _likest_first(distances: NDArray[np.float32]) -> NDArray[np.int64]:
+def likest_first(distances: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Targets by their distances (…, targets), the least first."""
     return np.argsort(distances, kind="stable")
 
 

@@ -23,7 +23,7 @@ from matcher.search.correlation import whitened
 from matcher.search.pyramid.codes import Plan, plane_kinds, planes
 from matcher.search.pyramid.index import Index, Layout
 from matcher.search.pyramid.maps import extents_of, highest, spectra_bytes, verified
-from matcher.search.pyramid.promise import Promise
+from matcher.search.pyramid.promise import likest_first
 from matcher.search.task import Task
 from matcher.threads import spread
 
@@ -119,7 +119,7 @@ def held_bytes(
 def sweep(
     task: Task,
     index: Layout,
-    promise: Promise,
+    distances: NDArray[np.float32],
     which: Sequence[int],
     patches: Sequence[NDArray[np.float32]],
 ) -> Candidates:
@@ -129,8 +129,8 @@ def sweep(
     ----------
     task : Task
     index : Index
-    promise : Promise
-        Of this index.
+    distances : ndarray (k, targets), float32
+        How unlike the patches the targets are (`matcher.search.pyramid.promise`).
     which : sequence of int
         Numbers of the patches in the task.
     patches : sequence of ndarray (height, width, bands), float32
@@ -142,7 +142,7 @@ def sweep(
         Targets by their number in the index, places of the patch's coded part, one a target; scores are deviations
         above the map's mean. What a patch gets depends on nothing but itself and the targets.
     """
-    orders, extents = promise.orders(patches, task.roles), extents_of(index.shapes, index.plan.side)
+    orders, extents = spread(likest_first, distances), extents_of(index.shapes, index.plan.side)
 
     def query(n: int) -> _Query:
         own, share = template(patches[n], task, index.plan), task.effort * worth(patches[n], task.roles)
