@@ -21,7 +21,7 @@ def least_beside(
     """Move every place to the one of least distance among itself and its eight neighbours.
 
     codes flat uint64: target t's from starts[t] on, in lattices (`matcher.kernels.lattices`) of grids[t] rows and
-    columns; patches (n, words) uint64. windows: targets (n, m); places (n, m, 2) as (row, column) of the grid, changed
+    columns; patches (n, 8) uint64. windows: targets (n, m); places (n, m, 2) as (row, column) of the grid, changed
     in place; and flat indices (n x m) of these in the order in which they are looked at: those of one target together
     read its codes from the cache. distance (n, m) uint32, of the place moved to. Ties go to the lower row, then the
     lower column.
@@ -40,10 +40,8 @@ def least_beside(
             odd, _ = lattice_place(rows, columns, words, r, 1)
             for c in range(max(column - 1, 0), min(column + 2, columns)):
                 apart = np.uint64(0)
-                if (r | c) & 1:  # the words of a place lie together, a multiple of eight
-                    first = (odd if c & 1 else even) + (c >> 1) * words
-                    for w in range(0, words, 8):
-                        apart += eight_differing(own, first + w, patch, w)
+                if (r | c) & 1:  # the words of a place lie together
+                    apart = eight_differing(own, (odd if c & 1 else even) + (c >> 1) * words, patch, 0)
                 else:
                     for w in range(words):
                         apart += popcount(own[even + (c >> 1) + w * step] ^ patch[w])

@@ -21,7 +21,7 @@ def _leave_out(distance: NDArray, stride: int, y: int, x: int, apart: int) -> No
 
 @kernel()
 def _distances(codes: NDArray, patch: NDArray, out: NDArray) -> None:
-    """Distances of a patch (words,) from codes in lattices: out (rows, columns) int32."""
+    """Distances of a patch, (8,) words, from codes in lattices: out (rows, columns) int32."""
     rows, columns = out.shape
     words = len(patch)
     for y in range(min(2, rows)):
@@ -29,10 +29,9 @@ def _distances(codes: NDArray, patch: NDArray, out: NDArray) -> None:
             first, step = lattice_place(rows, columns, words, y, x)
             own = out[y::2, x::2]
             flat = np.zeros(own.size, np.int32)
-            if step == 1:  # a place's words lie together, a multiple of eight
+            if step == 1:  # a place's words lie together
                 for k in range(len(flat)):
-                    for w in range(0, words, 8):
-                        flat[k] += np.int32(eight_differing(codes, first + k * words + w, patch, w))
+                    flat[k] = np.int32(eight_differing(codes, first + k * words, patch, 0))
             else:
                 for w in range(words):
                     word, theirs = patch[w], codes[first + w * step : first + (w + 1) * step]
@@ -59,7 +58,7 @@ def places_apart(
     as long to compile.
 
     codes flat uint64: target t's from starts[t] on, in lattices (`matcher.kernels.lattices`) of grids[t] rows and
-    columns; patches (n, words) uint64. known are (target (n,), -1 for none, corner (n, 2) as (y, x), pixels). A place
+    columns; patches (n, 8) uint64. known are (target (n,), -1 for none, corner (n, 2) as (y, x), pixels). A place
     lies `stride` px from the next, and no two that are taken within `apart` px in both directions. out (n, count, 2)
     int64: their (y, x), pixels, least distance first, ties to the lower y and x; -1 where there are fewer.
     """
