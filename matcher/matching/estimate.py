@@ -19,14 +19,14 @@ from matcher.threads import usable_cores
 # real places, the small patches' of 32 px.
 _CODES = 0.016 / 512**2  # s a pixel of the images
 _PAIR = 0.019e-9  # s a patch and pixel of the images: coarse, and middle at the share that it sees
-_PATCH = 4.0e-3  # s a patch: reading, codes, places refined by all levels, the exact level at the share that it sees
-_EXACT = 0.018  # s a patch that the exact engine judges
+_PATCH = 3.0e-3  # s a patch: reading, codes, places refined by all levels, the exact level at the share that it sees
+_EXACT = 0.013  # s a patch that the exact engine judges
 _EVERYWHERE = 1.8e-3 / 250**2  # s a patch and pixel of the images, searched exhaustively
 _READY = 0.16e-6  # s a pixel of the images until they can be: fields, spectra, kernels
-_SWEPT = 0.6e-9  # s a patch in doubt and pixel of the sweep's maps
+_SWEPT = 0.5e-9  # s a patch in doubt and pixel of the sweep's maps
 _WITHOUT = 2.2  # times as long without AVX-512, which compares the codes
 _UNSEEN = 0.6  # share of these that patches in doubt need and are worth
-_SWEPT_EXACT = 1.4e-3  # s a place that the exact engine judges after it
+_SWEPT_EXACT = 1.1e-3  # s a place that the exact engine judges after it
 _DOUBT = 0.065  # share of patches that are in doubt to the end
 _SMALL_DOUBT = 0.18  # … where they are small
 _START = 2.0  # s until the kernels are there
