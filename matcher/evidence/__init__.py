@@ -17,9 +17,8 @@ from matcher.settings import EVIDENCE
 __all__ = ["Channel", "Kind", "Responses", "channels", "channels_of_all", "joined", "kind", "templates"]
 
 Responses = Mapping[str, tuple[float, ...]]
-_TOGETHER = frozenset(
-    {"phase", "phase2", "ratio", "magnitude"}
-)  # kinds that take many pictures, (…, H, W, B)
+# Kinds that take many pictures at once, (…, height, width, bands).
+_TOGETHER = frozenset({"phase", "phase2", "ratio", "magnitude"})
 Kind = Callable[[NDArray[np.float32], NDArray[np.bool_], Roles], list[Channel]]
 
 
@@ -45,7 +44,10 @@ def channels(dn: NDArray[np.float32], roles: Roles, names: tuple[str, ...]) -> l
 def channels_of_all(
     pictures: Sequence[NDArray[np.float32]], roles: Roles, names: tuple[str, ...]
 ) -> list[Channel]:
-    """`channels` of pictures of one shape, each of them all: small ones take less time together, where kinds can so."""
+    """The `channels` of pictures of one shape, each channel of all of them.
+
+    Kinds that can make the fields of many pictures in one call do so, which for small ones takes less time.
+    """
     if not _TOGETHER.issuperset(names):
         each = [channels(dn, roles, names) for dn in pictures]
         return [
