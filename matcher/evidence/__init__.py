@@ -49,11 +49,7 @@ def channels_of_all(
     Kinds that can make the fields of many pictures in one call do so, which for small ones takes less time.
     """
     if not _TOGETHER.issuperset(names):
-        each = [channels(dn, roles, names) for dn in pictures]
-        return [
-            replace(alike[0], stacks=tuple(map(np.stack, zip(*(one.stacks for one in alike), strict=True))))
-            for alike in zip(*each, strict=True)
-        ]
+        return joined([channels(dn, roles, names) for dn in pictures], np.stack)
     # Kept band by band in memory, as all of these kinds want it.
     stack = np.moveaxis(np.stack([dn.transpose(2, 0, 1) for dn in pictures]), 1, -1)
     valid = np.stack([valid_pixels(dn) for dn in pictures])

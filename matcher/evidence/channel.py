@@ -1,6 +1,6 @@
 """What every kind of evidence hands to the search: stacks of fields that are correlated and summed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -55,12 +55,14 @@ class Channel:
         return replace(self, stacks=tuple(stack[..., rows, columns] for stack in self.stacks))
 
 
-def joined(groups: Sequence[Sequence[Channel]]) -> list[Channel]:
-    """Channels of many pictures each, in groups of one shape: all pictures in one, contiguous."""
+def joined(
+    groups: Sequence[Sequence[Channel]], how: Callable[..., NDArray[np.float32]] = np.concatenate
+) -> list[Channel]:
+    """Channels of many pictures each, in groups of one shape: all pictures in one, contiguous.
+
+    Of one picture each where `how` is `np.stack`.
+    """
     return [
-        replace(
-            alike[0],
-            stacks=tuple(map(np.concatenate, zip(*(one.stacks for one in alike), strict=True))),
-        )
+        replace(alike[0], stacks=tuple(map(how, zip(*(one.stacks for one in alike), strict=True))))
         for alike in zip(*groups, strict=True)
     ]

@@ -39,16 +39,16 @@ def plane_fields(dn: NDArray, valid: NDArray, evidence: tuple[Any, ...], out: ND
     for start in range(0, height, STRIP):
         stop = min(start + STRIP, height)
         low, high = max(start - reach, 0), min(stop + reach, height)
-        band = np.empty((1, high - low, width), np.float32)
+        band = np.empty((high - low, width), np.float32)
         fields = np.empty((4, high - low, width), np.float32)
         for k in range(single):
             first = 0 if k < len(visible) else 4
             b = visible[k] if k < len(visible) else nir
             for y in range(low, high):
                 for x in range(width):
-                    band[0, y - low, x] = dn[y, x, b]
-            unit_gradient(band, fields[:2])
-            doubled_gradient(band, smooth, slope, fields[2:])
+                    band[y - low, x] = dn[y, x, b]
+            unit_gradient(band, fields[0], fields[1])
+            doubled_gradient(band, smooth, slope, fields[2], fields[3])
             _add_rows(fields, low, start, stop, out[first : first + 4])
         for k in range(len(ratios)):
             above, below = ratios[k]
@@ -56,8 +56,8 @@ def plane_fields(dn: NDArray, valid: NDArray, evidence: tuple[Any, ...], out: ND
                 for x in range(width):
                     one = np.log(max(dn[y, x, above], np.float32(0)) + haze) * gain
                     other = np.log(max(dn[y, x, below], np.float32(0)) + haze) * gain
-                    band[0, y - low, x] = one - other
-            doubled_gradient(band, ratio_smooth, ratio_slope, fields[:2])
+                    band[y - low, x] = one - other
+            doubled_gradient(band, ratio_smooth, ratio_slope, fields[0], fields[1])
             _add_rows(fields[:2], low, start, stop, out[len(out) - 2 :])
     if not valid.all():
         for p in range(len(out)):
@@ -156,7 +156,7 @@ def pooled_codes(
         for y in range(rows):
             for odd in range(min(2, columns)):
                 first, apart = lattice_place(rows, columns, words, y, odd)
-                beside = words if apart == 1 else 1  # from a place to the next of its row
+                beside = words if (y | odd) & 1 else 1  # from a place to the next of its row
                 for x in range(odd, columns, 2):
                     out[first + p * apart + (x >> 1) * beside] = codes[y, x]
 

@@ -12,26 +12,11 @@ FLAT = np.float32(1e-3)  # DN; a gradient below is no gradient
 
 
 @kernel(nogil=True)
-def unit_gradient(dn: NDArray, out: NDArray) -> None:
-    """Unit vectors of central differences: dn (B, H, W) float32 to out (2 B, H, W), rows' components first.
+def unit_gradient(band: NDArray, out_down: NDArray, out_across: NDArray) -> None:
+    """Unit vectors of central differences of a band, its components along columns and along rows: (H, W) float32 each.
 
     Border pixels and flat ones are 0.
     """
-    bands = len(dn)
-    for b in range(bands):
-        _unit_gradient(dn[b], out[b], out[bands + b])
-
-
-@kernel(nogil=True)
-def unit_gradients(dn: NDArray, which: NDArray, out: NDArray) -> None:
-    """`unit_gradient` of some bands of many pictures: dn (N, B, H, W), which (K,) bands, out (N, 2, K, H, W)."""
-    for n in range(len(dn)):
-        for k in range(len(which)):
-            _unit_gradient(dn[n, which[k]], out[n, 0, k], out[n, 1, k])
-
-
-@kernel(nogil=True)
-def _unit_gradient(band: NDArray, out_down: NDArray, out_across: NDArray) -> None:
     height, width = band.shape
     for y in range(height):
         down, across = out_down[y], out_across[y]
@@ -50,29 +35,22 @@ def _unit_gradient(band: NDArray, out_down: NDArray, out_across: NDArray) -> Non
 
 
 @kernel(nogil=True)
-def doubled_gradient(dn: NDArray, smooth: NDArray, slope: NDArray, out: NDArray) -> None:
-    """Unit vectors of doubled gradient angle: dn (B, H, W) float32 to out (2 B, H, W), sines first.
+def unit_gradients(dn: NDArray, which: NDArray, out: NDArray) -> None:
+    """`unit_gradient` of some bands of many pictures: dn (N, B, H, W), which (K,) bands, out (N, 2, K, H, W)."""
+    for n in range(len(dn)):
+        for k in range(len(which)):
+            unit_gradient(dn[n, which[k]], out[n, 0, k], out[n, 1, k])
+
+
+@kernel(nogil=True)
+def doubled_gradient(
+    band: NDArray, smooth: NDArray, slope: NDArray, sines: NDArray, cosines: NDArray
+) -> None:
+    """Unit vectors of a band's doubled gradient angle, (H, W) float32 each.
 
     The gradient is a Gaussian derivative: `slope` (r,) are the weights of the differences 1..r pixels away,
     `smooth` (r + 1,) those of the smoothing at 0..r; the border repeats its last pixel. Flat pixels are 0.
     """
-    bands = len(dn)
-    for b in range(bands):
-        _doubled_gradient(dn[b], smooth, slope, out[b], out[bands + b])
-
-
-@kernel(nogil=True)
-def doubled_gradients(dn: NDArray, which: NDArray, smooth: NDArray, slope: NDArray, out: NDArray) -> None:
-    """`doubled_gradient` of some bands of many pictures: dn (N, B, H, W), which (K,) bands, out (N, 2, K, H, W)."""
-    for n in range(len(dn)):
-        for k in range(len(which)):
-            _doubled_gradient(dn[n, which[k]], smooth, slope, out[n, 0, k], out[n, 1, k])
-
-
-@kernel(nogil=True)
-def _doubled_gradient(
-    band: NDArray, smooth: NDArray, slope: NDArray, sines: NDArray, cosines: NDArray
-) -> None:
     height, width = band.shape
     reach = len(slope)
     down = np.empty(width + 2 * reach, np.float32)  # smoothed along the columns, its border repeated
@@ -114,6 +92,14 @@ def _doubled_gradient(
             gain = some / max(power, FLAT * FLAT)
             sine[x] = (product + product) * gain
             cosine[x] = (gx[x] * gx[x] - gy[x] * gy[x]) * gain
+
+
+@kernel(nogil=True)
+def doubled_gradients(dn: NDArray, which: NDArray, smooth: NDArray, slope: NDArray, out: NDArray) -> None:
+    """`doubled_gradient` of some bands of many pictures: dn (N, B, H, W), which (K,) bands, out (N, 2, K, H, W)."""
+    for n in range(len(dn)):
+        for k in range(len(which)):
+            doubled_gradient(dn[n, which[k]], smooth, slope, out[n, 0, k], out[n, 1, k])
 
 
 @kernel(nogil=True)

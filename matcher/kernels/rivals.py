@@ -29,7 +29,7 @@ def _distances(codes: NDArray, patch: NDArray, out: NDArray) -> None:
             first, step = lattice_place(rows, columns, words, y, x)
             own = out[y::2, x::2]
             flat = np.zeros(own.size, np.int32)
-            if step == 1:  # a place's words lie together
+            if (y | x) & 1:  # a place's words lie together
                 for k in range(len(flat)):
                     flat[k] = np.int32(eight_differing(codes, first + k * words, patch, 0))
             else:

@@ -90,8 +90,9 @@ class Hunt:
         out = np.empty((len(rows), len(self.index)), np.float32)
         if new:
             out[new] = self.promise.distances([patches[k] for k in new], self.task.roles)
-        for k in np.setdiff1d(np.arange(len(rows)), new).tolist():
-            out[k] = self._known[int(rows[k])]
+        for k, row in enumerate(rows.tolist()):
+            if row in self._known:
+                out[k] = self._known[row]
         left = int(self.task.memory * KNOWN_SHARE) // max(out[0].nbytes, 1) - len(self._known)
         self._known.update({int(rows[k]): out[k].copy() for k in new[: max(left, 0)]})
         return out
