@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 
 from matcher.matching.job import Job
 from matcher.search.exhaustive import fits, held_bytes
-from matcher.search.pyramid import sweep
+from matcher.search.pyramid import levels, sweep
 from matcher.search.pyramid.cascade import INDEX_SHARE, key_bytes
 from matcher.search.pyramid.codes import LARGEST, Plan, coding_bytes, plane_kinds
 from matcher.search.pyramid.index import index_bytes
-from matcher.search.pyramid.levels import DOUBTFUL_BLOCK, EVERYWHERE
 from matcher.search.pyramid.maps import extents_of
 from matcher.settings import LEAST_MEMORY
 from matcher.threads import usable_cores
@@ -93,7 +92,7 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
     memory = job.settings.memory // (workers or 1)
     task = replace(job.task(1), memory=max(memory, LEAST_MEMORY))
     cores = workers or job.settings.threads or usable_cores()
-    codes, stored, held, keys, seconds = 0, 0, 0, 0, 0.0
+    codes, stored, held, seconds = 0, 0, 0, 0.0
     for side, many in sides.items():
         many_here = many * share
         threads = 1 if workers else cores
@@ -109,30 +108,32 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
             codes = max(codes, index_bytes(taken, job.roles, plan))
             held = max(held, coding_bytes(taken, job.roles, threads))
             seconds += pixels * _CODES
-        keys = max(keys, key_bytes(taken, plan, task.memory))
         finer = (64 / min(*side, LARGEST)) ** 2  # places of the coarse search: the smaller a patch, the more
         seconds += many_here * (pixels * _PAIR * finer + _PATCH) * job.settings.effort
         if not job.model.fits(job.settings.evidence):
             seconds += many_here * _EXACT
         doubt = _SMALL_DOUBT if max(side) <= sweep.SMALL else _DOUBT
         doubtful, planes = many_here * doubt, len(plane_kinds(job.roles))
-        if EVERYWHERE.sees(side, pixels, job.settings.effort):
-            held = max(held, held_bytes(task, side, min(math.ceil(doubtful), DOUBTFUL_BLOCK), threads))
+        together = min(math.ceil(doubtful), levels.DOUBTFUL_BLOCK)
+        if levels.EVERYWHERE.sees(side, pixels, job.settings.effort):
+            others = held_bytes(task, side, together, threads)
             seconds += doubtful * pixels * _EVERYWHERE
-            continue
-        extent = float(extents_of(taken, plan.side).sum())
-        reach = min(extent, sweep.REACHES[-1] * job.settings.effort)
-        seconds += doubtful * _UNSEEN * reach * _SWEPT
-        seconds += doubtful * min(len(taken), sweep.TOP) * _SWEPT_EXACT
-        together = min(math.ceil(doubtful), DOUBTFUL_BLOCK)
-        held = max(held, sweep.held_bytes(taken, plan, planes, task.memory, together, threads))
+        else:
+            others = sweep.held_bytes(taken, plan, planes, task.memory, together, threads)
+            extent = float(extents_of(taken, plan.side).sum())
+            reach = min(extent, sweep.REACHES[-1] * job.settings.effort)
+            seconds += doubtful * _UNSEEN * reach * _SWEPT
+            seconds += doubtful * min(len(taken), sweep.TOP) * _SWEPT_EXACT
+        keys = key_bytes(taken, plan, task.memory)
+        whole, left = math.ceil(many_here), math.ceil(doubtful)
+        held = max(held, levels.held_bytes(task, side, whole, left, keys, others, threads))
     return Estimate(
         pairs=count * len(job.targets),
         codes=codes,
         stored=stored,
         fits=codes <= INDEX_SHARE * job.settings.memory,
-        # Index, coarse levels and sweep follow each other, and none holds what another does.
-        memory=codes + (_PROCESS + max(held, keys)) * (workers or 1) + (_PROCESS if workers else 0),
+        # The making of the index and the levels follow each other, and none holds what another does.
+        memory=codes + (_PROCESS + held) * (workers or 1) + (_PROCESS if workers else 0),
         seconds=_START + seconds * _slowness() / cores,
         cores=cores,
     )

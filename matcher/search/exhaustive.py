@@ -28,7 +28,7 @@ PRIOR_PLACES = 50.0  # the prior noise of a map counts as so many places; only t
 Peaks = tuple[NDArray[np.float32], NDArray[np.int64]]
 _Query = tuple[Sequence[Channel], Units]  # a patch's channels, and their fields as they are correlated
 _KEPT_SHARE = 1 / 16  # of the memory, for patches that are kept as they are sought
-_TOGETHER = 32  # patches read at a time
+_TOGETHER = 32  # patches read at a time, where as many may be kept
 _MAP_BYTES = 20  # a pixel and kind of evidence: spectra of the products, maps, what they are summed to
 
 
@@ -79,7 +79,9 @@ class _Queries:
 
     def __init__(self, task: Task, which: Sequence[int]) -> None:
         self._task, self._which = task, which
-        self._keep = _kept_bytes(task, task.patches.shape(which[0])[:2], len(which)) > 0
+        room = _room(task, task.patches.shape(which[0])[:2])
+        self._keep = len(which) <= room
+        self._batch = max(1, min(room, _TOGETHER))
         self._kept: list[list[_Query]] = []
 
     def batches(self) -> Iterator[list[_Query]]:
@@ -87,10 +89,9 @@ class _Queries:
         if self._kept:
             yield from self._kept
             return
-        for start in range(0, len(self._which), _TOGETHER):
-            batch = spread(
-                self._query, [self._task.patches[k] for k in self._which[start : start + _TOGETHER]]
-            )
+        for start in range(0, len(self._which), self._batch):
+            which = self._which[start : start + self._batch]
+            batch = spread(self._query, [self._task.patches[k] for k in which])
             if self._keep:
                 self._kept.append(batch)
             yield batch
@@ -100,14 +101,18 @@ class _Queries:
         return own, unit_fields(own)
 
 
-def _kept_bytes(task: Task, side: tuple[int, int], count: int) -> int:
-    """Bytes of `count` patches of `side` that are kept as they are sought, 0 where they are too many for the memory.
+def _room(task: Task, side: tuple[int, int]) -> int:
+    """How many patches of `side` (height, width), as they are sought, fit their share of the memory."""
+    return int(task.memory * _KEPT_SHARE) // _query_bytes(task, side)
 
-    Of their fields, and of the same as they are correlated, in double precision where they are centred.
+
+def _query_bytes(task: Task, side: tuple[int, int]) -> int:
+    """Bytes of a patch of `side` (height, width) as it is sought.
+
+    Of its fields, and of the same as they are correlated, in double precision where they are centred.
     """
     own = channels(np.zeros((*side, task.patches.shape(0)[2]), np.float32), task.roles, task.evidence)
-    each = sum((3 if channel.centred else 2) * stack.nbytes for channel in own for stack in channel.stacks)
-    return count * each if count * each <= task.memory * _KEPT_SHARE else 0
+    return sum((3 if channel.centred else 2) * stack.nbytes for channel in own for stack in channel.stacks)
 
 
 def fits(side: tuple[int, int], shape: tuple[int, ...]) -> bool:
@@ -152,12 +157,12 @@ def held_bytes(task: Task, side: tuple[int, int], count: int, threads: int) -> i
     """
     counts = Counter(task.targets.shape(k) for k in fitting(task.targets, side))
     most = 0
-    for shape, count in counts.items():
+    for shape, targets in counts.items():
         each = bytes_a_target(shape, task.roles, task.evidence)
-        block = min(count, max(1, task.memory // 2 // each))
+        block = min(targets, max(1, task.memory // 2 // each))
         maps = threads * min(BATCH, block) * _MAP_BYTES * len(task.evidence) * shape[0] * shape[1]
         most = max(most, block * each + maps)
-    return most + _kept_bytes(task, side, count)
+    return most + min(count, max(1, _room(task, side))) * _query_bytes(task, side)
 
 
 def _blocks(

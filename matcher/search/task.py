@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from matcher.imagery import Pictures, Roles
 from matcher.model import Model
 
+BLOCK_SHARE = 1 / 16  # of the memory, for what is read, or made, together
+_DN = 4  # bytes of a number
+
 
 @dataclass(frozen=True)
 class Task:
@@ -36,3 +39,11 @@ class Task:
     effort: float
     memory: int
     bands: tuple[str, ...]
+
+    def together(self, each: int, most: int) -> int:
+        """How many things of so many bytes each are read, or made, together: `most`, or as many as have room."""
+        return max(1, min(most, int(self.memory * BLOCK_SHARE) // each))
+
+    def pixel_bytes(self, pixels: int) -> int:
+        """Bytes of the DN of so many pixels."""
+        return pixels * self.patches.shape(0)[2] * _DN

@@ -113,3 +113,31 @@ def test_a_large_image_is_worked_on_whole(job):
     large, small = (estimate(replace(job, targets=Many(*size))).memory for size in ((1, 6000), (36, 1000)))
     assert 2.2 < large / 2**30 < 3.0
     assert small / 2**30 < 1.0
+
+
+@pytest.mark.parametrize("search", ["pyramid", "exhaustive"])
+def test_large_patches_take_their_share_of_the_memory(job, search):
+    """1,000 patches of 512 px are 4 GiB: no more of them are read together than have room."""
+
+    def memory(side, budget):
+        settings = replace(job.settings, memory=budget << 20, search=search)
+        return estimate(
+            replace(job, targets=Many(8, 700), patches=Many(1000, side), settings=settings)
+        ).memory
+
+    assert memory(512, 2048) < 2 << 30
+    assert memory(512, 512) < memory(512, 2048)
+    assert memory(64, 512) < memory(512, 512) < 1.5 * (1 << 30)
+
+
+def test_few_patches_hold_less_than_many(job):
+    settings = replace(job.settings, search="exhaustive")
+    many = replace(job, targets=Many(600, 100), settings=settings)
+    assert estimate(many, 1).memory < estimate(many, 600).memory
+
+
+@pytest.mark.parametrize(("side", "most"), [(64, 1024), (128, 512), (512, 32)])
+def test_as_many_patches_as_have_room(job, side, most):
+    task = replace(job.task(1), memory=2 << 30)
+    assert task.together(task.pixel_bytes(side * side), 1024) == most
+    assert replace(task, memory=1 << 20).together(task.pixel_bytes(side * side), 1024) == 1

@@ -16,6 +16,7 @@ from matcher.search.exhaustive import patch_peaks
 from matcher.search.pyramid import cascade, exact_tiles
 from matcher.search.pyramid.codes import Plan
 from matcher.search.pyramid.exact_tiles import in_doubt, judge_exactly, weigh
+from matcher.search.pyramid.hunt import Hunt
 from matcher.search.pyramid.index import build_index, code_patches
 from matcher.search.pyramid.judging import judge
 from matcher.search.pyramid.levels import (
@@ -26,7 +27,6 @@ from matcher.search.pyramid.levels import (
     LEVELS,
     Coarse,
     Exact,
-    Hunt,
     Middle,
     Sweep,
     merged,
@@ -106,7 +106,8 @@ class TestWeigh:
             return found
 
         monkeypatch.setattr(exact_tiles, "judge_exactly", judge)
-        weigh(SimpleNamespace(patches=two), range(len(two)), candidates(*two))
+        pictures = np.full((len(two), 64, 64, 4), 700, np.uint16)
+        weigh(prepare(pictures, pictures).task(1), range(len(two)), candidates(*two))
         ((count, scores, around),) = judged
         assert scores == [[100, 45], [70, 68], [30, 20], [140, 60]]
         assert (count, around) == (4, exact_tiles.WIDE)
@@ -205,7 +206,7 @@ class TestReach:
         patches = [noisy(targets[k % 4][40:104, 20:84], seed=k).astype(np.float32) for k in range(5)]
         job = prepare(targets, patches, value_range="dn")
         hunt = Hunt(job.task(1), range(5), job.index((64, 64)), Candidates.empty(5, 6))
-        monkeypatch.setattr("matcher.search.pyramid.levels.KNOWN_SHARE", kept * 4 * 4 / hunt.task.memory)
+        monkeypatch.setattr("matcher.search.pyramid.hunt.KNOWN_SHARE", kept * 4 * 4 / hunt.task.memory)
         every = hunt.promise.distances(patches, job.roles)
         asked = []
 

@@ -20,7 +20,7 @@ from matcher.search.pyramid.index import build_index, code_patches
 from matcher.search.pyramid.judging import _scored, agreement, judge
 from matcher.search.pyramid.proposals import propose_coarse, propose_middle
 from matcher.search.task import Task
-from matcher.settings import DEFAULT_EVIDENCE
+from matcher.settings import DEFAULT_EVIDENCE, SEARCHES
 from tests import naive
 from tests.evidence.test_evidence import FOUR, texture
 
@@ -412,6 +412,21 @@ class TestNothingElseMatters:
             "matcher.search.exhaustive.target_bytes", lambda *_: 1 << 40
         )  # one target a block
         assert rows_of(matcher.match(images, patches, search="exhaustive")) == whole
+
+    def test_not_what_has_room(self, monkeypatch):
+        """One patch a block, and one tile at a time, where the memory has room for no more."""
+        images, patches = hard_and_easy()
+        asked = []
+
+        def counted(_task, _each, most):
+            asked.append(most)
+            return 1
+
+        whole = {kind: rows_of(matcher.match(images, patches, search=kind)) for kind in SEARCHES}
+        monkeypatch.setattr(Task, "together", counted)
+        monkeypatch.setattr("matcher.search.exhaustive._room", lambda *_: 0)
+        assert {kind: rows_of(matcher.match(images, patches, search=kind)) for kind in SEARCHES} == whole
+        assert set(asked) >= {1024, 512, 32}
 
     def test_pairs_are_reported(self):
         images, patches = hard_and_easy()

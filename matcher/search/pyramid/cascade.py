@@ -16,14 +16,13 @@ from matcher.search.candidates import Candidates
 from matcher.search.exhaustive import fitting
 from matcher.search.pyramid.codes import Plan
 from matcher.search.pyramid.exact_tiles import in_doubt
+from matcher.search.pyramid.hunt import KEYS_SHARE, Hunt
 from matcher.search.pyramid.index import KEY_BYTES, Index, Layout, build_index, index_bytes
 from matcher.search.pyramid.levels import (
     BLOCK,
     DOUBTFUL_BLOCK,
     FINAL,
-    KEYS_SHARE,
     LEVELS,
-    Hunt,
     Level,
 )
 from matcher.search.task import Task

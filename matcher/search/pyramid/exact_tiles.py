@@ -1,5 +1,6 @@
 """The exact engine round some places: what is in doubt is told by the noise of the ground about it."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ from matcher.evidence import Channel, channels_of_all, joined, templates
 from matcher.imagery import Pictures
 from matcher.search.candidates import Candidates, best_by_target
 from matcher.search.correlation import spectra_of_all
-from matcher.search.exhaustive import patch_peaks
+from matcher.search.exhaustive import bytes_a_target, patch_peaks
 from matcher.search.task import Task
 from matcher.threads import ahead, spread
 
@@ -55,8 +56,11 @@ def weigh(task: Task, which: Sequence[int], found: Candidates) -> Candidates:
     doubtful = in_doubt(found, CLEAR)
     best, second = found.score[doubtful, 0], found.runner_up().score[doubtful, 0]
     doubtful = doubtful[(best >= NOTABLE) | (best >= HOPELESS * second)]
-    for start in range(0, len(doubtful), _BLOCK):
-        rows = doubtful[start : start + _BLOCK]
+    if not len(doubtful):
+        return found
+    block = task.together(task.pixel_bytes(math.prod(task.patches.shape(which[0])[:2])), _BLOCK)
+    for start in range(0, len(doubtful), block):
+        rows = doubtful[start : start + block]
         some = found.take(rows)
         two = some.first(1).without_rivals().beside(some.runner_up().without_rivals())
         judged = judge_exactly([task.patches[which[k]] for k in rows.tolist()], two, task, WIDE)
@@ -91,15 +95,18 @@ def judge_exactly(
     """
     wanted = found.beside(found.first(1).rivals())
     out = Candidates.empty(*wanted.target.shape)
-    parts = [
-        range(start, min(start + _TOGETHER, len(patches))) for start in range(0, len(patches), _TOGETHER)
-    ]
-    for rows, tiles in ahead(
-        (part, _cut(task.targets, wanted, part, patches[0].shape[:2], around)) for part in parts
-    ):
+    side = (patches[0].shape[0], patches[0].shape[1])
+    pixels, work = _tile_bytes(task, side, around)
+    candidates = wanted.target.shape[1]
+    most, some = task.together(candidates * pixels, _TOGETHER), task.together(work, candidates)
+    parts = [range(start, min(start + most, len(patches))) for start in range(0, len(patches), most)]
+    for rows, tiles in ahead((part, _cut(task.targets, wanted, part, side, around)) for part in parts):
 
-        def peaks(n: int, tiles: dict[tuple[int, int], Tile] = tiles) -> list[Found]:
-            return _peaks(patches[n], n, tiles, task, around)
+        def peaks(n: int, tiles: dict[int, dict[int, Tile]] = tiles) -> list[Found]:
+            own = templates(patches[n], task.roles, task.evidence, task.model.responses)
+            all_ = list(tiles.get(n, {}).items())
+            lots = (dict(all_[start : start + some]) for start in range(0, len(all_), some))
+            return [found for lot in lots for found in _peaks(own, lot, task, around)]
 
         for n, made in zip(rows, spread(peaks, rows), strict=True):
             for m, score, place in made:
@@ -108,12 +115,30 @@ def judge_exactly(
     return best_by_target(out, found.target.shape[1])
 
 
+def tile_bytes(task: Task, side: tuple[int, int], count: int, candidates: int, threads: int) -> int:
+    """The most that judging so many patches of `side` (height, width) holds, bytes.
+
+    Pixels of tiles, read ahead where there are several threads; fields and spectra of some tiles a thread.
+    """
+    pixels, work = _tile_bytes(task, side, AROUND)
+    of_patch = (candidates + 1) * pixels
+    read = of_patch * task.together(of_patch, min(_TOGETHER, count))
+    return read * (2 if threads > 1 else 1) + threads * work * task.together(work, candidates + 1)
+
+
+def _tile_bytes(task: Task, side: tuple[int, int], around: int) -> tuple[int, int]:
+    """The most that a candidate takes, bytes: the pixels that are read, and the fields and spectra made of them."""
+    height, width = (length + 2 * (around + MARGIN) for length in side)
+    shape = (height, width, task.patches.shape(0)[2])
+    return task.pixel_bytes(height * width), bytes_a_target(shape, task.roles, task.evidence)
+
+
 def _cut(
-    targets: Pictures, found: Candidates, rows: range, side: tuple[int, ...], around: int
-) -> dict[tuple[int, int], Tile]:
-    """Pixels round each candidate (with a margin), where the tile begins in them, and in the target: (y, x)."""
+    targets: Pictures, found: Candidates, rows: range, side: tuple[int, int], around: int
+) -> dict[int, dict[int, Tile]]:
+    """Tiles by patch and candidate: pixels (with a margin), where the tile begins in them, and in the target (y, x)."""
     wanted = sorted((int(found.target[n, m]), n, m) for n in rows for m in range(found.target.shape[1]))
-    out: dict[tuple[int, int], Tile] = {}
+    out: dict[int, dict[int, Tile]] = {}
     for number, n, m in wanted:
         if number < 0:
             continue
@@ -124,37 +149,28 @@ def _cut(
         high = [min(c + s + MARGIN, of) for c, s, of in zip(corner, size, shape, strict=True)]
         pixels = targets.crop(number, (low[0], low[1]), (high[0] - low[0], high[1] - low[1]))
         inner = (corner[0] - low[0], corner[1] - low[1])
-        out[n, m] = (pixels, inner, (corner[0], corner[1]))
+        out.setdefault(n, {})[m] = (pixels, inner, (corner[0], corner[1]))
     return out
 
 
-def _peaks(
-    patch: NDArray[np.float32],
-    n: int,
-    tiles: dict[tuple[int, int], Tile],
-    task: Task,
-    around: int,
-) -> list[Found]:
-    """What each of one patch's tiles holds; tiles of one size share their transforms."""
-    own = templates(patch, task.roles, task.evidence, task.model.responses)
+def _peaks(patch: Sequence[Channel], tiles: dict[int, Tile], task: Task, around: int) -> list[Found]:
+    """What each of some tiles, by candidate, holds for a patch; tiles of one size share their transforms."""
     alike: dict[tuple[int, ...], list[int]] = {}
-    for number, m in tiles:
-        if number == n:
-            pixels, inner, _ = tiles[n, m]
-            alike.setdefault((*pixels.shape, *inner), []).append(m)
+    for m, (pixels, inner, _) in tiles.items():
+        alike.setdefault((*pixels.shape, *inner), []).append(m)
     by_size: dict[tuple[int, int], list[tuple[list[int], list[Channel]]]] = {}
     for (height, width, _, top, left), which in alike.items():
         size = (
-            min(own[0].shape[0] + 2 * around, height - top),
-            min(own[0].shape[1] + 2 * around, width - left),
+            min(patch[0].shape[0] + 2 * around, height - top),
+            min(patch[0].shape[1] + 2 * around, width - left),
         )
-        made = channels_of_all([tiles[n, m][0] for m in which], task.roles, task.evidence)
+        made = channels_of_all([tiles[m][0] for m in which], task.roles, task.evidence)
         windows = [channel.window((top, left), size) for channel in made]
         by_size.setdefault(size, []).append((which, windows))
     out = []
     for group in by_size.values():
         many = joined([channels for _, channels in group])
-        score, place = patch_peaks(own, spectra_of_all(many, own[0].shape))
+        score, place = patch_peaks(patch, spectra_of_all(many, patch[0].shape))
         for k, m in enumerate(m for which, _ in group for m in which):
-            out.append((m, score[k], place[k] + np.array(tiles[n, m][2])))
+            out.append((m, score[k], place[k] + np.array(tiles[m][2])))
     return out

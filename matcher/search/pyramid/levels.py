@@ -4,23 +4,20 @@ Every patch gets the cheap first level, the doubtful ones more. Scores of one-bi
 sums of squared deviations above noise, so that one rule says what is in doubt after any of them.
 """
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.search.candidates import Candidates, best_by_target
-from matcher.search.exhaustive import fitting, search_everywhere
-from matcher.search.pyramid.exact_tiles import CONVINCING, LEAD, in_doubt, judge_exactly
-from matcher.search.pyramid.index import Layout, PatchCodes, code_patches
-from matcher.search.pyramid.judging import judge
+from matcher.search.exhaustive import search_everywhere
+from matcher.search.pyramid.exact_tiles import CONVINCING, LEAD, in_doubt, judge_exactly, tile_bytes
+from matcher.search.pyramid.hunt import Hunt, Patches
 from matcher.search.pyramid.maps import spectra_bytes
-from matcher.search.pyramid.promise import Promise, promise_of
-from matcher.search.pyramid.proposals import Proposals, propose_coarse, propose_middle
-from matcher.search.pyramid.sweep import LEAST, SMALL, SPECTRA_SHARE, sweep, worth
+from matcher.search.pyramid.proposals import propose_coarse, propose_middle
+from matcher.search.pyramid.sweep import LEAST, SMALL, SMALL_TOP, SPECTRA_SHARE, TOP, sweep, worth
 from matcher.search.task import Task
 
 WIDE_DEPTH = 2048  # chunks of every second coarse place beside whose best the others are tried
@@ -29,9 +26,6 @@ MIDDLE_DEPTH = 1024  # columns of middle places whose best is refined
 FINAL = 6  # targets kept a patch, which the exact engine judges where it is in doubt
 BLOCK = 1024  # patches coded and searched together
 DOUBTFUL_BLOCK = 512  # patches in doubt searched together
-KEYS_SHARE = 0.15  # of the memory, for the keys of a block of patches
-KNOWN_SHARE = 1 / 64  # of the memory, for how unlike targets are to patches in doubt
-Patches = Sequence[NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -52,76 +46,6 @@ class Doubt:
 AFTER_COARSE = Doubt(60.0, 2.5)
 AFTER_MIDDLE = Doubt(60.0, 1.6)
 AFTER_EXACT = Doubt(CONVINCING, LEAD)
-
-
-@dataclass(frozen=True)
-class Hunt:
-    """A search as it goes from level to level.
-
-    Attributes
-    ----------
-    task : Task
-    which : sequence of int
-        Indices of the patches, all of one shape.
-    index : Index, or another layout that answers as one
-    found : Candidates
-        What is known so far, changed in place; targets by their numbers in the task.
-    """
-
-    task: Task
-    which: Sequence[int]
-    index: Layout
-    found: Candidates
-    _known: dict[int, NDArray[np.float32]] = field(default_factory=dict)  # distances, by row
-
-    @cached_property
-    def numbers(self) -> NDArray[np.int64]:
-        """The numbers in the task of the targets of the index."""
-        return np.array(fitting(self.task.targets, self.index.plan.whole))
-
-    @cached_property
-    def promise(self) -> Promise:
-        """In which order targets are worth a look."""
-        return promise_of(self.index, self.task)
-
-    def distances(self, rows: NDArray[np.int64], patches: Patches) -> NDArray[np.float32]:
-        """How unlike patches, rows of `found`, all targets are: (k, targets). Levels ask again; what fits is kept."""
-        new = [k for k, row in enumerate(rows.tolist()) if row not in self._known]
-        out = np.empty((len(rows), len(self.index)), np.float32)
-        if new:
-            out[new] = self.promise.distances([patches[k] for k in new], self.task.roles)
-        for k, row in enumerate(rows.tolist()):
-            if row in self._known:
-                out[k] = self._known[row]
-        left = int(self.task.memory * KNOWN_SHARE) // max(out[0].nbytes, 1) - len(self._known)
-        self._known.update({int(rows[k]): out[k].copy() for k in new[: max(left, 0)]})
-        return out
-
-    def codes(self, patches: Patches) -> PatchCodes:
-        """Codes of some of the patches."""
-        return code_patches(patches, self.task.roles, self.index.plan)
-
-    def judged(self, codes: PatchCodes, proposals: Proposals) -> Candidates:
-        """The best of some proposals, as candidates in the task's targets."""
-        return self.placed(judge(self.index, codes, proposals, self.found.target.shape[1]))
-
-    def placed(self, best: Candidates) -> Candidates:
-        """Candidates of the index as candidates of the task: targets' numbers, and the whole patch's corner."""
-        plan = self.index.plan
-        target = np.where(best.target >= 0, self.numbers[best.target], -1)
-        limits = self.index.shapes[best.target] - np.array(plan.whole)
-        place, rival_place = (
-            np.clip(at - np.array(plan.margin), 0, limits) for at in (best.place, best.rival_place)
-        )
-        return replace(best, target=target, place=place, rival_place=rival_place)
-
-    def depth(self, count: int) -> int:
-        """So many, as the effort says."""
-        return max(1, round(count * self.task.effort))
-
-    def keys(self, columns: int) -> int:
-        """How many patches' keys, so many a patch, have room."""
-        return max(4, int(self.task.memory * KEYS_SHARE) // self.index.key_bytes(columns))
 
 
 class Level(ABC):
@@ -165,7 +89,7 @@ class Coarse(Level):
 
     def together(self, hunt: Hunt) -> int:
         """As many as their keys allow."""
-        return min(BLOCK, hunt.keys(int(hunt.index.chunk_starts()[-1])))
+        return min(hunt.block(BLOCK), hunt.keys(int(hunt.index.chunk_starts()[-1])))
 
     def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:  # noqa: ARG002
         """The best of the coarse places."""
@@ -191,7 +115,7 @@ class Middle(Level):
 
     def together(self, hunt: Hunt) -> int:
         """As many as their keys allow."""
-        return min(DOUBTFUL_BLOCK, hunt.keys(int(hunt.index.columns()[-1])))
+        return min(hunt.block(DOUBTFUL_BLOCK), hunt.keys(int(hunt.index.columns()[-1])))
 
     def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:
         """The best of these places and of what was known; of water and cloud it finds nothing, and looks nowhere."""
@@ -217,9 +141,9 @@ class Exact(Level):
             return in_doubt(hunt.found)
         return np.arange(len(hunt.which))
 
-    def together(self, hunt: Hunt) -> int:  # noqa: ARG002
+    def together(self, hunt: Hunt) -> int:
         """A block."""
-        return DOUBTFUL_BLOCK
+        return hunt.block(DOUBTFUL_BLOCK)
 
     def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:
         """The same places by exact scores."""
@@ -253,9 +177,9 @@ class Everywhere(Level):
         """Those in doubt, among few targets."""
         return self.doubt.rows(hunt.found) if self.sees_in(hunt) else np.arange(0)
 
-    def together(self, hunt: Hunt) -> int:  # noqa: ARG002
+    def together(self, hunt: Hunt) -> int:
         """A block."""
-        return DOUBTFUL_BLOCK
+        return hunt.block(DOUBTFUL_BLOCK)
 
     def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:  # noqa: ARG002
         """The best places anywhere."""
@@ -280,7 +204,7 @@ class Sweep(Level):
         """As many as their spectra allow."""
         index = hunt.index
         each = spectra_bytes(index.shapes.tolist(), index.plan.side, len(index.channel))
-        return max(1, min(DOUBTFUL_BLOCK, int(hunt.task.memory * SPECTRA_SHARE) // each))
+        return max(1, min(hunt.block(DOUBTFUL_BLOCK), int(hunt.task.memory * SPECTRA_SHARE) // each))
 
     def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:
         """The best of what is seen and of what was known."""
@@ -307,3 +231,32 @@ LEVELS: tuple[Level, ...] = (
 def merged(one: Candidates, other: Candidates) -> Candidates:
     """The best of both, as many as the first has."""
     return best_by_target(one.beside(other), one.target.shape[1])
+
+
+def held_bytes(
+    task: Task, side: tuple[int, int], count: int, doubtful: int, keys: int, others: int, threads: int
+) -> int:
+    """The most that the levels hold beside the codes of targets, bytes.
+
+    The keys of a block of patches and its pixels, which are put together to be coded; of patches in doubt, tiles that
+    the exact engine looks at, or what is made to look elsewhere. Several threads read the next block ahead.
+
+    Parameters
+    ----------
+    task : Task
+    side : (int, int)
+        Height and width of the patches.
+    count, doubtful : int
+        How many there are, and how many of them are in doubt to the end.
+    keys, others : int
+        Bytes of the keys of a block, and of what is made to look elsewhere.
+    threads : int
+    """
+    each, ahead = task.pixel_bytes(math.prod(side)), int(threads > 1)
+    block, some = (
+        each * task.together(each, min(many, most))
+        for many, most in ((count, BLOCK), (doubtful, DOUBTFUL_BLOCK))
+    )
+    top = max(FINAL, SMALL_TOP if max(side) <= SMALL else TOP)
+    tiles = tile_bytes(task, side, doubtful, top, threads)
+    return max(keys + block * (2 + ahead), some * (1 + ahead) + max(tiles, others))
