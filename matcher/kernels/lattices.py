@@ -16,4 +16,6 @@ def lattice_place(rows: int, columns: int, words: int, y: int, x: int) -> tuple[
     tall, wide = (rows + 1 - odd_y) >> 1, (columns + 1 - odd_x) >> 1
     before = odd_y * ((rows + 1) >> 1) * columns + odd_x * tall * ((columns + 1) >> 1)
     at = (y >> 1) * wide + (x >> 1)
-    return (words * (before + at), 1) if odd_y or odd_x else (at, tall * wide)
+    # Sums, since numba warns of a choice between tuples where it is inlined.
+    other = odd_y | odd_x
+    return at + other * (words * (before + at) - at), 1 + (1 - other) * (tall * wide - 1)

@@ -106,7 +106,7 @@ class TestWeigh:
             return found
 
         monkeypatch.setattr(exact_tiles, "judge_exactly", judge)
-        pictures = np.full((len(two), 64, 64, 4), 700, np.uint16)
+        pictures = np.random.default_rng(1).integers(200, 3000, (len(two), 64, 64, 4)).astype(np.uint16)
         weigh(prepare(pictures, pictures).task(1), range(len(two)), candidates(*two))
         ((count, scores, around),) = judged
         assert scores == [[100, 45], [70, 68], [30, 20], [140, 60]]
