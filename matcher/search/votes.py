@@ -121,7 +121,8 @@ def _parts(
 def _vote(parts: _Parts, pixel: float, square: Matrix) -> tuple[NDArray[np.float64], float]:
     """The best shift, growth and turn (4,), and its sum of scores: whole steps, of a pixel at a corner.
 
-    Of equal ones the least turned.
+    Of equal ones the least turned. Where pixels are very oblong, a turn moves corners farther than `reach` says: such
+    turns are not looked for.
     """
     growths, turns = (np.arange(-int(m / pixel), int(m / pixel) + 1) for m in (MOST_GROWTH, MOST_TURN))
     steps = sorted(
@@ -134,6 +135,8 @@ def _vote(parts: _Parts, pixel: float, square: Matrix) -> tuple[NDArray[np.float
     for growth, turn in steps:
         change = linear(growth * pixel, turn * pixel, square)
         free = parts.rim - _RIM - int(np.ceil((np.abs(change) @ far).max()))
+        if free < 0:
+            continue
         total = np.zeros((2 * free + 1, 2 * free + 1))
         offsets = np.rint(parts.middles @ change.T).astype(int) + parts.rim - free
         for one, (top, left) in zip(wide, offsets.tolist(), strict=True):

@@ -84,6 +84,19 @@ def test_oblong_pixels_of_a_scene(tmp_path, land):
     assert corner_error(place, np.array([85.0, 210.0]), 128, np.diag([0.5, 1.0]) @ matrix) < 0.6
 
 
+@pytest.mark.parametrize("tall", [60, 200])
+def test_very_oblong_pixels_of_a_scene(tmp_path, land, tall):
+    """Where a turn of 8 degrees would move corners farther than parts are sought; one of the chips is nowhere."""
+    scene = write(tmp_path / "scene.tif", land, nodata=0, transform=from_origin(WEST, NORTH, 10, tall))
+    chips = {"here": other_date(land)[101:165, 140:204], "nowhere": ground(64, 64, seed=77)}
+    for name, array in chips.items():
+        write(tmp_path / f"{name}.tif", array, transform=from_origin(0, 0, 10, tall))
+    here, nowhere = matcher.locate([tmp_path / f"{name}.tif" for name in chips], scene)
+    assert (here.row, here.col) == pytest.approx((101, 140), abs=0.5)
+    assert here.confidence > 0.9
+    assert nowhere.confidence < 0.5
+
+
 def test_other_candidates_of_a_turned_chip(tmp_path, land, scene):
     """The chip's own ground is one place, however it is laid."""
     matrix = lie(4, 0)
