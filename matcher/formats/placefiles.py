@@ -71,7 +71,7 @@ def _write_csv(path: str | os.PathLike[str], places: Sequence[Place]) -> None:
 
 
 def outline(place: Place) -> list[Ring]:
-    """The chip's corners as closed rings of longitude and latitude, anticlockwise; empty without CRS.
+    """The chip's corners as closed rings of longitude and latitude, anticlockwise; empty without CRS, or off the Earth.
 
     One ring, or one on either side of the meridian of 180 degrees where the chip lies across it (RFC 7946, 3.1.9).
 
@@ -83,6 +83,8 @@ def outline(place: Place) -> list[Ring]:
     if place.georef is None:
         return []
     ring = [(lon, lat) for lon, lat in degrees(place.georef.crs, place.outline()).tolist()]
+    if not np.isfinite(ring).all():  # such as a corner beyond the disc that a geostationary satellite sees
+        return []
     if any(abs(a[0] - b[0]) > 180 for a, b in zip(ring, [*ring[1:], ring[0]], strict=True)):
         return _cut(ring)
     if _area(ring) < 0:

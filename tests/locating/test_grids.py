@@ -171,6 +171,20 @@ class TestFiles:
     ACROSS = Grid("EPSG:4326", Affine(1e-4, 0, 179.996, 0, -1e-4, -17), (300, 300))
     POLE = Grid("EPSG:3413", Affine(100, 0, -5000, 0, -100, 5000), (100, 100))
     PLAIN = Grid("EPSG:32631", GRID, (300, 300))
+    # Its first pixels lie beyond the disc that a geostationary satellite sees.
+    DISC = Grid("+proj=geos +h=35785831", Affine(27100, 0, -5420000, 0, -27100, 5420000), (400, 400))
+
+    @pytest.mark.parametrize("ending", ["geojson", "gpkg", "parquet", "csv"])
+    def test_a_corner_off_the_earth(self, tmp_path, ending):
+        """Such a chip has no outline, and the others keep theirs."""
+        pytest.importorskip({"gpkg": "pyogrio", "parquet": "pyarrow"}.get(ending, "pyproj"))
+        assert outline(place_on(self.DISC)) == []
+        path = tmp_path / f"p.{ending}"
+        write_places(path, [place_on(self.DISC), place_on(self.PLAIN)])
+        if ending == "geojson":
+            off, plain = (f["geometry"] for f in json.loads(path.read_text())["features"])
+            assert off is None
+            assert plain["type"] == "Polygon"
 
     def test_outlines_are_cut_at_180_degrees(self, tmp_path):
         write_places(tmp_path / "p.geojson", [place_on(g) for g in (self.ACROSS, self.POLE, self.PLAIN)])
