@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import MatcherError
-from matcher.formats.base import Source, Windowed
+from matcher.formats.base import Source, Typed, Windowed
 from matcher.formats.series import Series
 from matcher.settings import Settings
 
@@ -169,10 +169,40 @@ class Looked:
 
 
 def look(source: Source) -> Looked:
-    """What some pictures of a source hold: enough to tell their range by."""
-    count = len(source)
+    """What some pictures of a source hold: enough to tell their range by.
+
+    Raises
+    ------
+    MatcherError
+        If pictures of one type mean something else than those of another, as far as the source knows its types.
+    """
+    groups = _by_type(source)
+    if len(groups) > 1:
+        told = {_tell(source, _look(source, rows)): rows[0] for rows in groups}
+        if len(told) > 1:
+            (one, k), (other, n), *_ = told.items()
+            raise MatcherError(
+                f"{source.where(n)}: holds {source[n].dtype}, which is read as {other}, and {source.where(k)} holds "
+                f"{source[k].dtype}, which is read as {one}: match them apart, or write all of them as one type"
+            )
+    return _look(source, range(len(source)))
+
+
+def _by_type(source: Source) -> list[list[int]]:
+    """Numbers of the pictures by what type their values are of: bytes, whole numbers, floating ones."""
+    if not isinstance(source, Typed):
+        return []
+    groups: dict[str, list[int]] = {}
+    for k in range(len(source)):
+        dtype = source.dtype(k)
+        groups.setdefault("8" if dtype.itemsize == 1 else "f" if dtype.kind == "f" else "i", []).append(k)
+    return list(groups.values())
+
+
+def _look(source: Source, rows: Sequence[int]) -> Looked:
+    """What some of these pictures hold."""
     parts = []
-    for k in sorted({round(j * (count - 1) / max(_SAMPLE - 1, 1)) for j in range(_SAMPLE)}):
+    for k in sorted({rows[round(j * (len(rows) - 1) / max(_SAMPLE - 1, 1))] for j in range(_SAMPLE)}):
         array = source[k]
         if array.dtype.kind in "uif":
             step = max(1, round(math.sqrt(array.size / _VALUES)))
@@ -181,10 +211,10 @@ def look(source: Source) -> Looked:
             parts.append(some[np.isfinite(some)] if some.dtype.kind == "f" else some)
     values = np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
     if not values.size:
-        return Looked(source[0].dtype, 0.0, 0.0, 0.0, 0.0, 0.0)
+        return Looked(source[rows[0]].dtype, 0.0, 0.0, 0.0, 0.0, 0.0)
     low, high = np.quantile(values, (_FEW, 1 - _FEW)).tolist()
     above = float((values > _TWELVE_BITS).mean())
-    return Looked(source[0].dtype, low, high, float(values.max()), float((values < 0).mean()), above)
+    return Looked(source[rows[0]].dtype, low, high, float(values.max()), float((values < 0).mean()), above)
 
 
 def _tell(source: Source, looked: Looked) -> str:

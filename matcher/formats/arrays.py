@@ -64,6 +64,10 @@ class ArraySource:
         height, width, bands = self._arrays[index].shape
         return height, width, bands
 
+    def dtype(self, index: int) -> np.dtype:
+        """Of the values of one."""
+        return self._arrays[index].dtype
+
     def where(self, index: int) -> str:
         """Name and place of one, for messages."""
         return f"{self.name}, picture {range(len(self))[index]}"
@@ -196,6 +200,10 @@ class ArchiveSource:
         """(height, width, bands) of one."""
         height, width, *bands = self._headers[index].shape
         return height, width, bands[0] if bands else 1
+
+    def dtype(self, index: int) -> np.dtype:
+        """Of the values of one."""
+        return self._headers[index].dtype
 
     def where(self, index: int) -> str:
         """File, key and offset of one, for messages."""

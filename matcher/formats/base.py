@@ -81,6 +81,14 @@ class Laid(Protocol):
         """Where one lies, or None where its values are packed, strewn or held in memory."""
 
 
+@runtime_checkable
+class Typed(Protocol):
+    """A source whose pictures may be of several types, each known without reading it."""
+
+    def dtype(self, index: int) -> np.dtype:
+        """Of the values of one."""
+
+
 @dataclass(frozen=True)
 class BadRecord:
     """One record that cannot be used.

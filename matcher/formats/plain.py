@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.formats.bandnames import choose, parse_bands
-from matcher.formats.base import Source, Windowed
+from matcher.formats.base import Source, Typed, Windowed
 from matcher.formats.handles import Window
 from matcher.formats.raster import Band, Raster, RasterSource
 from matcher.settings import BANDS_BY_COUNT, Settings
@@ -114,7 +114,7 @@ def as_rasters(source: Source, wanted: Sequence[str] | None = None) -> RasterSou
                 name,
                 height,
                 width,
-                "",
+                source.dtype(k).str if isinstance(source, Typed) else "",
                 bands,
                 _HeldPicture(source, k),
                 ungridded="does not say where it lies",

@@ -102,6 +102,10 @@ class RasterSource:
         self.name = name
         self.ids = number([raster.name for raster in self.rasters]) if ids is None else ids
 
+    def dtype(self, index: int) -> np.dtype:
+        """Of the values of one."""
+        return np.dtype(self.rasters[index].dtype or self.read(index, 0, 0, 1, 1).dtype)
+
     @property
     def band_names(self) -> tuple[str | None, ...]:
         """Names of the bands that all have, in one order; None where nothing says.

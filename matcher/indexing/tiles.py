@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import MatcherError
-from matcher.formats.base import Windowed
+from matcher.formats.base import Typed, Windowed
 from matcher.geo.resample import shrink, shrunk
 
 PLACES = 512  # of a piece, along each side, about
@@ -102,6 +102,11 @@ class TiledSource:
         """(height, width, bands) of a piece."""
         piece = self.pieces[index]
         return piece.height, piece.width, self.scenes.shape(piece.scene)[2]
+
+    def dtype(self, index: int) -> np.dtype:
+        """Of the values of the scene that a piece is of."""
+        scene = self.pieces[index].scene
+        return self.scenes.dtype(scene) if isinstance(self.scenes, Typed) else self[index].dtype
 
     def where(self, index: int) -> str:
         """The scene and the piece's place in it, for messages."""

@@ -323,3 +323,14 @@ def test_arrays_and_records_are_located_too(tmp_path, land, scene):
         (place,) = matcher.locate(tmp_path / name, scene, scale=1.0)
         assert (place.row, place.col) == pytest.approx((301, 455), abs=0.5)
         assert place.chip == str(tmp_path / name)
+
+
+def test_chips_whose_numbers_mean_different_things(tmp_path, land, scene):
+    """By bytes all would be read as 8 bit: a chip of 16 bits found alone was refused beside one of 8."""
+    window = other_date(land)[301:349, 455:503]
+    chips = [(window // 16).astype(np.uint8), window.astype(np.uint16)]
+    for n, both in enumerate((chips, chips[::-1])):
+        for k, chip in enumerate(both):
+            np.savez(tmp_path / f"{n}{k}.npz", **{str(k): chip})
+        with pytest.raises(MatcherError, match=r"holds .*match them apart"):
+            matcher.locate([tmp_path / f"{n}{k}.npz" for k in (0, 1)], scene, scale=1.0)

@@ -116,6 +116,29 @@ class TestTellRange:
         assert tell_range(open_images(stack)) == "reflectance"
 
 
+class TestSeveralTypes:
+    """What numbers mean is told for all pictures together: no answer may hang on which of them is the first."""
+
+    BYTES = np.arange(1, 181, dtype=np.uint8).reshape(10, 9, 2)
+
+    @pytest.mark.parametrize("turned", [False, True])
+    @pytest.mark.parametrize("other", [np.uint16(16) * BYTES, (BYTES / 255).astype(np.float32)])
+    def test_that_mean_different_things(self, other, turned):
+        both = [self.BYTES, other][:: -1 if turned else 1]
+        with pytest.raises(
+            MatcherError, match=r"picture 1: holds .* and .*picture 0 holds .*match them apart"
+        ):
+            tell_range(open_images(both))
+
+    def test_that_mean_the_same(self):
+        dn = np.arange(180, dtype=np.int16).reshape(10, 9, 2) * 20
+        assert tell_range(open_images([dn, dn.astype(np.float32), dn.astype(np.uint16)])) == "dn"
+
+    def test_of_a_range_that_is_said(self):
+        both = open_images([self.BYTES, np.uint16(16) * self.BYTES])
+        assert Pictures(both, "dn").value_range == "dn"
+
+
 class TestTogether:
     @pytest.mark.parametrize(
         ("images", "patches", "told"),
