@@ -22,18 +22,18 @@ _FORMS = "csv, geojson, gpkg (extra geopackage), points (QGIS), gcps (gdal_trans
     "--output",
     "outputs",
     multiple=True,
-    type=Written(),
+    type=Written(by_ending=True),
     help=f"Write the tie points: {_FORMS}; .json: all figures; .html: a page. May be given several times.",
 )
 @click.option(
     "--moved",
-    type=Written(),
+    type=Written(by_ending=True),
     metavar="FILE.tif",
     help="Write the moving scene where the reference has its ground, all its bands.",
 )
 @click.option(
     "--field",
-    type=Written(),
+    type=Written(by_ending=True),
     metavar="FILE.tif",
     help="Write the shift of every pixel, map units, two bands.",
 )

@@ -36,7 +36,9 @@ from matcher.errors import MatcherError
 @xy_order_option
 @resample_options
 @json_option
-@click.option("--picture", type=Written(), help="Draw the comparison to a PNG, SVG or PDF (extra plot).")
+@click.option(
+    "--picture", type=Written(by_ending=True), help="Draw the comparison to a PNG, SVG or PDF (extra plot)."
+)
 def command(
     submissions: tuple[str, ...],
     answers: str,

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 @click.command("features")
 @click.argument("series", type=Read(), nargs=-1, required=True)
 @click.option(
-    "-o", "--output", type=Written(), help="Features of all windows, .npz or .parquet (extra research)."
+    "-o",
+    "--output",
+    type=Written(by_ending=True),
+    help="Features of all windows, .npz or .parquet (extra research).",
 )
 @click.option(
     "--window", type=click.IntRange(1), default=32, show_default=True, help="Pixels a side of a window."
@@ -30,8 +33,10 @@ if TYPE_CHECKING:
     help="Features of every date by itself, not of all dates of a series together.",
 )
 @click.option("--split", type=Read(), help="Use this split and not the series' own: one date will do.")
-@click.option("--save-split", type=Written(), help="Write the split (of one series) to .npz.")
-@click.option("--picture", type=Written(), help="Draw the split (of one series) to a file (extra plot).")
+@click.option("--save-split", type=Written(by_ending=True), help="Write the split (of one series) to .npz.")
+@click.option(
+    "--picture", type=Written(by_ending=True), help="Draw the split (of one series) to a file (extra plot)."
+)
 @bands_option
 @series_options
 @json_option
@@ -57,6 +62,8 @@ def command(
 
     if output is not None:
         check_ending(output, "features", SUFFIXES)
+    if save_split is not None:
+        check_ending(save_split, "splits", (".npz",))
     made = features(series, side=window, windows=output is not None, **options)
     if save_split is not None or picture is not None:
         _write_split(made.places, save_split, picture)

@@ -19,7 +19,7 @@ from matcher.cli.progress import reporting
 
 @click.command("fit")
 @click.argument("series", type=Read(), nargs=-1, required=True)
-@click.option("-o", "--output", type=Written(), required=True, help="The model to write, .npz.")
+@click.option("-o", "--output", type=Written(by_ending=True), required=True, help="The model to write, .npz.")
 @click.option(
     "--side",
     "sides",

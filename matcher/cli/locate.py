@@ -43,7 +43,7 @@ log = logging.getLogger("matcher")
     "--output",
     "outputs",
     multiple=True,
-    type=Written(),
+    type=Written(by_ending=True),
     help="Write the places: .csv, .geojson, .gpkg (extra geopackage), .parquet (extra geoparquet). May be given "
     "several times.",
 )

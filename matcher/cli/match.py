@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--details", type=Written(), help="CSV of scores, runners-up, confidence and reasons.")
 @click.option(
     "--places",
-    type=Written(),
+    type=Written(by_ending=True),
     help="Places to a tenth of a pixel, on Earth where images are georeferenced: .csv, .geojson, .gpkg or .parquet.",
 )
 @click.option(

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
+P = TypeVar("P", bound=click.Path)
 RUN_OUTPUTS = {
     "submission.csv",
     "details.csv",
@@ -17,7 +18,17 @@ class Read(click.Path):
 
 
 class Written(click.Path):
-    """A file that a command writes, "-" for standard output."""
+    """A file that a command writes, "-" for standard output.
+
+    Parameters
+    ----------
+    by_ending : bool
+        Whether its ending says what is written, such as a picture or an archive; else it is text, whatever its ending.
+    """
+
+    def __init__(self, *, by_ending: bool = False) -> None:
+        super().__init__()
+        self.by_ending = by_ending
 
 
 class Filled(click.Path):
@@ -46,24 +57,30 @@ def check(command: click.Command, values: dict[str, Any]) -> None:
     from matcher.errors import MatcherError
     from matcher.formats.outputs import RUN_FILES, check_outputs
 
-    outputs = [path for path in _of(command, values, Written) if path != "-"]
-    inputs = [*_of(command, values, Read), *_config(click.get_current_context(silent=True))]
-    check_outputs(outputs, inputs)
-    for folder in _of(command, values, RunDir):
+    outputs: list[str] = []
+    by_ending: list[str] = []
+    for kind, path in _of(command, values, Written):
+        if path != "-":
+            (by_ending if kind.by_ending else outputs).append(path)
+    read = [path for _, path in _of(command, values, Read)]
+    inputs = [*read, *_config(click.get_current_context(silent=True))]
+    check_outputs(outputs, inputs, by_ending)
+    for _, folder in _of(command, values, RunDir):
         own = {os.path.realpath(os.path.join(folder, name)) for name in RUN_FILES if name not in RUN_OUTPUTS}
-        for output in outputs:
+        for output in (*outputs, *by_ending):
             if os.path.realpath(output) in own:
                 raise MatcherError(f"{output}: is a file of the run directory; write to another file")
         there = (os.path.join(folder, name) for name in RUN_FILES)
         check_outputs([path for path in there if os.path.isfile(path)], inputs)
 
 
-def _of(command: click.Command, values: dict[str, Any], kind: type[click.Path]) -> Iterator[str]:
-    """The values of parameters of one kind of path."""
+def _of(command: click.Command, values: dict[str, Any], kind: type[P]) -> Iterator[tuple[P, str]]:
+    """The parameters of one kind of path, each with its value or one after the other with each of them."""
     for param in command.params:
         value = values.get(param.name or "")
         if isinstance(param.type, kind) and value is not None:
-            yield from [value] if isinstance(value, str) else value
+            for path in [value] if isinstance(value, str) else value:
+                yield param.type, path
 
 
 def _config(context: click.Context | None) -> list[str]:

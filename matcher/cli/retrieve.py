@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", type=Written(), help="Write the first of each patch as a submission.")
 @click.option(
     "--export",
-    type=Written(),
+    type=Written(by_ending=True),
     help="Write the first candidates to .npz, .parquet (extra research) or, for trec_eval, .run.",
 )
 @click.option("--top", type=click.IntRange(1), default=100, show_default=True, help="How many to export.")

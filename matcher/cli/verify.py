@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 @click.option(
     "--refit", is_flag=True, help="Judge each labelled pair by numbers fitted to the pairs of other places."
 )
-@click.option("--picture", type=Written(), help="Draw ROC and precision-recall curves (extra plot).")
+@click.option(
+    "--picture", type=Written(by_ending=True), help="Draw ROC and precision-recall curves (extra plot)."
+)
 @reading_options
 @range_option
 @threads_option

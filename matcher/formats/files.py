@@ -31,12 +31,18 @@ _TEMPORARY = re.compile(r"\.matcher-[0-9a-f]{8}\.tmp")
 
 # What the first bytes of a file give away, longest first.
 _MAGICS = (
+    (b"SQLite format 3\x00", "an SQLite database (GeoPackage?)"),
+    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 picture"),
     (b"\x93NUMPY", "a NumPy .npy file"),
     (b"\x89HDF\r\n", "an HDF5 file"),
     (b"\x89PNG", "a PNG picture"),
     (b"PK\x03\x04", "a zip archive (.npz?)"),
     (b"II*\x00", "a TIFF picture"),
     (b"MM\x00*", "a TIFF picture"),
+    (b"II+\x00", "a TIFF picture"),
+    (b"MM\x00+", "a TIFF picture"),
+    (b"PAR1", "a Parquet table"),
+    (b"RIFF", "a WebP picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"%PDF", "a PDF document"),
     (b"\x1f\x8b", "compressed with gzip (unpack it first)"),

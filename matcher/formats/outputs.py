@@ -22,20 +22,26 @@ LISTS = (".txt", ".lst", ".vrt")  # text that names other files
 # What is written beside pictures, and no reader of pictures takes for one.
 BESIDE = (".csv", ".geojson", ".html", ".json", ".parquet", ".pdf", ".svg")
 RUN_FILES = ("run.json", "submission.csv", "details.csv", "errors.jsonl", "DONE", "job.pickle", "lock")
-# Endings of outputs that are no text; where another ending names a picture that is there, the name is a mistake.
-_NO_TEXT = (".jpg", ".npz", ".parquet", ".pdf", ".png", ".tif", ".webp")
+# Endings that say that an output is no text; where another names a picture that is there, the name is a mistake.
+_NO_TEXT = (".gpkg", ".jpg", ".npz", ".parquet", ".pdf", ".png", ".tif", ".webp")
 _SOURCE = re.compile(r"<SourceFilename[^>]*>([^<]+)</SourceFilename>")
 
 
-def check_outputs(outputs: Sequence[AnyPath | None], inputs: Iterable[AnyPath] = ()) -> None:
+def check_outputs(
+    outputs: Sequence[AnyPath | None],
+    inputs: Iterable[AnyPath] = (),
+    by_ending: Sequence[AnyPath | None] = (),
+) -> None:
     """Refuse, before any work starts, outputs that could not be written at its end or would destroy an input.
 
     Parameters
     ----------
     outputs : sequence of paths
-        None is passed over.
+        Text, whatever their endings. None is passed over.
     inputs : iterable of paths
         Files, folders, globs and lists of paths; what is none of these is passed over.
+    by_ending : sequence of paths
+        Outputs whose endings say what is written, such as pictures and archives.
 
     Raises
     ------
@@ -46,7 +52,7 @@ def check_outputs(outputs: Sequence[AnyPath | None], inputs: Iterable[AnyPath] =
     inputs = list(inputs)
     taken: dict[str, str] = {}
     keys: dict[Key, str] | None = None
-    for output in outputs:
+    for k, output in enumerate((*outputs, *by_ending)):
         if output is None:
             continue
         name, target = os.fspath(output), os.path.realpath(output)
@@ -71,19 +77,19 @@ def check_outputs(outputs: Sequence[AnyPath | None], inputs: Iterable[AnyPath] =
                 if key in keys:
                     raise MatcherError(f"{name}: is {keys[key]} too; write to another file")
                 keys[key] = "another output"
-            _check_kind(name, target)
+            if k < len(outputs) or not target.lower().endswith(_NO_TEXT):
+                _check_kind(name, target)
 
 
 def _check_kind(name: str, target: str) -> None:
     """Refuse text in place of a picture."""
-    if not target.lower().endswith(_NO_TEXT):
-        try:
-            with open(target, "rb") as file:
-                kind = describe_magic(file.read(16))
-        except OSError:
-            return  # whether it can be replaced is seen when it is
-        if kind is not None:
-            raise MatcherError(f"{name}: is {kind}, which would be lost; write to another file")
+    try:
+        with open(target, "rb") as file:
+            kind = describe_magic(file.read(16))
+    except OSError:
+        return  # whether it can be replaced is seen when it is
+    if kind is not None:
+        raise MatcherError(f"{name}: is {kind}, which would be lost; write to another file")
 
 
 def check_ending(path: AnyPath, what: str, endings: Iterable[str]) -> str:

@@ -10,6 +10,8 @@ from click.testing import CliRunner
 
 from matcher.cli import COMMANDS, main
 from matcher.cli.paths import Filled, Read, RunDir, Written
+from matcher.errors import MatcherError
+from matcher.formats.outputs import check_outputs
 from tests.search.test_inside import write
 
 KINDS = (Read, Written, Filled, RunDir)
@@ -22,6 +24,10 @@ def commands():
 
 def params(command, *kinds):
     return [param for param in command.params if isinstance(param.type, kinds)]
+
+
+def text_outputs(command):
+    return [param for param in params(command, Written) if not param.type.by_ending]
 
 
 PAIRS = [
@@ -134,6 +140,45 @@ def test_text_does_not_replace_a_picture(tmp_path):
     assert done.exit_code == 1
     assert "NumPy" in done.output
     assert (tmp_path / "precious.npy").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("real.tif", b"II*\x00"),
+        ("real.tiff", b"MM\x00+"),
+        ("keep.npz", b"PK\x03\x04"),
+        ("p.png", b"\x89PNG"),
+        ("p.jpg", b"\xff\xd8\xff"),
+        ("t.parquet", b"PAR1"),
+        ("t.gpkg", b"SQLite format 3\x00"),
+    ],
+)
+@pytest.mark.parametrize("command", [name for name, c in commands().items() if text_outputs(c)])
+def test_text_replaces_nothing_whatever_its_ending(command, name, head, tmp_path, monkeypatch):
+    """An ending that some outputs have proves nothing of an option that writes text."""
+    monkeypatch.chdir(tmp_path)
+    chosen = commands()[command]
+    (tmp_path / name).write_bytes(head + b" mine")
+    given = {param.name: f"{param.name}.in" for param in params(chosen, Read) if param.required}
+    for path in given.values():
+        (tmp_path / path).write_text("mine")
+    given |= {param.name: "new.npz" for param in params(chosen, Written) if param.required}
+    for param in text_outputs(chosen):
+        done = CliRunner().invoke(main, [command, *spell(chosen, {**given, param.name: name})])
+        assert done.exit_code == 1, done.output
+        assert f"{name}: is a" in done.output
+        assert "which would be lost" in done.output
+        assert (tmp_path / name).read_bytes() == head + b" mine"
+
+
+def test_outputs_by_their_ending_and_texts_are_written_again(tmp_path):
+    archive, text = tmp_path / "model.npz", tmp_path / "table.png"
+    archive.write_bytes(b"PK\x03\x04")
+    text.write_text("Patch ID,Result\n")
+    check_outputs([text], [], [archive])
+    with pytest.raises(MatcherError, match="zip archive"):
+        check_outputs([archive])
 
 
 def test_sources_of_a_virtual_raster_are_inputs(tmp_path):
