@@ -13,7 +13,7 @@ from matcher.cli.progress import reporting
 @click.argument("images", type=Read())
 @click.argument("patches", type=Read())
 @click.argument("details", type=Read())
-@click.option("-o", "--output", type=Written(), required=True, help="The page to write, .html.")
+@click.option("-o", "--output", type=Written(), required=True, help="The page to write, .html or .htm.")
 @click.option("--answers", type=Read(), help="The answers: adds the score, errors and reliability.")
 @click.option("--false-colour", is_flag=True, help="Show near infrared, red, green as red, green, blue.")
 @reading_options

@@ -48,6 +48,7 @@ function tiles() {
     $("tiles").append(make("div", {class: "tile"}, make("b", {}, value), make("span", {}, name)));
   }
   if (!D.score) return;
+  for (const note of D.notes) $("metrics").append(make("p", {class: "soft"}, note));
   const table = make("table", {}, make("tr", {}, ...["metric", "value", "95 % interval"].map((t) => make("th", {}, t))));
   for (const m of D.score) {
     const range = m.interval ? m.interval.map((v) => v.toFixed(3)).join(" to ") : "";

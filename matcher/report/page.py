@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.errors import MatcherError
+from matcher.errors import MatcherError, SettingsError
 from matcher.formats.base import Source
 from matcher.formats.files import atomic_write
 from matcher.formats.opening import open_pair
+from matcher.formats.outputs import check_ending
 from matcher.formats.raster import file_names
 from matcher.formats.submission import images_that_are_not_there, read_submission
 from matcher.imagery import open_pictures
@@ -72,6 +73,7 @@ def write_report(
     Parameters
     ----------
     path : path
+        Ends in .html or .htm.
     images, patches : path, ndarray, sequence of ndarrays, or Source
         What was matched.
     details : path, Result, Ranking or Placements
@@ -82,7 +84,8 @@ def write_report(
     false_colour : bool
         Show near infrared, red and green of four bands.
     gallery : int
-        How many matches have pictures: the least sure (or the farthest off), and every so many of the others.
+        How many matches have pictures, 1 or more: the least sure (or the farthest off), and every so many of the
+        others.
     settings : Settings or path, optional
         What was matched with, or the run directory that says so; by default the one that the details lie in, if any.
     reading : Settings, optional
@@ -90,9 +93,15 @@ def write_report(
 
     Raises
     ------
+    SettingsError
+        If the path ends otherwise, or the gallery is below 1.
     MatcherError
-        If an input cannot be read, or patches or images of the details are not there.
+        If an input cannot be read or is of another kind, or patches or images of the details are not there.
     """
+    check_ending(path, "pages", (".html", ".htm"))
+    if not isinstance(gallery, int | np.integer) or gallery < 1:
+        raise SettingsError(f"gallery {gallery!r}: give how many matches have pictures, 1 or more")
+    _check_given(details, answers)
     reading = reading or (settings if isinstance(settings, Settings) else Settings())
     pictures, chips, _ = open_pair(images, patches, reading)
     given, scales = _given(details, pictures, chips)
@@ -119,7 +128,7 @@ def write_report(
         ),
         "files": {"image": file_names(pictures), "patch": file_names(chips)},
         "near": _NEAR,
-        "score": None if truth is None else _score(given, result, truth),
+        **_score(given, result, truth),
         "about": [
             *inputs(pictures, chips, details, answers),
             *made_with(details, settings),
@@ -130,6 +139,16 @@ def write_report(
     with atomic_write(path, "w") as file:
         file.write(page)
     return Page(os.fspath(path), len(page.encode()), len(shown), len(result))
+
+
+def _check_given(details: Any, answers: Any) -> None:
+    """Raise where details or answers are none of what a page is made of."""
+    if not isinstance(details, str | os.PathLike | Result | Ranking | Placements):
+        raise MatcherError(
+            f"details: a path, a Result, a Ranking or Placements are wanted, not {type(details).__name__}"
+        )
+    if answers is not None and not isinstance(answers, str | os.PathLike | Placements):
+        raise MatcherError(f"answers: a path or Placements are wanted, not {type(answers).__name__}")
 
 
 def _given(
@@ -235,8 +254,14 @@ def _rows(result: Result, truth: Placements | None, errors: NDArray[np.float64] 
     return out
 
 
-def _score(answers: Answers, result: Result, truth: Placements) -> list[dict[str, Any]]:
-    """The table of the score: name, value and interval of every metric."""
-    given = answers if isinstance(answers, Ranking) else result
-    metrics = score(given, truth, resamples=500).to_dict()["metrics"]
-    return [{"name": LABELS[key], **metrics[key]} for key in metrics]
+def _score(answers: Answers, result: Result, truth: Placements | None) -> dict[str, Any]:
+    """The table of the score, name, value and interval of every metric, and what is to be known of it."""
+    if truth is None:
+        return {"score": None, "notes": []}
+    made = score(answers if isinstance(answers, Ranking) else result, truth, resamples=500)
+    metrics = made.to_dict()["metrics"]
+    notes = [f"of {made.n_patches} patches with an answer", *made.notes()]
+    refused = int(np.isin(result.ids[result.refused], truth.ids).sum())
+    if refused:
+        notes.append(f"refused: {refused} answers, counted as 0")
+    return {"score": [{"name": LABELS[key], **metrics[key]} for key in metrics], "notes": notes}

@@ -266,6 +266,49 @@ def test_answers_that_name_missing_images_are_told(tmp_path):
     assert result.stderr == ""
 
 
+def test_the_page_says_what_the_score_is_of(tmp_path):
+    """Missing patches and refused answers count as 0, which is said beside the score."""
+    images, patches, details = made(tmp_path, 12)
+    read_details(details).refuse(0.5).to_details(details)
+    lines = details.read_text().splitlines(keepends=True)
+    details.write_text("".join(lines[:-2]))
+    write_report(tmp_path / "r.html", images, patches, details, tmp_path / "answers.csv")
+    assert data_of(tmp_path / "r.html")["notes"] == [
+        "of 12 patches with an answer",
+        "missing: 2 ids, counted as 0 (10, 11)",
+        "refused: 6 answers, counted as 0",
+    ]
+    write_report(tmp_path / "r.html", images, patches, details)
+    assert data_of(tmp_path / "r.html")["notes"] == []
+
+
+def test_a_page_replaces_no_file_of_another_form(tmp_path, monkeypatch):
+    files = [str(path) for path in made(tmp_path, 4)]
+    monkeypatch.setattr("matcher.report.page.open_pair", lambda *_: pytest.fail("opened"))
+    before = (tmp_path / "answers.csv").read_bytes()
+    result = CliRunner().invoke(main, ["report", *files, "-o", str(tmp_path / "answers.csv")])
+    assert result.exit_code == 1
+    assert "answers.csv: pages are written as .html, .htm" in result.stderr
+    assert (tmp_path / "answers.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"details": 5}, "details: a path, a Result"),
+        ({"answers": 5}, "answers: a path or Placements"),
+        ({"gallery": 0}, "gallery 0: give"),
+        ({"gallery": -3}, "gallery -3: give"),
+        ({"gallery": 1.5}, "gallery 1.5: give"),
+    ],
+)
+def test_a_page_of_what_is_none(tmp_path, more, said):
+    images, patches, details = made(tmp_path, 4)
+    with pytest.raises(MatcherError, match=said):
+        write_report(tmp_path / "r.html", images, patches, **{"details": details, **more})
+    assert not (tmp_path / "r.html").exists()
+
+
 def test_command(tmp_path):
     files = [str(path) for path in made(tmp_path, 6)]
     out = tmp_path / "r.html"
