@@ -1,6 +1,6 @@
 """``matcher retrieve``: all images ranked for every patch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,6 +24,8 @@ from matcher.settings import Settings
 if TYPE_CHECKING:
     from matcher.placements import Placements
     from matcher.ranking.rankings import Ranking
+
+_OTHER = "the other scores' order of the candidates, each at matcher's own place in it"
 
 
 @click.command("retrieve")
@@ -75,12 +77,13 @@ def command(
 
     With --answers: the official score of the first, the share of patches with their image (or window) among the first
     1, 5, 10 and 100, mean reciprocal rank and mAP, with 95 % intervals. With --scores a learned method's scores are
-    fused as calibrated log-likelihood ratios, and kept out where fusing does not pay.
+    fused as calibrated log-likelihood ratios, and kept out where fusing does not pay; the column "other" is their order
+    of the candidates, each at matcher's own place in it.
     """
     from matcher.formats.opening import open_images
     from matcher.formats.outputs import check_ending
-    from matcher.formats.submission import images_that_are_not_there, write_submission
-    from matcher.ranking.files import SUFFIXES, read_ranking, write_ranking
+    from matcher.formats.submission import images_that_are_not_there
+    from matcher.ranking.files import SUFFIXES, read_ranking
     from matcher.ranking.trec import write_qrels
     from matcher.scoring.judge import load_answers
 
@@ -90,6 +93,8 @@ def command(
         check_ending(files.export, "rankings", SUFFIXES)
     truth = None if answers is None else load_answers(answers, xy_order)
     theirs = None if scores is None else read_ranking(scores)
+    if truth is not None and options["ranked"] is None:
+        _check_answers(str(answers), truth, patches, options["stride"], fused=theirs is not None)
     if dry_run:
         _tell(images, patches, options, files.named())
         return
@@ -100,16 +105,21 @@ def command(
         if told is not None:
             click.echo(f"matcher: warning: {answers}: {told}", err=True)
     ranking = _ranking(images, patches, **options)
-    if truth is not None:
-        ranking = _judged(ranking, truth, theirs, scores, files.json_to)
-        if files.qrels is not None:
-            write_qrels(truth[0], files.qrels, ranking)
-    if files.export is not None:
-        write_ranking(ranking, files.export, options["top"])
-    if files.output is not None:
-        if not ranking.placed:
-            raise MatcherError(f"{files.output}: a submission needs places, and the ranking says none")
-        write_submission(files.output, ranking.placements())
+    if files.output is not None and not ranking.placed:
+        raise MatcherError(f"{files.output}: a submission needs places, and the ranking says none")
+    if truth is None:
+        files.write(ranking, options["top"])
+        return
+    try:
+        judged = _judged(ranking, truth, theirs, scores)
+    except MatcherError:
+        if options["ranked"] is None:  # what was worked for is kept, whatever the answers are worth
+            files.write(ranking, options["top"])
+        raise
+    files.write(judged.ranking, options["top"])
+    if files.qrels is not None:
+        write_qrels(truth[0], files.qrels, judged.ranking)
+    emit(judged.text, judged.data, files.json_to, judged.notes)
 
 
 @dataclass(frozen=True)
@@ -125,6 +135,26 @@ class _Files:
         """The files beside the scores."""
         return [path for path in (self.output, self.export, self.qrels) if path is not None]
 
+    def write(self, ranking: "Ranking", top: int) -> None:
+        """Write the first candidates, and the first of each patch."""
+        from matcher.formats.submission import write_submission
+        from matcher.ranking.files import write_ranking
+
+        if self.export is not None:
+            write_ranking(ranking, self.export, top)
+        if self.output is not None:
+            write_submission(self.output, ranking.placements())
+
+
+@dataclass(frozen=True)
+class _Judgement:
+    """What a ranking is worth, as it is told, and the ranking to use: the fused one where that pays."""
+
+    ranking: "Ranking"
+    text: str
+    data: dict[str, Any]
+    notes: list[str]
+
 
 def _check_wanted(answers: str | None, scores: str | None, qrels: str | None, writes: Any) -> None:
     if answers is None and (scores is not None or qrels is not None):
@@ -134,6 +164,28 @@ def _check_wanted(answers: str | None, scores: str | None, qrels: str | None, wr
         raise SettingsError(f"{name}: {why} answers of some patches: give --answers")
     if answers is None and not writes:
         raise SettingsError("nothing to do: give --answers, --output or --export")
+
+
+def _check_answers(
+    name: str, truth: "tuple[Placements, bool]", patches: str, stride: int | None, *, fused: bool
+) -> None:
+    """Raise where answers cannot judge the ranking that is to be made."""
+    import numpy as np
+
+    from matcher.formats.opening import open_patches
+
+    placements, places = truth
+    known = np.isin(placements.ids, open_patches(patches).ids)
+    if not known.any():
+        raise MatcherError(
+            f"{name}: has no answer of any patch of {patches}: give the answers that belong to them"
+        )
+    if stride is not None and not places:
+        raise MatcherError(f"{name}: says images alone; with --stride give answers that say places")
+    if fused and len(np.unique(placements.image[known])) < 2:
+        raise MatcherError(
+            f"{name}: --scores are fused by answers of two images or more, and these are of one"
+        )
 
 
 def _check_scores(name: str, theirs: "Ranking", patches: str, stride: int | None) -> None:
@@ -205,9 +257,8 @@ def _judged(
     truth: "tuple[Placements, bool]",
     theirs: "Ranking | None",
     scores: str | None,
-    json_to: str | None,
-) -> "Ranking":
-    """Print what a ranking is worth, and beside it what fusing gives; the ranking to use."""
+) -> _Judgement:
+    """What a ranking is worth, and beside it what fusing gives."""
     from matcher.ranking.files import aligned
     from matcher.ranking.fusion import fuse
     from matcher.scoring.comparison import compare_judged
@@ -216,12 +267,13 @@ def _judged(
 
     if theirs is None:
         score = summarise(judge(ranking, *truth), None, 2000, 0)
-        emit(str(score), score.to_dict(), json_to, score.notes())
-        return ranking
+        return _Judgement(ranking, str(score), score.to_dict(), score.notes())
     other = aligned(theirs, ranking, str(scores))
     fusion = fuse(ranking, other, truth[0])
     three = {"matcher": ranking, "other": ranking.with_scores(other), "fused": fusion.fused}
-    comparison = compare_judged({name: judge(one, *truth) for name, one in three.items()})
-    text = f"{comparison}\n\n{fusion}"
-    emit(text, comparison.to_dict() | {"fusion": fusion.to_dict()}, json_to, comparison.notes())
-    return fusion.ranking
+    judged = {name: judge(one, *truth) for name, one in three.items()}
+    remarks = (*judged["other"].remarks, *([_OTHER] if ranking.placed else []))
+    judged["other"] = replace(judged["other"], remarks=remarks)
+    comparison = compare_judged(judged)
+    data = comparison.to_dict() | {"fusion": fusion.to_dict()}
+    return _Judgement(fusion.ranking, f"{comparison}\n\n{fusion}", data, comparison.notes())

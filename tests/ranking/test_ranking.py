@@ -90,6 +90,7 @@ def test_command_ranks_exports_and_fuses(challenge, tmp_path):
     result = run(*base, "--scores", tmp_path / "top.npz", "--json", tmp_path / "out.json")
     assert result.exit_code == 0, result.output
     assert "the other scores add" in result.stdout
+    assert "other: the other scores' order of the candidates, each at matcher's own place" in result.stdout
     said = json.loads((tmp_path / "out.json").read_text())
     assert list(said["scores"]) == ["matcher", "other", "fused"]
     assert set(said["fusion"]["bits"]) == {"own", "other", "fused"}
@@ -153,6 +154,56 @@ def test_bad_scores_are_found_before_anything_is_ranked(challenge, tmp_path, mon
         result = run(*base, "--scores", tmp_path / name, *more)
         assert result.exit_code == 1
         assert said in result.stderr
+
+
+def test_bad_answers_are_found_before_anything_is_ranked(challenge, tmp_path, monkeypatch):
+    monkeypatch.setattr("matcher.ranking.run.retrieve", lambda *_a, **_k: pytest.fail("ranked"))
+    base = [challenge / "images.npy", challenge / "patches.npz", "--export", tmp_path / "e.npz"]
+    (tmp_path / "strange.csv").write_text("Patch ID,Result\n1000,0 0 0\n")
+    (tmp_path / "images.qrels").write_text("0 0 1 1\n")
+    (tmp_path / "one.csv").write_text("Patch ID,Result\n0,1 0 0\n1,1 0 0\n1000,2 0 0\n")
+    count = len(read_submission(challenge / "answers.csv"))
+    arrays = {"image": np.zeros((count, 1), np.int64), "score": np.ones((count, 1), np.float32)}
+    np.savez(tmp_path / "s.npz", ids=np.arange(count), **arrays)
+    for name, more, said in [
+        ("strange.csv", [], "has no answer of any patch of"),
+        ("images.qrels", ["--stride", 16], "with --stride give answers that say places"),
+        ("one.csv", ["--scores", tmp_path / "s.npz"], "answers of two images or more, and these are of one"),
+    ]:
+        result = run(*base, "--answers", tmp_path / name, *more)
+        assert result.exit_code == 1
+        assert f"{name}: " in result.stderr
+        assert said in result.stderr
+
+
+def test_a_ranking_is_kept_where_it_cannot_be_judged(challenge, tmp_path, monkeypatch):
+    """What was worked for is written, though fusing fails on what only the ranking shows."""
+
+    def fails(*_):
+        raise MatcherError("no answered patch has its true image")
+
+    monkeypatch.setattr("matcher.ranking.fusion.fuse", fails)
+    base = [challenge / "images.npy", challenge / "patches.npz", "--answers", challenge / "answers.csv"]
+    run(*base, "--export", tmp_path / "s.npz")
+    files = ["--export", tmp_path / "e.npz", "-o", tmp_path / "s.csv"]
+    result = run(*base, "--scores", tmp_path / "s.npz", *files, "--json", tmp_path / "j")
+    assert result.exit_code == 1
+    assert "no answered patch" in result.stderr
+    assert read_ranking(tmp_path / "e.npz").image.tolist() == read_ranking(tmp_path / "s.npz").image.tolist()
+    assert len(read_submission(tmp_path / "s.csv")) == len(read_submission(challenge / "answers.csv"))
+    assert not (tmp_path / "j").exists()
+
+
+def test_a_submission_of_a_ranking_without_places_is_refused_before_anything_is_written(challenge, tmp_path):
+    base = [challenge / "images.npy", challenge / "patches.npz", "--answers", challenge / "answers.csv"]
+    run(*base, "--export", tmp_path / "r.run")
+    names = {"--export": "e.npz", "--qrels": "q", "--json": "j", "-o": "s.csv"}
+    files = [part for option, name in names.items() for part in (option, tmp_path / name)]
+    result = run(*base, "--from", tmp_path / "r.run", *files)
+    assert result.exit_code == 1
+    assert "a submission needs places" in result.stderr
+    assert result.stdout == ""
+    assert not any((tmp_path / name).exists() for name in names.values())
 
 
 def test_answers_that_name_missing_images_are_told(challenge, tmp_path):
@@ -258,3 +309,4 @@ def test_windows_are_exported_and_fused(challenge, tmp_path, ending):
     result = run(*base, "--from", path, "--scores", path)
     assert result.exit_code == 0, result.output
     assert "the other scores add" in result.stdout
+    assert "other: the other scores' order of the candidates, each at matcher's own place" in result.stdout
