@@ -5,6 +5,7 @@ in another case hides that two names are one file. In a folder that a command fi
 lines of SHA-256 and name as ``sha256sum`` prints them: what is not on it, or was changed since, is not the program's.
 """
 
+import contextlib
 import glob
 import hashlib
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from matcher.aliases import AnyPath
 from matcher.errors import MatcherError, SettingsError
+from matcher.formats.catalog import is_index, read_catalog
 from matcher.formats.files import CHUNK, describe_magic, problem
 
 Key = tuple[int, int]
@@ -144,6 +146,9 @@ def _files(path: str) -> Iterator[str]:
 
 def _inside(folder: str) -> Iterator[str]:
     """The files of a folder that is an input, but for those that were written beside them."""
+    if is_index(folder):
+        yield from _indexed(folder)
+        return
     run = os.path.exists(os.path.join(folder, "run.json"))
     for where, folders, names in os.walk(folder):
         folders.sort()
@@ -154,6 +159,14 @@ def _inside(folder: str) -> Iterator[str]:
                 yield path
                 if name.lower().endswith(LISTS):
                     yield from _named(path)
+
+
+def _indexed(folder: str) -> Iterator[str]:
+    """The files of an index, and those that its images are read from."""
+    yield from (os.path.join(folder, name) for name in sorted(os.listdir(folder)))
+    with contextlib.suppress(MatcherError):  # what it lacks is told by who reads it
+        for origin in read_catalog(folder).origins:
+            yield from origin.stamps
 
 
 def _named(path: str) -> Iterator[str]:

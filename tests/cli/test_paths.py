@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import matcher
 from matcher.cli import COMMANDS, main
 from matcher.cli.paths import Filled, Read, RunDir, Written
 from matcher.errors import MatcherError
@@ -414,3 +415,28 @@ def test_outputs_and_inputs_against_the_run_directory(world, tmp_path, monkeypat
     assert tree(tmp_path) == before
     assert CliRunner().invoke(main, ["merge", "run", "-o", "run/merged.csv"]).exit_code == 0
     assert CliRunner().invoke(main, ["merge", "run", "-o", "run/merged.csv"]).exit_code == 0
+
+
+class TestAnIndexAsInput:
+    """Its own files, and those that its images are read from, are files of the input."""
+
+    @pytest.fixture
+    def made(self, tmp_path):
+        images = np.random.default_rng(3).integers(200, 3000, (3, 70, 80, 4)).astype(np.uint16)
+        np.savez(tmp_path / "images.npz", **{str(k): image for k, image in enumerate(images)})
+        matcher.make_index(tmp_path / "images.npz", tmp_path / "index", [64])
+        return tmp_path
+
+    def test_its_files_are_not_written_over(self, made):
+        inside = sorted((made / "index").iterdir())
+        assert {path.name for path in inside} >= {"index.json", "64x64-0.codes"}
+        for path in inside:
+            with pytest.raises(MatcherError, match="is a file of the input"):
+                check_outputs([path], [made / "index"])
+
+    def test_its_images_are_not_written_over(self, made):
+        with pytest.raises(MatcherError, match=r"images\.npz: is a file of the input"):
+            check_outputs([], [made / "index"], [made / "images.npz"])
+
+    def test_other_files_are_free(self, made):
+        check_outputs([made / "submission.csv"], [made / "index"])
