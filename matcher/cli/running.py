@@ -136,6 +136,8 @@ def check_run_options(options: dict[str, Any], output: str | None, dry_run: bool
             raise click.UsageError("nowhere to write to: give -o, --run-dir or both")
     if options["image_shards"] is not None and options["scheduler"] is None:
         raise click.UsageError("--image-shards are for the workers of a Dask cluster: give --scheduler")
+    if (options["image_shards"] or 1) > 1 and options["search"] != "pyramid":
+        raise click.UsageError("--image-shards cut the images' codes, which --search exhaustive has none of")
     if options["workers"] is not None and options["scheduler"] is not None:
         raise click.UsageError("--workers and --scheduler exclude each other")
 

@@ -18,7 +18,7 @@ from matcher.indexing.opened import ImageIndex
 from matcher.matching.job import Job, tell_search
 from matcher.matching.run import match_rows
 from matcher.result import Result
-from matcher.runs.engines import Engine, InProcess, SetAside, Work
+from matcher.runs.engines import Engine, InProcess, Particular, SetAside, Work
 from matcher.runs.folder import DETAILS, SUBMISSION, RunFolder
 from matcher.runs.ready import Batch, Ready, make_ready
 from matcher.runs.shards import Shard, cut, join
@@ -113,6 +113,8 @@ def run(
         What is finished is kept.
     """
     settings, batch = settings or Settings(), batch or Batch()
+    if isinstance(engine, Particular):
+        engine.check(settings)
     place = RunFolder(folder)
     with place.locked(), _memory_errors():
         inputs = Inputs(images=images.folder if isinstance(images, ImageIndex) else images, patches=patches)

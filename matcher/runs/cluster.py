@@ -15,6 +15,7 @@ from matcher.runs.engines import PATIENCE, SetAside, Work, share_of
 from matcher.runs.parts import do_shard_by_parts
 from matcher.runs.shards import Shard
 from matcher.runs.station import do_shard
+from matcher.settings import Settings
 from matcher.version import install_command
 
 _BEAT = 1.0
@@ -43,12 +44,15 @@ class DaskCluster:
     def __init__(self, address: str, patience: float = PATIENCE, parts: int = 1) -> None:
         self.address, self.patience, self.parts = address, patience, parts
 
-    def __call__(self, work: Work) -> Iterator[tuple[Shard, Result | SetAside]]:
-        """Each shard with its answers, as they come."""
-        if self.parts > 1 and work.job.settings.search != "pyramid":
+    def check(self, settings: Settings) -> None:
+        """Raise `SettingsError` where images are in parts and the search knows no codes."""
+        if self.parts > 1 and settings.search != "pyramid":
             raise SettingsError(
                 "parts of the images are searched by their codes: --image-shards needs --search pyramid"
             )
+
+    def __call__(self, work: Work) -> Iterator[tuple[Shard, Result | SetAside]]:
+        """Each shard with its answers, as they come."""
         work.folder.indexes(work.job)
         digest = work.folder.post_job(share_of(work.job, 1))
         client = _connect(self.address)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from matcher.matching.run import match_rows
 from matcher.result import Result
 from matcher.runs.folder import RunFolder
 from matcher.runs.shards import Shard
-from matcher.settings import LEAST_MEMORY
+from matcher.settings import LEAST_MEMORY, Settings
 
 DEATHS = 3  # of workers in one shard's hands, after which it is set aside
 PATIENCE = 3600.0  # seconds without progress after which a worker is taken for hung
@@ -49,6 +49,14 @@ class Engine(Protocol):
 
     def __call__(self, work: Work) -> Iterator[tuple[Shard, Result | SetAside]]:
         """Each shard with its answers, as they come."""
+
+
+@runtime_checkable
+class Particular(Protocol):
+    """An engine that cannot do every run."""
+
+    def check(self, settings: Settings) -> None:
+        """Raise, before anything is begun, where it cannot do a run of these settings."""
 
 
 class InProcess:

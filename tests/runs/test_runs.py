@@ -380,6 +380,12 @@ def test_exit_codes_of_the_command(world, whole, tmp_path):
     refused = cli(*common, "--workers", 2, "--image-shards", 2)
     assert refused.exit_code == 2
     assert "give --scheduler" in refused.stderr
+    parts = ("--run-dir", tmp_path / "parts", "--scheduler", "tcp://nowhere:1", "--image-shards", 2)
+    for more in ((), ("--dry-run",)):
+        refused = cli("match", *world, *parts, "--search", "exhaustive", *more)
+        assert refused.exit_code == 2
+        assert "--search exhaustive has none" in refused.stderr
+    assert not (tmp_path / "parts").exists()
     assert cli("match", tmp_path / "none.npy", world[1], "--run-dir", tmp_path / "x").exit_code == 1
     ids = tmp_path / "ids.csv"
     ids.write_text("Patch ID,Result\n1000,1 2 3\n77,\n")

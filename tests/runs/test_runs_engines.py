@@ -225,6 +225,7 @@ def test_errors_of_parts_reach_the_one_who_asked(world, tmp_path, cluster):
             settings=Settings(search="exhaustive"),
             engine=DaskCluster(cluster.scheduler_address, parts=2),
         )
+    assert not (tmp_path / "exhaustive").exists()
 
 
 @pytest.mark.slow
