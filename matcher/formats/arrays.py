@@ -303,7 +303,9 @@ def open_npz(path: AnyPath, name: str, on_bad: OnBad | None = None) -> StackSour
 
 
 def _ids_of_keys(name: str, keys: list[str]) -> list[int]:
-    numeric = [key for key in keys if key.isascii() and key.isdigit() and len(key) < 19]
+    numeric = [
+        key for key in keys if key.isascii() and key.isdigit() and len(key) < 20 and int(key) < 1 << 63
+    ]
     if not numeric:
         return list(range(len(keys)))
     if len(numeric) != len(keys):

@@ -286,6 +286,7 @@ def _sources(what: Any, asked: Asked, ids: ArrayLike | None) -> Source:
     elif is_xarray(what):
         source = open_xarrays(what, asked)
     elif hasattr(what, "__array__") or isinstance(what, Sequence):
+        _refuse_masks(what, asked.name)
         source = ArraySource(np.asarray(what) if hasattr(what, "__array__") else what, ids, name=asked.name)
     else:
         raise MatcherError(
@@ -294,6 +295,16 @@ def _sources(what: Any, asked: Asked, ids: ArrayLike | None) -> Source:
     if not len(source):
         raise NoInputError(f"{source.name}: holds no picture")
     return with_bands(source, asked.bands)
+
+
+def _refuse_masks(what: Any, name: str) -> None:
+    """Raise where an array masks some of its values: what stands below the mask would be read as ground."""
+    for one in [what] if hasattr(what, "__array__") else what:
+        if isinstance(one, np.ma.MaskedArray) and np.ma.getmaskarray(one).any():
+            raise FormatError(
+                f"{name}: is a masked array, and a mask is not read: set masked pixels to 0 in all bands, which is no "
+                "data (array.filled(0); where values are signed, from -1 to 1, array.filled(-1))"
+            )
 
 
 def _of_paths(paths: Sequence[AnyPath], asked: Asked) -> Source:

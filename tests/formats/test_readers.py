@@ -108,3 +108,21 @@ def test_commands_read_it(tmp_path):
     (row,) = json.loads(run("locate", "chip.flat", "scene.flat", "--scale", "1", "--json", "-"))
     assert abs(row["map_x"] - (600000 + 10 * 82)) < 25
     assert abs(row["map_y"] - (5700000 - 10 * 72)) < 25
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_masked_arrays(many):
+    """What stands below a mask, such as `rasterio.read(masked=True)` gives, is no ground."""
+    array = np.ma.MaskedArray(np.full((2, 20, 20, 4), 700, np.uint16))
+    assert len(open_images(array)) == 2  # nothing is masked
+    array[1, 3:5] = np.ma.masked
+    with pytest.raises(FormatError, match=r"images: is a masked array.*filled"):
+        open_images(list(array) if many else array)
+    assert len(open_images(array.filled(0))) == 2
+
+
+@pytest.mark.parametrize(("name", "id_"), [(str(2**63 - 1), 2**63 - 1), (str(2**62), 2**62), (str(2**63), 0)])
+def test_archives_of_large_ids(tmp_path, name, id_):
+    """Names that are ids as far as int64 goes; beyond, they are words, and their order numbers them."""
+    np.savez(tmp_path / "images.npz", **{name: np.full((20, 20, 4), 700, np.uint16)})
+    assert open_images(tmp_path / "images.npz").ids.tolist() == [id_]
