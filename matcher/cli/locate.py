@@ -50,7 +50,7 @@ log = logging.getLogger("matcher")
 @click.option(
     "--json",
     "json_to",
-    type=Written(),
+    type=Written(printed=True),
     is_flag=False,
     flag_value="-",
     metavar="[FILE]",

@@ -18,7 +18,7 @@ def json_option(function: F) -> F:
     return click.option(
         "--json",
         "json_to",
-        type=Written(),
+        type=Written(printed=True),
         metavar="FILE",
         help='Write JSON to FILE; "-" prints it instead of the table.',
     )(function)

@@ -12,23 +12,27 @@ RUN_OUTPUTS = {
     "details.csv",
 }  # of a run directory, which a command may name as its own outputs
 
+RUN_FOLDERS = {"index", "shards"}  # of a run directory, in which nothing else is written
+
 
 class Read(click.Path):
     """A file or folder that a command reads, or a glob."""
 
 
 class Written(click.Path):
-    """A file that a command writes, "-" for standard output.
+    """A file that a command writes.
 
     Parameters
     ----------
     by_ending : bool
         Whether its ending says what is written, such as a picture or an archive; else it is text, whatever its ending.
+    printed : bool
+        Whether "-" prints it; of other files "-" would be the name.
     """
 
-    def __init__(self, *, by_ending: bool = False) -> None:
+    def __init__(self, *, by_ending: bool = False, printed: bool = False) -> None:
         super().__init__()
-        self.by_ending = by_ending
+        self.by_ending, self.printed = by_ending, printed
 
 
 class Filled(click.Path):
@@ -52,7 +56,7 @@ def check(command: click.Command, values: dict[str, Any]) -> None:
     Raises
     ------
     MatcherError
-        As `matcher.formats.outputs.check_outputs`.
+        As `matcher.formats.outputs.check_outputs`; if an output is "-" and cannot be printed, or is a run's own file.
     """
     from matcher.errors import MatcherError
     from matcher.formats.outputs import RUN_FILES, check_outputs
@@ -60,6 +64,8 @@ def check(command: click.Command, values: dict[str, Any]) -> None:
     outputs: list[str] = []
     by_ending: list[str] = []
     for kind, path in _of(command, values, Written):
+        if path == "-" and not kind.printed:
+            raise MatcherError("-: names no file; name one, or /dev/stdout for standard output")
         if path != "-":
             (by_ending if kind.by_ending else outputs).append(path)
     read = [path for _, path in _of(command, values, Read)]
@@ -68,7 +74,11 @@ def check(command: click.Command, values: dict[str, Any]) -> None:
     for _, folder in _of(command, values, RunDir):
         own = {os.path.realpath(os.path.join(folder, name)) for name in RUN_FILES if name not in RUN_OUTPUTS}
         for output in (*outputs, *by_ending):
-            if os.path.realpath(output) in own:
+            target = os.path.realpath(output)
+            if (
+                target in own
+                or os.path.relpath(target, os.path.realpath(folder)).split(os.sep)[0] in RUN_FOLDERS
+            ):
                 raise MatcherError(f"{output}: is a file of the run directory; write to another file")
         there = (os.path.join(folder, name) for name in RUN_FILES)
         check_outputs([path for path in there if os.path.isfile(path)], inputs)

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 import matcher
 from matcher.cli import COMMANDS, main
-from matcher.cli.paths import Filled, Read, RunDir, Written
+from matcher.cli.paths import Filled, Read, RunDir, Written, check
 from matcher.errors import MatcherError
 from matcher.formats.outputs import check_outputs
 from tests.search.test_inside import write
@@ -440,3 +440,27 @@ class TestAnIndexAsInput:
 
     def test_other_files_are_free(self, made):
         check_outputs([made / "submission.csv"], [made / "index"])
+
+
+@pytest.mark.parametrize("inside", ["shards/000000000-000000024.shard", "index/64x64-0.codes", "run.json"])
+def test_files_of_a_run_are_not_written_over(tmp_path, inside):
+    command = commands()["match"]
+    values = {"images": "i.npz", "patches": "p.npz", "run_dir": str(tmp_path / "run")}
+    (tmp_path / "run" / inside).parent.mkdir(parents=True, exist_ok=True)
+    for name in ("output", "details"):
+        with pytest.raises(MatcherError, match="is a file of the run directory"):
+            check(command, {**values, name: str(tmp_path / "run" / inside)})
+    check(command, {**values, "output": str(tmp_path / "run" / "submission.csv")})
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_what_is_printed_is_json_alone(name):
+    """Of any other output "-" would be the name of a file."""
+    command = commands()[name]
+    for param in params(command, Written):
+        value = ("-",) if param.multiple else "-"
+        if param.name == "json_to":
+            check(command, {param.name: value})
+            continue
+        with pytest.raises(MatcherError, match="/dev/stdout"):
+            check(command, {param.name: value})
