@@ -118,12 +118,14 @@ def change(
                 last, picture = number, targets[number]
             dn = queries[at[1][patch]]
             change = find_change(dn, picture, (y, x), roles, threshold=threshold, prior=prior)
-            yield Found(patch, image, x, y, change, _georef(left, number, y, x, dn.shape[:2]))
+            # What lies at a patch's pixel lies in the image by the rest shift beside the window's.
+            corner = y + change.shift[0], x + change.shift[1]
+            yield Found(patch, image, x, y, change, _georef(left, number, *corner, dn.shape[:2]))
 
     return find()
 
 
-def _georef(source: Any, index: int, row: int, col: int, shape: tuple[int, int]) -> Grid | None:
+def _georef(source: Any, index: int, row: float, col: float, shape: tuple[int, int]) -> Grid | None:
     """Of a window of an image, where that has one."""
     whole = source.rasters[index].georef if isinstance(source, RasterSource) else None
     return None if whole is None else whole.window(row, col, shape)
