@@ -83,6 +83,17 @@ class Onto:
     resampling: str = "cubic"
 
 
+def check_moved(name: str, georef: Grid | None, raster: Raster) -> None:
+    """Raise where a scene, by its name, cannot be moved: it has no place, or is not one file that GDAL reads."""
+    files = {band.path for band in raster.bands}
+    if georef is None:
+        raise MatcherError(f"{name}: says no place, so it cannot be moved to another: take its tie points")
+    if len(files) != 1 or not os.path.isfile(next(iter(files))):
+        raise MatcherError(
+            f"{name}: is {len(files)} files, and a moved scene is one: align one file that holds its bands"
+        )
+
+
 def write_moved(path: str | os.PathLike[str], made: Alignment, raster: Raster, onto: Onto) -> str:
     """Write the moving scene where the reference has its ground: one file as one GeoTIFF, with all its bands.
 
@@ -99,19 +110,12 @@ def write_moved(path: str | os.PathLike[str], made: Alignment, raster: Raster, o
     MatcherError
         If the scene has no place, is not one file that GDAL reads, or the output cannot be written.
     """
-    files = list(dict.fromkeys(band.path for band in raster.bands))
-    if made.georef is None:
-        raise MatcherError(
-            f"{made.moving}: says no place, so it cannot be moved to another: take its tie points"
-        )
-    if len(files) != 1 or not os.path.isfile(files[0]):
-        raise MatcherError(
-            f"{made.moving}: is {len(files)} files, and a moved scene is one: align one file that holds its bands"
-        )
+    check_moved(made.moving, made.georef, raster)
+    file = raster.bands[0].path
     if made.transform.kind in _LINEAR and onto.grid is None:
-        _edit(files[0], path, made)
+        _edit(file, path, made)
         return "edited"
-    _warp(files[0], path, made, onto)
+    _warp(file, path, made, onto)
     return "warped"
 
 
@@ -125,8 +129,10 @@ def correction(made: Alignment) -> Affine:
 
 def _edit(source: str, path: str | os.PathLike[str], made: Alignment) -> None:
     rasterio = import_rasterio(source)
+    assert made.georef is not None
     with gdal_errors(source, "cannot be opened"), rasterio.open(source) as dataset:
-        plain, transform = dataset.driver == "GTiff", dataset.transform
+        # A mask, or a CRS, may lie in files beside it.
+        plain, transform = dataset.driver == "GTiff" and len(dataset.files) == 1, dataset.transform
     with atomic_path(path) as temporary:
         if plain:
             shutil.copyfile(source, temporary)
@@ -136,6 +142,8 @@ def _edit(source: str, path: str | os.PathLike[str], made: Alignment) -> None:
 
                 copy(source, temporary, driver="GTiff", compress="deflate", BIGTIFF="IF_SAFER")
             with rasterio.open(temporary, "r+") as file:
+                if file.crs is None:
+                    file.crs = made.georef.crs
                 file.transform = correction(made) @ transform
                 file.update_tags(**_tags(made))
 

@@ -226,13 +226,12 @@ def align_sides(
         if made.bent is not None:
             points = settled(replace(laid, bent=made.shifts), points, search)
             made = _chosen(points, asked, moving, reference)
-    ground = np.full((2, 2), np.nan) if moving.georef is None else moving.georef.ground()
     return Alignment(
         moving.name,
         reference.name,
         moving.size,
         moving.georef,
-        float(np.sqrt(abs(np.linalg.det(ground)))),
+        np.nan if moving.georef is None else float(np.sqrt(abs(np.linalg.det(moving.georef.ground())))),
         points,
         made,
         side * laid.shrink,

@@ -23,7 +23,8 @@ from matcher.settings import Settings
 from matcher.threads import limited
 
 log = logging.getLogger("matcher")
-Write = Callable[[str, Alignment, tuple[Side, Side]], None]
+Write = Callable[[str, Alignment, tuple[Side, Side]], list[str]]
+FIELD = "-field"  # behind a scene's name, where its displacement field is written
 _RUN = "align.json"
 _PAIR_COUNT = 100  # tie points of a pair that is neither's reference
 
@@ -37,6 +38,7 @@ def align_series(
     settings: Settings,
     asked: Aligning,
     mutual: bool = False,
+    outputs: dict[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
     """Bring several scenes onto one.
@@ -46,13 +48,17 @@ def align_series(
     moving, reference : as of `matcher.align`; many scenes, and one
     folder : path
         Made where it is not there. Each scene's figures are written to ``<scene>.json`` when all else of it is written;
-        a later call with the same files and options takes them from there and goes on.
+        a later call with the same files and options takes them from there and goes on. A scene of which a file is gone
+        is aligned again.
     write : callable
-        Called with each scene's short name, its alignment and both sides, to write what is asked for.
+        Called with each scene's short name, its alignment and both sides, to write what is asked for; it gives the
+        names of the files.
     settings, asked
     mutual : bool
         Whether scenes are laid by the shifts that agree best over all pairs, the reference's place kept. The transform
         of each is a shift then.
+    outputs : dict, optional
+        How `write` writes, by which runs are told apart too.
     progress : callable, optional
 
     Returns
@@ -74,6 +80,7 @@ def align_series(
         {
             "asked": asdict(asked),
             "mutual": mutual,
+            "outputs": outputs or {},
             "settings": _told(settings),
             "files": _stamps(scenes, target),
         },
@@ -106,8 +113,7 @@ def _one(
     except MatcherError as error:
         log.warning("%s", error)
         return {"moving": scene.where(0), "error": str(error)}
-    write(name, made, sides)
-    return summary(made)
+    return {**summary(made), "files": write(name, made, sides)}
 
 
 def _mutual(
@@ -180,8 +186,9 @@ def _laid(
     laid = replace(
         made, moving=every[k].where(0), reference=every[0].where(0), points=points, transform=transform
     )
-    write(name, laid, sides)
-    return {**summary(laid), "shift_map": [float(v) for v in position], "shift_error_map": float(error)}
+    files = write(name, laid, sides)
+    shift = {"shift_map": [float(v) for v in position], "shift_error_map": float(error)}
+    return {**summary(laid), **shift, "files": files}
 
 
 def _linear(made: Alignment) -> Any:
@@ -217,13 +224,15 @@ def _pairs(keys: Any, shifts: Any, sigma: Any, left: Any, names: Sequence[str]) 
 
 
 def _names(scenes: RasterSource) -> list[str]:
-    """A short name for each scene, no two alike."""
+    """A short name for each scene: no two alike, and none that is another's with `FIELD` behind it."""
     out: list[str] = []
+    taken = {"align", "pairs"}
     for k in range(len(scenes)):
         stem = Path(scenes.where(k).rstrip("/")).stem.replace("*", "bands")
         name, number = stem, 2
-        while name.casefold() in {one.casefold() for one in [*out, "align", "pairs"]}:
+        while taken & (own := {name.casefold(), f"{name}{FIELD}".casefold()}):
             name, number = f"{stem}-{number}", number + 1
+        taken |= own
         out.append(name)
     return out
 
@@ -233,11 +242,18 @@ def _told(settings: Settings) -> dict[str, Any]:
 
 
 def _stamps(*sources: RasterSource) -> list[list[Any]]:
-    """Every file, with its size and time."""
-    out = []
-    for path in [b.path for source in sources for raster in source.rasters for b in raster.bands]:
-        status = os.stat(path)
-        out.append([os.path.abspath(path), status.st_size, status.st_mtime_ns])
+    """Every file, with its size and time where it is one of this machine's."""
+    out: list[list[Any]] = []
+    for source in sources:
+        for raster in source.rasters:
+            # Of what is no file of its own, such as an array, the file that it was read from.
+            for path in dict.fromkeys(band.path or source.name for band in raster.bands):
+                try:
+                    status = os.stat(path)
+                except OSError:  # in an archive, or elsewhere
+                    out.append([path, None, None])
+                else:
+                    out.append([os.path.abspath(path), status.st_size, status.st_mtime_ns])
     return out
 
 
@@ -269,9 +285,10 @@ def _claim(place: Path, identity: dict[str, Any]) -> None:
 def _done(place: Path, name: str) -> dict[str, Any] | None:
     try:
         done: dict[str, Any] = json.loads((place / f"{name}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        whole = all((place / file).exists() for file in done.get("files", ()))
+    except (OSError, ValueError, AttributeError):
         return None
-    return done
+    return done if whole else None
 
 
 def _save(place: Path, name: str, done: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """What ``matcher align`` does and writes, for one scene and for many."""
 
 import json
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +9,9 @@ from typing import Any
 
 from matcher.aliases import Progress
 
+log = logging.getLogger("matcher")
 _PAGES = (".html", ".htm")
+_RASTERS = (".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -31,18 +34,28 @@ def one(
     options: dict[str, Any],
 ) -> dict[str, Any]:
     """Align one scene and write what is wanted; its figures."""
+    from matcher.alignment.outputs import check_moved
     from matcher.alignment.run import align_sides, open_sides
     from matcher.alignment.table import summary
     from matcher.alignment.ties import tie_points
-    from matcher.formats.tiefiles import check_suffix, read_ties
+    from matcher.formats.outputs import check_ending
+    from matcher.formats.tiefiles import check_place, check_suffix, read_ties
     from matcher.threads import limited
 
-    for path in wanted.outputs:
-        if not path.lower().endswith((".json", *_PAGES)):
-            check_suffix(path)
+    ties = [path for path in wanted.outputs if not path.lower().endswith((".json", *_PAGES))]
+    for path in ties:
+        check_suffix(path)
+    for path in filter(None, (wanted.moved, wanted.field)):
+        check_ending(path, "scenes and fields", _RASTERS)
     settings, asked = _asked(options)
     sides, settings = open_sides(moving, reference, settings, asked)
-    given = None if points is None else tie_points(read_ties(points, sides[0].georef))
+    moved = sides[0]
+    raster = moved.source.rasters[moved.index]
+    for path in ties:
+        check_place(path, moved.georef)
+    if wanted.moved is not None:
+        check_moved(moved.name, moved.georef, raster)
+    given = None if points is None else tie_points(read_ties(points, moved.georef, raster.turned))
     with limited(settings.threads):
         made = align_sides(*sides, settings, asked, given, progress)
     _write(wanted, made, sides)
@@ -59,26 +72,37 @@ def many(
     options: dict[str, Any],
 ) -> list[dict[str, Any]]:
     """Align many scenes, everything of each in one folder; their figures."""
-    from matcher.alignment.series import align_series
+    from matcher.alignment.outputs import check_moved
+    from matcher.alignment.series import FIELD, align_series
+    from matcher.errors import MatcherError
 
     settings, asked = _asked(options)
 
-    def write(name: str, made: Any, sides: Any) -> None:
+    def write(name: str, made: Any, sides: Any) -> list[str]:
         path = os.path.join(folder, name)
         files = [f"{path}.csv", f"{path}.html"]
         if made.georef is not None:
             files += [f"{path}.geojson", f"{path}.points"]
         files = files if len(made.points) else []
-        moved = f"{path}.tif" if made.georef is not None else None
+        try:
+            check_moved(made.moving, made.georef, sides[0].source.rasters[sides[0].index])
+            moved = f"{path}.tif"
+        except MatcherError as error:
+            log.info("%s", error)
+            moved = None
         _write(
-            Wanted(tuple(files), moved, f"{path}-field.tif", wanted.onto_reference, wanted.resampling),
+            Wanted(tuple(files), moved, f"{path}{FIELD}.tif", wanted.onto_reference, wanted.resampling),
             made,
             sides,
         )
+        written = [*files, moved, f"{path}{FIELD}.tif"]
+        return [os.path.basename(file) for file in written if file is not None]
 
+    outputs = {"onto_reference": wanted.onto_reference, "resampling": wanted.resampling}
     return align_series(
-        moving, reference, folder, write, settings=settings, asked=asked, mutual=mutual, progress=progress
-    )
+        moving, reference, folder, write, settings=settings, asked=asked, mutual=mutual, outputs=outputs,
+        progress=progress,
+    )  # fmt: skip
 
 
 def _asked(options: dict[str, Any]) -> tuple[Any, Any]:
@@ -106,7 +130,7 @@ def _write(wanted: Wanted, made: Any, sides: Any) -> None:
 
             write_alignment(path, made, views(made, *sides))
         else:
-            write_ties(path, records(made), made.georef)
+            write_ties(path, records(made), made.georef, sides[0].source.rasters[sides[0].index].turned)
     if wanted.moved is not None:
         onto = Onto(sides[1].georef if wanted.onto_reference else None, wanted.resampling)
         write_moved(wanted.moved, made, sides[0].source.rasters[sides[0].index], onto)

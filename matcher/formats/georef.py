@@ -43,6 +43,17 @@ class Turned:
         col = whole[1] - col - shape[1] if self.columns else col
         return (col, row, shape[1], shape[0]) if self.swapped else (row, col, shape[0], shape[1])
 
+    def in_file(self, row: float, col: float, whole: tuple[int, int]) -> tuple[float, float]:
+        """A point of the picture, whose shape is `whole`, as row and column in the file."""
+        row = whole[0] - row if self.rows else row
+        col = whole[1] - col if self.columns else col
+        return (col, row) if self.swapped else (row, col)
+
+    def in_picture(self, row: float, col: float, whole: tuple[int, int]) -> tuple[float, float]:
+        """A point of the file as row and column in the picture, whose shape is `whole`."""
+        row, col = (col, row) if self.swapped else (row, col)
+        return whole[0] - row if self.rows else row, whole[1] - col if self.columns else col
+
     def lay(self, array: NDArray) -> NDArray:
         """Pixels as the file has them, (height, width) or with bands behind, as the picture has them."""
         array = array.swapaxes(0, 1) if self.swapped else array

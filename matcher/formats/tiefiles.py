@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.files import atomic_write, problem
 from matcher.formats.geopackage import import_pyogrio, write_geopackage
+from matcher.formats.georef import UPRIGHT, Turned
 from matcher.formats.outputs import check_ending
-from matcher.geo.grid import Grid
+from matcher.geo.grid import Grid, degrees
 
 COLUMNS = (
     "id", "row", "col", "down", "right", "sigma", "left_down", "left_right", "confidence", "used", "reason",
@@ -28,11 +31,19 @@ Rows = list[tuple[float, float, float, float, float, float, str]]
 
 def check_suffix(path: str | os.PathLike[str]) -> None:
     """Raise where `write_ties` has no form for a path's suffix, or what it needs is not installed."""
-    if check_ending(path, "tie points", _WRITERS) == ".gpkg":
+    if check_ending(path, "tie points", (*_WRITERS, *_OF_FILE)) == ".gpkg":
         import_pyogrio(path)
 
 
-def write_ties(path: str | os.PathLike[str], records: Sequence[TieRow], grid: Grid | None) -> None:
+def check_place(path: str | os.PathLike[str], grid: Grid | None) -> None:
+    """Raise where the form that a path's suffix names needs a place, and the moving scene says none."""
+    if Path(path).suffix.lower() != ".csv":
+        _placed(path, grid)
+
+
+def write_ties(
+    path: str | os.PathLike[str], records: Sequence[TieRow], grid: Grid | None, turned: Turned = UPRIGHT
+) -> None:
     """Write tie points in the form that the path's suffix names; the file appears when it is whole.
 
     Parameters
@@ -45,6 +56,9 @@ def write_ties(path: str | os.PathLike[str], records: Sequence[TieRow], grid: Gr
         `COLUMNS` of each point; None where unknown.
     grid : Grid, optional
         Of the moving scene; None where it has none.
+    turned : Turned
+        How the moving scene's file is turned for its grid: programs that read ``.points`` and ``.gcps`` count rows and
+        columns in the file.
 
     Raises
     ------
@@ -52,10 +66,14 @@ def write_ties(path: str | os.PathLike[str], records: Sequence[TieRow], grid: Gr
         If the suffix is none of these, the form needs a CRS and there is none, or the file cannot be written.
     """
     check_suffix(path)
-    _WRITERS[Path(path).suffix.lower()](path, records, grid)
+    suffix = Path(path).suffix.lower()
+    if suffix in _OF_FILE:
+        _OF_FILE[suffix](path, records, _placed(path, grid), turned)
+    else:
+        _WRITERS[suffix](path, records, grid)
 
 
-def read_ties(path: str | os.PathLike[str], grid: Grid | None) -> Rows:
+def read_ties(path: str | os.PathLike[str], grid: Grid | None, turned: Turned = UPRIGHT) -> Rows:
     """Read tie points that `write_ties` wrote, perhaps mended by hand, or QGIS wrote.
 
     Parameters
@@ -63,7 +81,10 @@ def read_ties(path: str | os.PathLike[str], grid: Grid | None) -> Rows:
     path : path
         ``.csv``, ``.geojson`` or ``.points``.
     grid : Grid, optional
-        Of the moving scene, which ``.points`` files need: their targets are map coordinates in its CRS.
+        Of the moving scene, which ``.points`` files need: their targets are map coordinates, in the CRS that their
+        first line says or else in the scene's.
+    turned : Turned
+        As of `write_ties`.
 
     Returns
     -------
@@ -88,7 +109,7 @@ def read_ties(path: str | os.PathLike[str], grid: Grid | None) -> Rows:
         what = problem(error) if isinstance(error, OSError) else "it is no text"
         raise FormatError(f"{name}: cannot be read: {what}") from None
     if suffix == ".points":
-        return _read_gcps(name, text, grid)
+        return _read_gcps(name, text, grid, turned)
     return _read_table(name, _features(name, text) if suffix != ".csv" else _lines(name, text, _TIES[:4]))
 
 
@@ -109,6 +130,8 @@ def _features(name: str, text: str) -> Iterable[tuple[str, TieRow]]:
     try:
         features = json.loads(text)["features"]
         rows = [feature["properties"] for feature in features]
+        if not all(isinstance(row, dict) for row in rows):
+            raise TypeError
     except (ValueError, KeyError, TypeError):
         raise FormatError(f"{name}: is no GeoJSON FeatureCollection of tie points") from None
     for k, row in enumerate(rows, 1):
@@ -145,21 +168,45 @@ def _read_table(name: str, rows: Iterable[tuple[str, TieRow]]) -> Rows:
     return out
 
 
-def _read_gcps(name: str, text: str, grid: Grid | None) -> Rows:
-    """QGIS's points: map coordinates in the moving scene's CRS, and columns and rows that count down from 0."""
+def _read_gcps(name: str, text: str, grid: Grid | None, turned: Turned) -> Rows:
+    """QGIS's points: map coordinates, and columns and rows of the file that count down from 0."""
     if grid is None:
         raise FormatError(
             f"{name}: .points hold map coordinates, and the moving scene has no place; give .csv"
         )
     out: Rows = []
+    crs = _crs_of(name, text, grid)
     for where, row in _lines(name, text, _GCPS[:4]):
-        x, y, col, row_up = (_number(where, row, column) for column in _GCPS[:4])
-        there = ~grid.transform @ (x, y)
+        x, y, file_col, row_up = (_number(where, row, column) for column in _GCPS[:4])
+        at, col = turned.in_picture(-row_up, file_col, grid.shape)
+        there = ~grid.transform @ (x, y) if crs == grid.crs else grid.to_pixels(degrees(crs, [(x, y)]))[0]
+        if not np.isfinite(there).all():
+            raise FormatError(f"{where}: {x!r}, {y!r} is no place in {crs}")
         used = str(row.get("enable", "1")).strip() != "0"
-        out.append((-row_up, col, there[1] + row_up, there[0] - col, 0.1, 1.0, "" if used else "left out"))
+        out.append(
+            (at, col, float(there[1]) - at, float(there[0]) - col, 0.1, 1.0, "" if used else "left out")
+        )
     if not out:
         raise FormatError(f"{name}: holds no tie point")
     return out
+
+
+def _crs_of(name: str, text: str, grid: Grid) -> str:
+    """The CRS that the line ``#CRS: …`` names; the moving scene's where none does, or where it is the same."""
+    import pyproj
+
+    said = next((line[5:].strip() for line in text.splitlines() if line.startswith("#CRS:")), "")
+    if not said or said == grid.crs:
+        return grid.crs
+    try:
+        same = pyproj.CRS.from_user_input(said).equals(
+            pyproj.CRS.from_user_input(grid.crs), ignore_axis_order=True
+        )
+    except pyproj.exceptions.CRSError:
+        raise FormatError(
+            f"{name}: its line #CRS: names no CRS ({said!r}); write one, such as {grid.crs}"
+        ) from None
+    return grid.crs if same else said
 
 
 def _write_csv(path: str | os.PathLike[str], records: Sequence[TieRow], _grid: Grid | None) -> None:
@@ -192,27 +239,29 @@ def _write_geojson(path: str | os.PathLike[str], records: Sequence[TieRow], grid
         file.write("\n")
 
 
-def _write_points(path: str | os.PathLike[str], records: Sequence[TieRow], grid: Grid | None) -> None:
-    grid = _placed(path, grid)
+def _write_points(
+    path: str | os.PathLike[str], records: Sequence[TieRow], grid: Grid, turned: Turned
+) -> None:
     with atomic_write(path, "w") as file:
         file.write(f"#CRS: {grid.crs}\n" + ",".join((*_GCPS, "dX", "dY", "residual")) + "\n")
         for row in records:
             if row["down"] is None:
                 continue
             x, y = grid.to_map(row["col"] + row["right"], row["row"] + row["down"])
-            numbers = (x, y, row["col"], -row["row"])
+            file_row, file_col = turned.in_file(row["row"], row["col"], grid.shape)
+            numbers = (x, y, file_col, -file_row)
             left = (row["left_right"], row["left_down"])
             size = math.hypot(*left)
             file.write(",".join(map(repr, numbers)) + f",{int(row['used'])},{left[0]},{left[1]},{size:.4f}\n")
 
 
-def _write_gcps(path: str | os.PathLike[str], records: Sequence[TieRow], grid: Grid | None) -> None:
-    grid = _placed(path, grid)
+def _write_gcps(path: str | os.PathLike[str], records: Sequence[TieRow], grid: Grid, turned: Turned) -> None:
     with atomic_write(path, "w") as file:
         for row in records:
             if row["used"]:
                 x, y = grid.to_map(row["col"] + row["right"], row["row"] + row["down"])
-                file.write(f"-gcp {row['col']!r} {row['row']!r} {x!r} {y!r}\n")
+                file_row, file_col = turned.in_file(row["row"], row["col"], grid.shape)
+                file.write(f"-gcp {file_col!r} {file_row!r} {x!r} {y!r}\n")
 
 
 def _write_gpkg(path: str | os.PathLike[str], records: Sequence[TieRow], grid: Grid | None) -> None:
@@ -228,6 +277,9 @@ _WRITERS: dict[str, Callable[[str | os.PathLike[str], Sequence[TieRow], Grid | N
     ".csv": _write_csv,
     ".geojson": _write_geojson,
     ".gpkg": _write_gpkg,
+}
+# Forms that count rows and columns in the moving scene's file.
+_OF_FILE: dict[str, Callable[[str | os.PathLike[str], Sequence[TieRow], Grid, Turned], None]] = {
     ".points": _write_points,
     ".gcps": _write_gcps,
 }

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -357,3 +358,175 @@ class TestCommand:
         for name in ("moving", "second"):
             with rasterio.open(tmp_path / "out" / f"{name}.tif") as out:
                 assert (out.transform.c, out.transform.f) == pytest.approx((WEST, NORTH), abs=0.5)
+
+
+@pytest.fixture(scope="module")
+def south_up(tmp_path_factory, shifted):
+    path = tmp_path_factory.mktemp("south") / "moving.tif"
+    with rasterio.open(shifted / "moving.tif") as file:
+        array, profile = file.read()[:, ::-1], file.profile
+        names = file.descriptions
+    t = profile["transform"]
+    profile["transform"] = rasterio.Affine(10, 0, t.c, 0, 10, t.f - 10 * profile["height"])
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(array)
+        file.descriptions = names
+    return path
+
+
+class TestFilesOfOtherPrograms:
+    """Rows and columns of a file as GDAL and QGIS count them, and places in the CRS that a file says."""
+
+    @pytest.mark.parametrize("ending", ["gcps", "points"])
+    def test_a_file_that_is_stored_south_up(self, tmp_path, shifted, south_up, ending):
+        """A pixel of the file is given the place that its ground has."""
+        path = tmp_path / f"ties.{ending}"
+        arguments = ["align", str(south_up), str(shifted / "reference.tif"), "--count", "16", "-q"]
+        done = CliRunner().invoke(main, [*arguments, "-o", str(path)])
+        assert done.exit_code == 0, done.output
+        lines = path.read_text().splitlines()
+        if ending == "gcps":
+            rows = np.array([line.split()[1:] for line in lines], float)
+        else:
+            numbers = np.array([line.split(",")[:4] for line in lines[2:]], float)
+            rows = numbers[:, [2, 3, 0, 1]] * (1, -1, 1, 1)
+        with rasterio.open(south_up) as file:
+            x, y = file.transform @ rows[:, :2].T
+        off = rows[:, 2:] - np.stack([x, y], -1)
+        np.testing.assert_allclose(off, np.tile((-23, 42), (len(off), 1)), atol=4)
+
+    def test_points_are_read_as_they_were_written(self, tmp_path, shifted, south_up):
+        path, again = tmp_path / "ties.points", tmp_path / "moved.tif"
+        arguments = ["align", str(south_up), str(shifted / "reference.tif"), "--count", "16", "-q"]
+        assert CliRunner().invoke(main, [*arguments, "-o", str(path)]).exit_code == 0
+        done = CliRunner().invoke(main, [*arguments, "--points", str(path), "--moved", str(again)])
+        assert done.exit_code == 0, done.output
+        with rasterio.open(again) as file, rasterio.open(south_up) as source:
+            assert file.transform.c - source.transform.c == pytest.approx(-23, abs=2)
+            assert file.transform.f - source.transform.f == pytest.approx(42, abs=2)
+
+    def test_targets_in_another_crs(self, tmp_path, aligned):
+        write_ties(tmp_path / "own.points", records(aligned), aligned.georef)
+        text = (tmp_path / "own.points").read_text().splitlines()
+        rows = [line.split(",") for line in text[2:]]
+        degrees = aligned.georef.to_degrees(
+            [~aligned.georef.transform @ (float(row[0]), float(row[1])) for row in rows]
+        )
+        lines = ["#CRS: EPSG:4326", text[1]]
+        lines += [
+            ",".join([repr(lon), repr(lat), *row[2:]])
+            for (lon, lat), row in zip(degrees.tolist(), rows, strict=True)
+        ]
+        (tmp_path / "degrees.points").write_text("\n".join(lines))
+        own, other = (
+            [point[:4] for point in read_ties(tmp_path / f"{name}.points", aligned.georef)]
+            for name in ("own", "degrees")
+        )
+        np.testing.assert_allclose(other, own, atol=1e-3)
+        (tmp_path / "degrees.points").write_text("\n".join(["#CRS: nonsense", *lines[1:]]))
+        with pytest.raises(MatcherError, match="names no CRS"):
+            read_ties(tmp_path / "degrees.points", aligned.georef)
+
+    def test_features_without_properties(self, tmp_path, aligned):
+        (tmp_path / "ties.geojson").write_text('{"features": [{"properties": null}]}')
+        with pytest.raises(MatcherError, match="is no GeoJSON FeatureCollection"):
+            read_ties(tmp_path / "ties.geojson", aligned.georef)
+
+
+class TestMovedFiles:
+    def test_a_mask_beside_the_file_is_kept(self, tmp_path, shifted):
+        shutil.copy(shifted / "moving.tif", tmp_path / "moving.tif")
+        with rasterio.open(tmp_path / "moving.tif", "r+") as file:
+            file.nodata = None
+        with (
+            rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False),
+            rasterio.open(tmp_path / "moving.tif", "r+") as file,
+        ):
+            seen = np.full(file.shape, 255, np.uint8)
+            seen[:40] = 0
+            file.write_mask(seen)
+        assert (tmp_path / "moving.tif.msk").exists()
+        made = matcher.align(tmp_path / "moving.tif", shifted / "reference.tif", count=16)
+        raster = open_rasters(tmp_path / "moving.tif").rasters[0]
+        assert write_moved(tmp_path / "moved.tif", made, raster, Onto()) == "edited"
+        with rasterio.open(tmp_path / "moved.tif") as file:
+            np.testing.assert_array_equal(file.dataset_mask(), seen)
+
+    def test_a_crs_beside_the_file_is_kept(self, tmp_path, shifted):
+        with rasterio.open(shifted / "moving.tif") as file:
+            profile, array, names, crs = file.profile, file.read(), file.descriptions, file.crs
+        profile["crs"] = None
+        with rasterio.open(tmp_path / "moving.tif", "w", **profile) as file:
+            file.write(array)
+            file.descriptions = names
+        (tmp_path / "moving.prj").write_text(crs.to_wkt(version="WKT1_ESRI"))
+        made = matcher.align(tmp_path / "moving.tif", shifted / "reference.tif", count=16)
+        raster = open_rasters(tmp_path / "moving.tif").rasters[0]
+        assert write_moved(tmp_path / "moved.tif", made, raster, Onto()) == "edited"
+        (tmp_path / "elsewhere").mkdir()
+        shutil.copy(tmp_path / "moved.tif", tmp_path / "elsewhere" / "moved.tif")
+        with rasterio.open(tmp_path / "elsewhere" / "moved.tif") as file:
+            assert file.crs is not None
+            assert file.transform.c - profile["transform"].c == pytest.approx(-23, abs=2)
+
+    @pytest.mark.parametrize("more", [["--moved", "m.jpg"], ["--field", "f"], ["-o", "t.xyz"]])
+    def test_endings_are_told_before_the_work(self, tmp_path, shifted, monkeypatch, more):
+        monkeypatch.chdir(tmp_path)
+        pair = [str(shifted / f"{name}.tif") for name in ("moving", "reference")]
+        done = CliRunner().invoke(main, ["align", *pair, "-q", "-o", "t.csv", *more])
+        assert done.exit_code == 1
+        assert "choose one of them" in done.output
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("more", [["--moved", "m.tif"], ["-o", "t.gcps"], ["-o", "t.geojson"]])
+    def test_scenes_without_a_place_write_nothing_that_needs_one(self, tmp_path, land, monkeypatch, more):
+        monkeypatch.chdir(tmp_path)
+        np.save(tmp_path / "a.npy", land[None])
+        np.save(tmp_path / "b.npy", other_date(land)[None])
+        done = CliRunner().invoke(main, ["align", "b.npy", "a.npy", "-q", "-o", "t.csv", *more])
+        assert done.exit_code == 1
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "b.npy"]
+
+
+class TestManyInAFolder:
+    def run(self, *arguments):
+        return CliRunner().invoke(main, ["align", *map(str, arguments), "--count", "16", "-q"])
+
+    def test_a_scene_that_is_called_as_anothers_field(self, tmp_path, shifted, land):
+        """The moved scene and the other's displacement field are two files."""
+        for name in ("z-field.tif", "z.tif"):
+            write(tmp_path / name, other_date(land), WEST + 23, NORTH - 42)
+        done = self.run(
+            tmp_path / "z-field.tif",
+            tmp_path / "z.tif",
+            "in",
+            shifted / "reference.tif",
+            "--folder",
+            tmp_path / "o",
+        )
+        assert done.exit_code == 0, done.output
+        bands = {path.name: rasterio.open(path).count for path in sorted((tmp_path / "o").glob("*.tif"))}
+        assert sorted(bands.values()) == [2, 2, 4, 4]
+        assert bands["z-field.tif"] == 4
+
+    def test_what_is_gone_is_made_again_and_other_outputs_are_another_run(self, tmp_path, shifted):
+        common = (shifted / "moving.tif", "in", shifted / "reference.tif", "--folder", tmp_path / "o")
+        assert self.run(*common).exit_code == 0
+        whole = (tmp_path / "o" / "moving.tif").read_bytes()
+        (tmp_path / "o" / "moving.tif").unlink()
+        assert self.run(*common).exit_code == 0
+        assert (tmp_path / "o" / "moving.tif").read_bytes() == whole
+        done = self.run(*common, "--onto-reference")
+        assert done.exit_code == 1
+        assert "run with other outputs" in done.output
+
+    def test_arrays(self, tmp_path, land):
+        np.save(tmp_path / "a.npy", land[None])
+        np.save(tmp_path / "b.npy", other_date(land)[None])
+        common = (tmp_path / "b.npy", "in", tmp_path / "a.npy", "--folder", tmp_path / "o")
+        done = self.run(*common)
+        assert done.exit_code == 0, done.output
+        assert "warn" not in done.stderr.lower()
+        assert {path.name for path in (tmp_path / "o").iterdir()} >= {"b.csv", "b.json", "b-field.tif"}
+        np.save(tmp_path / "b.npy", other_date(land, 5)[None])
+        assert "run with other files" in self.run(*common).output
