@@ -16,7 +16,7 @@ from matcher.formats.base import is_paths
 from matcher.formats.files import atomic_write, problem
 
 NAME = "index.json"
-_MARK, _FORM = "matcher index", 1
+_MARK, _FORM = "matcher index", 2
 # What `Kept` tells of each picture.
 COLUMNS = ("codes", "colour", "code_bytes", "colour_bytes", "code_sums", "colour_sums")
 Row = tuple[int, int, int, int, int, int]
@@ -24,14 +24,14 @@ Row = tuple[int, int, int, int, int, int]
 
 @dataclass(frozen=True)
 class Origin:
-    """What pictures were read from by one command.
+    """What pictures were read from: one raster, or the stores of others of one command.
 
     Attributes
     ----------
     name : str
         What the user named, for messages.
     paths : tuple of str
-        Absolute.
+        Files, products and stores, absolute: what a folder, a glob or a list stood for.
     rasters : bool
         Whether its pictures say their bands and may say where they lie: they are opened by their reader. Values of
         others are read where `Pictured.offset` says.
@@ -41,6 +41,8 @@ class Origin:
         Bytes and time of change of every file, by its absolute path.
     sha256 : str
         Of all files.
+    added : int
+        What was added to the ids that the files give.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Origin:
     offset: float | None
     stamps: dict[str, tuple[int, int]]
     sha256: str
+    added: int = 0
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,16 @@ from matcher.aliases import AnyPath
 from matcher.errors import FormatError
 from matcher.formats.bandnames import parse_bands
 from matcher.formats.base import Source
-from matcher.formats.catalog import Catalog, Pictured, read_catalog
+from matcher.formats.catalog import Catalog, Origin, Pictured, read_catalog
 from matcher.formats.files import FileBytes
 from matcher.formats.fingerprint import Inputs, stamp_of
+from matcher.formats.gather import Entry, RasterForm, tell_of
 from matcher.formats.plain import ChosenBands
 from matcher.formats.raster import RasterSource
-from matcher.formats.reader import Asked
-from matcher.formats.registry import open_paths
+from matcher.formats.reader import Reader
+from matcher.formats.registry import expand
+
+_SPELLED = 8  # ids or paths that a message names
 
 
 class ExtentSource:
@@ -112,32 +116,66 @@ def check_unchanged(name: str, catalog: Catalog) -> None:
 
     Where these differ it is read through: a file that was copied or touched is the same.
     """
-    for number, origin in enumerate(catalog.origins):
-        if not any(one.origin == number for one in catalog.pictures):
-            continue
-        other = next((path for path, stamp in origin.stamps.items() if stamp_of(path)[:2] != stamp), None)
-        if other is not None and Inputs(own=origin.paths).fingerprints["own"]["sha256"] != origin.sha256:
+    ids: dict[int, list[int]] = {}
+    for one in catalog.pictures:
+        ids.setdefault(one.origin, []).append(one.id)
+    changed: dict[str, Origin] = {}
+    for number, own in ids.items():
+        origin = catalog.origins[number]
+        try:
+            other = next((path for path, stamp in origin.stamps.items() if stamp_of(path)[:2] != stamp), None)
+            if other is not None and Inputs(own=origin.paths).fingerprints["own"]["sha256"] != origin.sha256:
+                changed[other] = origin
+        except FormatError as error:
+            more = " …" if len(own) > _SPELLED else ""
             raise FormatError(
-                f"{other}: has changed since {name} was made of it: matcher index replace {name} {origin.name} takes "
-                "it as it is now"
-            )
+                f"{error}, and {name} was made of it: put it back, or take out what was in it: matcher index remove "
+                f"{name} {' '.join(map(str, own[:_SPELLED]))}{more}"
+            ) from None
+    if changed:
+        paths = list(dict.fromkeys(path for origin in changed.values() for path in origin.paths))
+        again = " ".join(paths if len(paths) <= _SPELLED else {one.name: 0 for one in changed.values()})
+        raise FormatError(
+            f"{next(iter(changed))}: has changed since {name} was made of it: matcher index replace {name} {again} "
+            "takes it as it is now"
+        )
+
+
+def entries_of(paths: Sequence[str]) -> list[Entry]:
+    """The rasters that some names stand for, not opened, each with the paths that it is found by."""
+    by_reader: dict[Reader, list[str]] = {}
+    for path in paths:
+        for leaf, reader in expand(path):
+            by_reader.setdefault(reader, []).append(leaf)
+    return [
+        replace(entry, paths=entry.paths or tuple(own))
+        for reader, own in by_reader.items()
+        if isinstance(reader, RasterForm)
+        for entry in reader.entries(own)
+    ]
 
 
 def _rasters(name: str, catalog: Catalog) -> RasterSource:
-    """Rasters by their readers, which look at headers alone."""
+    """Rasters by their readers, which look at headers alone; no other file is looked at, whatever lies beside them."""
     rasters = []
-    opened: dict[int, RasterSource] = {}
-    names = tuple(catalog.made["bands_asked"] or ()) or None
+    known: dict[int, list[Entry]] = {}
+    own = tuple(catalog.made["bands"])
+    asked = tuple(catalog.made["bands_asked"] or ()) or None
     for one in catalog.pictures:
-        if one.origin not in opened:
-            origin = catalog.origins[one.origin]
-            source = open_paths(origin.paths, Asked(origin.name, bands=names, offset=origin.offset))
-            assert isinstance(source, RasterSource)
-            opened[one.origin] = source
-        raster = opened[one.origin].rasters[one.record]
+        origin = catalog.origins[one.origin]
+        if one.origin not in known:
+            known[one.origin] = entries_of(origin.paths)
+        if one.record >= len(known[one.origin]):
+            raise FormatError(f"{origin.paths[0]}: holds fewer pictures than when {name} was made of it")
+        raster = known[one.origin][one.record].open(asked)
         if (raster.height, raster.width) != (one.height, one.width):
             raise FormatError(f"{raster.name}: is not the picture that {name} was made of")
+        if origin.offset is not None:
+            raster = replace(raster, offset=origin.offset)
+        if raster.names != own and set(own) <= set(raster.names):
+            (raster,) = RasterSource([raster], name).select(own).rasters
         rasters.append(raster)
+    tell_of(rasters)
     return RasterSource(rasters, name, np.array([one.id for one in catalog.pictures], np.int64))
 
 

@@ -19,10 +19,20 @@ log = logging.getLogger("matcher")
 
 @dataclass(frozen=True)
 class Entry:
-    """A raster that a reader found and has not opened: its name, and what opens it with the bands asked for."""
+    """A raster that a reader found and has not opened.
+
+    Attributes
+    ----------
+    name : str
+    open : callable
+        Opens it with the bands asked for.
+    paths : tuple of str
+        Those of the claimed paths that it is of: the reader finds it by these alone. Empty where all are needed.
+    """
 
     name: str
     open: Callable[[Sequence[str] | None], Raster]
+    paths: tuple[str, ...] = ()
 
 
 class RasterForm(Reader):
@@ -72,11 +82,16 @@ def gather(entries: Sequence[Entry], asked: Asked) -> RasterSource:
         if not found:
             raise NoInputError(f"{asked.name}: not one raster of it can be used; the first fault: {bad[0]}")
     rasters = list(found.values())
+    tell_of(rasters)
+    source = RasterSource(rasters, asked.name, ids[list(found)])
+    return source if asked.mixed else uniform(source)
+
+
+def tell_of(rasters: Sequence[Raster]) -> None:
+    """Say so where rasters are not read as their files have them, or something is taken for granted."""
     _warn_of_names(rasters)
     _warn_of_turned(rasters)
     _tell_assumed(rasters)
-    source = RasterSource(rasters, asked.name, ids[list(found)])
-    return source if asked.mixed else uniform(source)
 
 
 def _pass_over(entries: Sequence[Entry], found: dict[int, Raster], faults: dict[int, FormatError]) -> None:

@@ -39,7 +39,10 @@ class RasterReader(RasterForm):
 
     def entries(self, paths: Sequence[str]) -> list[Entry]:
         """Files, products, and files of a band each that are one raster."""
-        return [Entry(name, partial(_open_group, name, files)) for name, files in _grouped(list(paths))]
+        return [
+            Entry(name, partial(_open_group, name, files), tuple(files))
+            for name, files in _grouped(list(paths))
+        ]
 
     def files(self, path: str) -> list[str]:
         """All files of a product; of a raster also what GDAL reads beside it: masks, world files, a VRT's parts."""

@@ -7,6 +7,7 @@ has red, green, blue and near infrared. A collection, a catalog or an item colle
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ class StacReader(RasterForm):
             items = list(_items(path))
             for item in items:
                 name = path if len(items) == 1 else f"{path}, {item.id}"
-                out.append(Entry(name, lambda bands, name=name, item=item: _raster(name, item, bands)))  # type: ignore[misc]
+                opener = partial(_raster, name, item)
+                out.append(Entry(name, opener, (path,)))
         return out
 
     def files(self, path: str) -> list[str]:

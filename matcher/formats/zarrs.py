@@ -60,9 +60,9 @@ def _entries(path: str) -> list[Entry]:
         def fail(_: Sequence[str] | None) -> Raster:
             raise fault
 
-        return [Entry(path, fail)]
+        return [Entry(path, fail, (path,))]
     names = [path] if len(dates) == 1 else [f"{path}, {date}" for date in dates]
-    return [Entry(name, partial(_raster, path, k, name)) for k, name in enumerate(names)]
+    return [Entry(name, partial(_raster, path, k, name), (path,)) for k, name in enumerate(names)]
 
 
 def _raster(path: str, date: int, name: str, bands: Sequence[str] | None) -> Raster:

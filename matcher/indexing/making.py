@@ -28,8 +28,9 @@ from matcher.formats.holding import locked
 from matcher.imagery import Pictures
 from matcher.indexing.codefiles import ENDINGS
 from matcher.indexing.completing import complete, keys_of
+from matcher.indexing.known import known_again
 from matcher.indexing.opened import Side, check_versions, made_by
-from matcher.indexing.origins import PIXELS, opened, origin_of, pictured
+from matcher.indexing.origins import PIXELS, opened, origins_of, pictured
 from matcher.settings import MIN_SIDE, PictureOptions, Settings, with_options
 from matcher.threads import limited
 
@@ -89,8 +90,8 @@ def make_index(
         raise SettingsError("no size: name the sizes of patches that the index is for")
     with held(place), limited(settings.threads):
         source, names, told = opened(images, settings, offset, on_bad)
-        origin = origin_of(images, source, offset)
-        pictures = pictured(place, source, 0, origin)
+        origins, places = origins_of(images, source, offset)
+        pictures = pictured(place, source, 0, origins, places)
         made = {
             "versions": made_by(),
             "bands": list(names),
@@ -99,9 +100,10 @@ def make_index(
             "range_asked": settings.value_range,
             "shape_asked": None if settings.image_shape is None else list(settings.image_shape),
             "dtype_asked": settings.dtype,
+            "offset_asked": None if offset is None else float(offset),
             "cut": cut,
         }
-        catalog = Catalog(made, source.shape(0)[2], (origin,), pictures)
+        catalog = Catalog(made, source.shape(0)[2], origins, pictures)
         old = read_catalog(place) if is_index(place) else replace(catalog, pictures=(), origins=())
         _same(place, old, catalog)
         every = sorted({kept.side for kept in old.kept} | wanted)
@@ -127,17 +129,18 @@ def add_images(
     place = Path(folder)
     with held(place), limited(threads):
         old = _changeable(place)
-        added, origin = _more(place, old, images)
+        added, origins = _more(place, old, images)
         taken = {one.id for one in old.pictures}
         if [one.id for one in added] == list(range(len(added))) and taken == set(range(len(taken))):
             added = tuple(replace(one, id=one.id + len(taken)) for one in added)
+            origins = tuple(replace(one, added=len(taken)) for one in origins)
             log.info("the new images are numbered on, from %d", len(taken))
         twice = next((one for one in added if one.id in taken), None)
         if twice is not None:
             raise FormatError(
                 f"{twice.where}: has the id {twice.id}, which the index holds: matcher index replace takes it instead"
             )
-        wanted = replace(old, origins=(*old.origins, origin), pictures=(*old.pictures, *added))
+        wanted = replace(old, origins=(*old.origins, *origins), pictures=(*old.pictures, *added))
         return _change(place, old, wanted, progress)
 
 
@@ -159,12 +162,20 @@ def remove_images(folder: AnyPath, ids: Sequence[int], *, progress: Progress | N
 def replace_images(
     folder: AnyPath, images: Any, *, progress: Progress | None = None, threads: int | None = None
 ) -> Catalog:
-    """Put images in the place of those of an index that have their ids; takes and raises what `make_index` does."""
+    """Put images in the place of those of an index that have their ids; takes and raises what `make_index` does.
+
+    Of files that the index is of already, images are known by the ids that they have there.
+    """
     place = Path(folder)
     with held(place), limited(threads):
         old = _changeable(place)
-        new, origin = _more(place, old, images)
-        by_id = {one.id: one for one in new}
+        new, origins = known_again(old, *_more(place, old, images))
+        by_id: dict[int, Pictured] = {}
+        for one in new:
+            if by_id.setdefault(one.id, one) is not one:
+                raise FormatError(
+                    f"{one.where}: has the id {one.id}, as {by_id[one.id].where} has: name those alone that changed"
+                )
         lacking = sorted(by_id.keys() - {one.id for one in old.pictures})
         if lacking:
             raise FormatError(
@@ -172,7 +183,7 @@ def replace_images(
                 "takes it"
             )
         pictures = tuple(by_id.get(one.id, one) for one in old.pictures)
-        wanted = replace(old, origins=(*old.origins, origin), pictures=pictures)
+        wanted = replace(old, origins=(*old.origins, *origins), pictures=pictures)
         return _change(place, old, wanted, progress)
 
 
@@ -201,7 +212,7 @@ def _changeable(place: Path) -> Catalog:
     return catalog
 
 
-def _more(place: Path, old: Catalog, images: Any) -> tuple[tuple[Pictured, ...], Origin]:
+def _more(place: Path, old: Catalog, images: Any) -> tuple[tuple[Pictured, ...], tuple[Origin, ...]]:
     """Further images, read as those that are there were."""
     made = old.made
     settings = Settings(
@@ -213,12 +224,12 @@ def _more(place: Path, old: Catalog, images: Any) -> tuple[tuple[Pictured, ...],
     source, names, _ = opened(images, settings, old.origins[0].offset, None)
     if wrong := differences({"bands": made["bands"]}, {"bands": list(names)}):
         raise FormatError(f"{source.name}: {wrong[0]}: an index is of images of the same bands")
-    origin = origin_of(images, source, old.origins[0].offset)
-    if origin.rasters != old.rasters:
+    origins, places = origins_of(images, source, old.origins[0].offset)
+    if origins[0].rasters != old.rasters:
         raise FormatError(
             f"{source.name}: rasters, and pictures that do not say where they lie, go into indexes apart"
         )
-    return pictured(place, source, len(old.origins), origin), origin
+    return pictured(place, source, len(old.origins), origins, places), origins
 
 
 def _same(place: Path, old: Catalog, new: Catalog) -> None:

@@ -1,17 +1,21 @@
 """What an index is of: its files, where their pictures' values lie, and how the files are told apart."""
 
 import os
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.base import Laid, OnBad, Source, is_paths
 from matcher.formats.catalog import Origin, Pictured, is_index
+from matcher.formats.catalogued import entries_of
 from matcher.formats.files import atomic_write
 from matcher.formats.fingerprint import Inputs
 from matcher.formats.opening import open_files
 from matcher.formats.plain import names_of
 from matcher.formats.raster import RasterSource
+from matcher.formats.registry import expand
 from matcher.formats.remote import is_remote
 from matcher.imagery import Pictures
 from matcher.settings import Settings
@@ -47,28 +51,71 @@ def _paths(images: Any) -> list[str]:
     return [os.fspath(one) for one in ([images] if isinstance(images, str | os.PathLike) else images)]
 
 
-def origin_of(images: Any, source: Source, offset: float | None) -> Origin:
-    """What images were read from, by content; all of it is read through."""
-    paths = [path if is_remote(path) else os.path.abspath(path) for path in _paths(images)]
-    inputs = Inputs(own=paths)
+def origins_of(
+    images: Any, source: Source, offset: float | None
+) -> tuple[tuple[Origin, ...], list[tuple[int, int]]]:
+    """What images were read from, by content, all of it read through; of each picture its origin and number there.
+
+    Every raster is an origin of its own: files that come and go beside it are nothing to it.
+    """
+    named = _paths(images)
+    if not isinstance(source, RasterSource):
+        leaves = [leaf for path in named for leaf, _ in expand(path)]
+        return (_origin(source, leaves, offset),), [(0, k) for k in range(len(source))]
+    owners = _owners(source, named)
+    numbers = {paths: n for n, paths in enumerate(dict.fromkeys(paths for paths, _ in owners))}
+    origins = tuple(_origin(source, paths, offset) for paths in numbers)
+    return origins, [(numbers[paths], record) for paths, record in owners]
+
+
+def _origin(source: Source, paths: Sequence[str], offset: float | None) -> Origin:
+    whole = [path if is_remote(path) else os.path.abspath(path) for path in paths]
+    inputs = Inputs(own=whole)
     stamps = {os.path.abspath(path): stamp[:2] for path, stamp in inputs.stamps.items()}
     sha256 = inputs.fingerprints["own"]["sha256"]
-    return Origin(source.name, tuple(paths), isinstance(source, RasterSource), offset, stamps, sha256)
+    return Origin(source.name, tuple(whole), isinstance(source, RasterSource), offset, stamps, sha256)
 
 
-def pictured(folder: Path, source: Source, number: int, origin: Origin) -> tuple[Pictured, ...]:
-    """The pictures of an origin, of the number given, for a catalogue.
+def _owners(source: RasterSource, named: Sequence[str]) -> list[tuple[tuple[str, ...], int]]:
+    """Of each raster the paths that it is of, and its number among those of the same paths."""
+    numbers: Counter[tuple[str, ...]] = Counter()
+    places = []
+    for entry in entries_of(named):
+        places.append((entry.name, (entry.paths, numbers[entry.paths])))
+        numbers[entry.paths] += 1
+    waiting = iter(places)
+    out = []
+    for raster in source.rasters:  # those of the entries that could be used, in their order
+        place = next((place for name, place in waiting if name == raster.name), None)
+        if place is None:
+            raise FormatError(
+                f"{raster.name}: is not found again by its name; was it moved or replaced meanwhile?"
+            )
+        out.append(place)
+    return out
+
+
+def pictured(
+    folder: Path,
+    source: Source,
+    first: int,
+    origins: Sequence[Origin],
+    places: Sequence[tuple[int, int]],
+) -> tuple[Pictured, ...]:
+    """The pictures of some origins, which are numbered from `first`, for a catalogue.
 
     Values that are packed, or come from a reader that cannot say where they lie, are written into the folder.
     """
-    laid = None if origin.rasters else _extents(source)
-    if laid is None and not origin.rasters:
-        laid = _unpacked(folder, source, f"{origin.sha256[:16]}{PIXELS}")
+    laid = None if origins[0].rasters else _extents(source)
+    if laid is None and not origins[0].rasters:
+        laid = _unpacked(folder, source, f"{origins[0].sha256[:16]}{PIXELS}")
     out = []
-    for k, identifier in enumerate(source.ids.tolist()):
+    for k, (identifier, (origin, record)) in enumerate(zip(source.ids.tolist(), places, strict=True)):
         height, width, _ = source.shape(k)
         file, offset, dtype = ("", 0, "") if laid is None else laid[k]
-        out.append(Pictured(identifier, number, k, height, width, file, offset, dtype, source.where(k)))
+        out.append(
+            Pictured(identifier, first + origin, record, height, width, file, offset, dtype, source.where(k))
+        )
     return tuple(out)
 
 

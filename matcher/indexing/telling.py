@@ -1,12 +1,13 @@
 """What an index holds, in words, and whether it is sound."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from matcher.aliases import AnyPath
 from matcher.errors import MatcherError
-from matcher.formats.catalog import Catalog, read_catalog
+from matcher.formats.catalog import Catalog, Origin, read_catalog
 from matcher.formats.fingerprint import Inputs, differences
 from matcher.indexing.codefiles import damaged, paths_of
 from matcher.indexing.opened import made_by
@@ -44,9 +45,8 @@ def describe(folder: AnyPath) -> list[str]:
         f"images of {' to '.join(sizes)} px, bands {','.join(made['bands'])}, values {made['value_range']}, "
         f"coded {'whole, for match' if made['cut'] == 'whole' else 'in pieces, for locate'}",
     ]
-    for number, origin in enumerate(catalog.origins):
-        count = sum(one.origin == number for one in catalog.pictures)
-        lines.append(f"of {', '.join(origin.paths)}: {count:,}")
+    counts = Counter(_said(catalog.origins[one.origin]) for one in catalog.pictures)
+    lines += [f"of {name}: {count:,}" for name, count in counts.items()]
     for kept in catalog.kept:
         size = sum(path.stat().st_size for path in paths_of(place, kept) if path.exists())
         used = sum(kept.code_bytes) + sum(kept.colour_bytes)
@@ -86,6 +86,11 @@ def faults(folder: AnyPath) -> Iterator[str]:
                 )
         except MatcherError as error:
             yield str(error)
+
+
+def _said(origin: Origin) -> str:
+    """Of what pictures are: a file that holds them, or what the user named."""
+    return origin.name if origin.rasters or len(origin.paths) > 1 else origin.paths[0]
 
 
 def _spelled(size: int) -> str:
