@@ -42,7 +42,9 @@ class ExtentSource:
         self.name = name
         self.ids = np.array([one.id for one in pictures], np.int64)
         self._folder, self._bands, self._pictures = folder, bands, tuple(pictures)
-        self._files: dict[str, FileBytes] = {}
+        # Those in the folder are opened at once: a change of the index may remove them.
+        inside = {one.file for one in pictures if not os.path.isabs(one.file)}
+        self._files = {file: FileBytes(os.path.join(folder, file)) for file in sorted(inside)}
 
     def __len__(self) -> int:
         return len(self._pictures)

@@ -1,8 +1,9 @@
 """The files that hold codes, of an index and of a run directory: two a patch size, raw numbers, never overwritten.
 
 One picture follows another. A picture's codes are those of its pieces in order, of each the fine, the middle and the
-coarse ones; its colour is in a file of its own. New pictures are written behind what a catalogue knows, so that a
-reader of any earlier state is not disturbed, and what a killed process left behind the end is written over.
+coarse ones; its colour is in a file of its own. New pictures are written behind all that a file holds, so that a reader
+of any earlier state is not disturbed; only files that no catalogue has published yet are written on where what is known
+of them ends, over what a killed process left behind that.
 """
 
 import os
@@ -23,6 +24,7 @@ from matcher.search.pyramid.codes import Codes, Plan
 from matcher.search.pyramid.index import PARTS, coded
 
 ENDINGS = (".codes", ".colour")
+_WORD = 8  # bytes: where pictures begin
 
 
 def paths_of(folder: Path, kept: Kept) -> tuple[Path, Path]:
@@ -46,6 +48,8 @@ class CodeWriter:
     def __init__(self, folder: Path, kept: Kept, also: Iterable[Row]) -> None:
         self._paths = paths_of(folder, kept)
         self._at = list(ends([*kept.rows(), *also]))
+        if kept.codes:  # a reader may know of what this catalogue does not
+            self._at = [max(at, _end(path)) for path, at in zip(self._paths, self._at, strict=True)]
         self._sums, self._begun = [0, 0], list(self._at)
         self._files: list[Any] = []
 
@@ -96,6 +100,12 @@ class CodeWriter:
                 self._files[which].write(data)
                 self._sums[which] = google_crc32c.extend(self._sums[which], bytes(data))
                 self._at[which] += len(data)
+
+
+def _end(path: Path) -> int:
+    """Where a file ends, at a whole number of words; 0 where there is none."""
+    with _errors(path):
+        return -(-path.stat().st_size // _WORD) * _WORD if path.exists() else 0
 
 
 class _errors:

@@ -17,9 +17,13 @@ from matcher.search.pyramid.codes import Plan, plane_channels
 from matcher.search.pyramid.index import Index, bands_of, code_sizes
 
 Shape = tuple[int, int]
+Files = tuple[NDArray[np.uint64], NDArray[np.float32]]
+"""Codes and colour."""
 
 
-def map_codes(folder: Path, kept: Kept, cut: Sequence[Sequence[Shape]], roles: Roles) -> Index:
+def map_codes(
+    folder: Path, kept: Kept, cut: Sequence[Sequence[Shape]], roles: Roles, files: Files | None = None
+) -> Index:
     """The codes that are kept for patches of one size, as a search takes them.
 
     Parameters
@@ -30,6 +34,8 @@ def map_codes(folder: Path, kept: Kept, cut: Sequence[Sequence[Shape]], roles: R
         Heights and widths of each picture's pieces.
     roles : Roles
         Of the bands that the codes were made of.
+    files : Files, optional
+        What `map_files` gave.
 
     Raises
     ------
@@ -37,7 +43,7 @@ def map_codes(folder: Path, kept: Kept, cut: Sequence[Sequence[Shape]], roles: R
         If a file is missing or too short.
     """
     plan = Plan.of(*kept.side)
-    words, of_colour = _mapped(folder, kept)
+    words, of_colour = map_files(folder, kept) if files is None else files
     shapes = [shape for pieces in cut for shape in pieces]
     sizes = code_sizes(shapes, roles, plan)
     counts = [len(pieces) for pieces in cut]
@@ -64,8 +70,14 @@ def map_codes(folder: Path, kept: Kept, cut: Sequence[Sequence[Shape]], roles: R
     )
 
 
-def _mapped(folder: Path, kept: Kept) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
-    """Both files as far as is known what they hold: flat."""
+def map_files(folder: Path, kept: Kept) -> Files:
+    """Both files as far as is known what they hold: flat, and there though the files are removed.
+
+    Raises
+    ------
+    FormatError
+        If one is missing or too short.
+    """
     codes, colour = (
         _map(path, end, dtype)
         for path, end, dtype in zip(

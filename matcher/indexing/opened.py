@@ -15,7 +15,7 @@ from matcher.formats.catalogued import source_of
 from matcher.formats.fingerprint import differences
 from matcher.identity import versions
 from matcher.imagery import Looked, Roles, tell_ranges
-from matcher.indexing.mapped import map_codes
+from matcher.indexing.mapped import Files, map_codes, map_files
 from matcher.indexing.tiles import Box, Piece, TiledSource, pieces_of
 from matcher.kernels.sources import digest_of
 from matcher.search.pyramid import codes, index
@@ -42,6 +42,7 @@ class ImageIndex:
         self.folder, self.catalog = os.fspath(folder), catalog
         check_versions(self.folder, catalog)
         self.source: Source = source_of(folder, catalog)
+        self._files = {kept.side: self._mapped(kept) for kept in catalog.kept}
         self._indexes: dict[Side, Index] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -129,7 +130,16 @@ class ImageIndex:
 
     def _load(self, kept: Kept) -> Index:
         shapes = [[(piece.height, piece.width) for piece in pieces] for pieces in self.pieces(kept.side)]
-        return map_codes(Path(self.folder), kept, shapes, Roles.of(self.bands))
+        return map_codes(Path(self.folder), kept, shapes, Roles.of(self.bands), self._files[kept.side])
+
+    def _mapped(self, kept: Kept) -> Files:
+        """The files of a size, which a change of the index may remove later."""
+        try:
+            return map_files(Path(self.folder), kept)
+        except FormatError:
+            if read_catalog(self.folder) == self.catalog:
+                raise
+            raise FormatError(f"{self.folder}: was changed meanwhile; open it again") from None
 
 
 def cut(number: int, shape: tuple[int, int], side: Side, how: str) -> list[Piece]:
@@ -177,7 +187,14 @@ def open_index(folder: AnyPath) -> ImageIndex:
     FormatError
         If it is none, is not finished or damaged, was made by another version, or an image is gone or has changed.
     """
-    return ImageIndex(folder, read_catalog(folder))
+    catalog = read_catalog(folder)
+    try:
+        return ImageIndex(folder, catalog)
+    except FormatError:
+        changed = read_catalog(folder)  # by a command that ended between the catalogue and the files
+        if changed == catalog:
+            raise
+        return ImageIndex(folder, changed)
 
 
 def indexed(what: Any) -> ImageIndex | None:

@@ -18,7 +18,7 @@ from matcher.formats.arrays import ArraySource
 from matcher.formats.catalog import NAME, read_catalog, write_catalog
 from matcher.formats.files import FileBytes
 from matcher.formats.official import write_images
-from matcher.indexing import completing, making
+from matcher.indexing import completing, making, opened
 from matcher.indexing.making import add_images, remove_images, replace_images
 from matcher.indexing.telling import faults
 from matcher.matching.estimate import estimate
@@ -144,6 +144,46 @@ def _counting(coded):
         return inner(pictures, which, *rest)
 
     return code
+
+
+class TestReadersOfAnEarlierState:
+    """What is opened is what is answered, whatever is changed before it is first asked."""
+
+    def test_codes_are_written_behind_those_of_images_that_are_gone(self, tmp_path, made, files, index):
+        wanted, before = told(tmp_path / "a", files[0], files[1]), matcher.open_index(index)
+        remove_images(index, [104])
+        np.savez(tmp_path / "one.npz", **{"300": made[0][4][:, ::-1]})
+        add_images(index, tmp_path / "one.npz")
+        assert told(tmp_path / "b", before, files[1]) == wanted
+
+    def test_files_that_are_removed(self, tmp_path, files, index):
+        wanted, before = told(tmp_path / "a", files[0], files[1]), matcher.open_index(index)
+        sent = pickle.dumps(before)
+        remove_images(index, [100, 101, 102])
+        assert told(tmp_path / "b", before, files[1]) == wanted
+        with pytest.raises(FormatError, match="was changed meanwhile; open it again"):
+            pickle.loads(sent)
+
+    def test_pixels_that_are_removed(self, tmp_path, made):
+        path = write("archive packed", tmp_path, made[0][:2])
+        matcher.make_index(path, tmp_path / "index", [SIDE])
+        before = matcher.open_index(tmp_path / "index").source
+        np.savez(tmp_path / "flat.npz", **{"100": made[0][2], "101": made[0][3]})
+        replace_images(tmp_path / "index", tmp_path / "flat.npz")
+        assert all(map(np.array_equal, before, made[0][:2]))
+
+    def test_a_change_between_the_catalogue_and_the_files(self, index, monkeypatch):
+        inner, calls = opened.read_catalog, []
+
+        def read(folder):
+            catalog = inner(folder)
+            calls.append(folder)
+            if len(calls) == 1:
+                remove_images(index, [100, 101, 102])
+            return catalog
+
+        monkeypatch.setattr(opened, "read_catalog", read)
+        assert len(matcher.open_index(index)) == 2
 
 
 def test_what_is_gone_does_not_stay_on_the_disk(tmp_path, made, files, index):
