@@ -197,6 +197,8 @@ def read_catalog(folder: AnyPath) -> Catalog:
     FormatError
         If it is missing, damaged, or of another version.
     """
+    if not isinstance(folder, str | os.PathLike):
+        raise FormatError(f"{folder!r}: is no path of an index directory")
     path = Path(folder, NAME)
     try:
         content = json.loads(path.read_text("utf-8"))

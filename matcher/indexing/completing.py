@@ -21,9 +21,9 @@ from matcher.formats.catalog import Catalog, Kept, Row, write_catalog
 from matcher.formats.holding import sweep
 from matcher.formats.plain import as_rasters
 from matcher.imagery import Pictures, Roles, look
-from matcher.indexing.codefiles import ENDINGS, CodeWriter, paths_of
+from matcher.indexing.codefiles import CodeWriter, paths_of
 from matcher.indexing.opened import Side, cut
-from matcher.indexing.origins import PIXELS
+from matcher.indexing.origins import is_own
 from matcher.indexing.tiles import TiledSource
 from matcher.search.pyramid.codes import Plan
 from matcher.search.pyramid.index import coded
@@ -164,6 +164,6 @@ def _tidy(place: Path, catalog: Catalog) -> None:
     named = {path.name for kept in catalog.kept for path in paths_of(place, kept)}
     named |= {one.file for one in catalog.pictures}
     for path in place.iterdir():
-        if path.name.endswith((*ENDINGS, PIXELS)) and path.name not in named:
+        if is_own(path.name) and path.name not in named:
             with contextlib.suppress(OSError):
                 path.unlink()

@@ -3,10 +3,13 @@
 Every change says which pictures there are to be; `matcher.indexing.completing` codes those that the index lacks.
 """
 
+import contextlib
 import hashlib
 import logging
 import os
+import re
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,16 +25,16 @@ from matcher.formats.catalog import (
     read_catalog,
 )
 from matcher.formats.catalogued import source_of
-from matcher.formats.files import is_temporary
+from matcher.formats.files import is_temporary, problem
 from matcher.formats.fingerprint import differences
 from matcher.formats.holding import locked
 from matcher.imagery import Pictures
-from matcher.indexing.codefiles import ENDINGS
+from matcher.indexing.asked import folder_of, ids_of, sides_of
 from matcher.indexing.completing import complete, keys_of
 from matcher.indexing.known import known_again
 from matcher.indexing.opened import Side, check_versions, made_by
-from matcher.indexing.origins import PIXELS, opened, origins_of, pictured
-from matcher.settings import MIN_SIDE, PictureOptions, Settings, with_options
+from matcher.indexing.origins import is_own, opened, origins_of, pictured
+from matcher.settings import PictureOptions, Settings, with_options
 from matcher.threads import limited
 
 if TYPE_CHECKING:
@@ -84,12 +87,12 @@ def make_index(
     settings = with_options(settings, dict[str, Any](options))
     if cut not in CUTS:
         raise SettingsError(f"cut {cut!r}: choose from {', '.join(CUTS)}")
-    place = Path(folder)
-    wanted = {_side(one) for one in sides}
-    if not wanted:
-        raise SettingsError("no size: name the sizes of patches that the index is for")
-    with held(place), limited(settings.threads):
+    place, wanted = folder_of(folder), sides_of(sides)
+    _check(place)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(limited(settings.threads))
         source, names, told = opened(images, settings, offset, on_bad)
+        stack.enter_context(held(place))  # not before: where the images cannot be opened no folder is made
         origins, places = origins_of(images, source, offset)
         pictures = pictured(place, source, 0, origins, places)
         made = {
@@ -110,15 +113,6 @@ def make_index(
         return complete(place, old, catalog, every, source, progress)
 
 
-def _side(given: int | Side) -> Side:
-    height, width = (given, given) if isinstance(given, int) else given
-    if min(height, width) < MIN_SIDE:
-        raise SettingsError(
-            f"{height} x {width} px: the least that can be matched is {MIN_SIDE} x {MIN_SIDE}"
-        )
-    return height, width
-
-
 def add_images(
     folder: AnyPath, images: Any, *, progress: Progress | None = None, threads: int | None = None
 ) -> Catalog:
@@ -126,8 +120,8 @@ def add_images(
 
     Where these, and those that are there, are numbered from 0 they are numbered on; otherwise all keep their ids.
     """
-    place = Path(folder)
-    with held(place), limited(threads):
+    place = folder_of(folder)
+    with _changing(place), limited(threads):
         old = _changeable(place)
         added, origins = _more(place, old, images)
         taken = {one.id for one in old.pictures}
@@ -146,10 +140,9 @@ def add_images(
 
 def remove_images(folder: AnyPath, ids: Sequence[int], *, progress: Progress | None = None) -> Catalog:
     """Take images out of an index by their ids; raises a `FormatError` where it holds none of one, or no others."""
-    place = Path(folder)
-    with held(place), limited(None):
+    place, gone = folder_of(folder), ids_of(ids)
+    with _changing(place), limited(None):
         old = _changeable(place)
-        gone = set(ids)
         lacking = sorted(gone - {one.id for one in old.pictures})
         if lacking:
             raise FormatError(f"{place}: holds no image of the id {lacking[0]}")
@@ -166,8 +159,8 @@ def replace_images(
 
     Of files that the index is of already, images are known by the ids that they have there.
     """
-    place = Path(folder)
-    with held(place), limited(threads):
+    place = folder_of(folder)
+    with _changing(place), limited(threads):
         old = _changeable(place)
         new, origins = known_again(old, *_more(place, old, images))
         by_id: dict[int, Pictured] = {}
@@ -187,20 +180,48 @@ def replace_images(
         return _change(place, old, wanted, progress)
 
 
-def held(place: Path) -> Any:
+def held(place: Path) -> AbstractContextManager[None]:
     """Hold an index directory for a change; refuses a folder that holds something else."""
-    if place.is_dir() and not is_index(place):
-        foreign = [name for name in sorted(os.listdir(place)) if not _own(name)]
-        if foreign:
-            raise MatcherError(
-                f"{place}: is no index, and is not empty (it holds {foreign[0]}): name another folder"
-            )
+    _check(place)
     return locked(place, "command", "folder")
 
 
-def _own(name: str) -> bool:
-    """Whether a command that was killed before it wrote a catalogue leaves such a file."""
-    return is_temporary(name) or name == "lock" or name.endswith((*ENDINGS, PIXELS))
+def _changing(place: Path) -> AbstractContextManager[None]:
+    """Hold an index that is there."""
+    _changeable(place)
+    return held(place)
+
+
+def _check(place: Path) -> None:
+    """Refuse a folder that holds something and no index: nothing of somebody else's is to be replaced."""
+    if is_index(place):
+        read_catalog(place)
+        return
+    try:
+        names = sorted(os.listdir(place)) if place.is_dir() else []
+    except OSError as error:
+        raise MatcherError(f"{place}: cannot be read: {problem(error)}") from None
+    # A command that was killed before it wrote a catalogue leaves its lock, and codes and pixels beside it.
+    begun = "lock" in names and _is_lock(place / "lock", "+")
+    foreign = [
+        name
+        for name in names
+        if not is_temporary(name)
+        and not (name == "lock" and _is_lock(place / name, "*"))
+        and not (begun and is_own(name))
+    ]
+    if foreign:
+        raise MatcherError(
+            f"{place}: is no index, and is not empty (it holds {foreign[0]}): name another folder"
+        )
+
+
+def _is_lock(path: Path, digits: str) -> bool:
+    """Whether a file holds the number of a process, of so many digits, and nothing else."""
+    try:
+        return re.fullmatch(rf"[0-9]{digits}\n?", path.read_text("utf-8")) is not None
+    except (OSError, ValueError):
+        return False
 
 
 def _changeable(place: Path) -> Catalog:

@@ -1,6 +1,7 @@
 """What an index is of: its files, where their pictures' values lie, and how the files are told apart."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,12 @@ from matcher.imagery import Pictures
 from matcher.settings import Settings
 
 PIXELS = ".pixels"  # ending of a file of values that their own file does not hold so that windows can be read
+_OWN = re.compile(r"[0-9]+x[0-9]+-[0-9]+\.(codes|colour)|[0-9a-f]{16}\.pixels")
+
+
+def is_own(name: str) -> bool:
+    """Whether a file of an index directory is one of codes or pixels, by its name."""
+    return _OWN.fullmatch(name) is not None
 
 
 def opened(

@@ -284,6 +284,61 @@ class TestWhatDiffers:
             matcher.make_index(files[0], tmp_path / "mine", [SIDE])
         assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
 
+    @pytest.mark.parametrize(
+        "mine",
+        [
+            {"24x24-0.codes": "mine"},
+            {"x.pixels": "mine", "lock": "1\n"},
+            {"my.codes": "mine", "lock": "1\n"},
+            {"lock": "mine"},
+            {"index.json": "{}"},
+        ],
+    )
+    def test_files_of_others_whose_names_are_alike(self, tmp_path, files, mine):
+        (tmp_path / "mine").mkdir()
+        for name, text in mine.items():
+            (tmp_path / "mine" / name).write_text(text)
+        with pytest.raises(MatcherError, match=r"is not empty|is damaged"):
+            matcher.make_index(files[0], tmp_path / "mine", [SIDE])
+        assert {path.name: path.read_text() for path in (tmp_path / "mine").iterdir()} == mine
+
+    def test_files_of_others_in_an_index_stay(self, index):
+        for name in ("my.codes", "x.pixels", "notes.txt"):
+            (index / name).write_text("mine")
+        remove_images(index, [100, 101, 102])
+        for name in ("my.codes", "x.pixels", "notes.txt"):
+            assert (index / name).read_text() == "mine"
+
+    def test_nothing_is_left_where_nothing_can_be_made(self, tmp_path, files):
+        new = tmp_path / "new"
+        for change in (
+            lambda: matcher.make_index(tmp_path / "nosuch.npz", new, [SIDE]),
+            lambda: add_images(new, files[0]),
+            lambda: replace_images(new, files[0]),
+            lambda: remove_images(new, [1]),
+        ):
+            with pytest.raises(FormatError):
+                change()
+            assert not new.exists()
+
+    @pytest.mark.parametrize("sides", [64, "64", [64.0], ["64"], [(64,)], [(64, 64, 1)], [None], None, [5]])
+    def test_sizes_that_are_none(self, tmp_path, files, sides):
+        with pytest.raises(SettingsError, match=r"size|least"):
+            matcher.make_index(files[0], tmp_path / "new", sides)
+
+    def test_numbers_of_other_kinds(self, tmp_path, files):
+        matcher.make_index(files[0], tmp_path / "new", np.array([SIDE]))
+        assert matcher.open_index(tmp_path / "new").sides == ((SIDE, SIDE),)
+        with pytest.raises(SettingsError, match="list of whole numbers"):
+            remove_images(tmp_path / "new", ["100"])
+        assert len(remove_images(tmp_path / "new", [np.int64(100)]).pictures) == 4
+
+    def test_no_path(self, files):
+        with pytest.raises(MatcherError, match="no path"):
+            matcher.open_index(None)
+        with pytest.raises(MatcherError, match="no path"):
+            matcher.make_index(files[0], None, [SIDE])
+
     def test_two_writers(self, index):
         with making.held(index), pytest.raises(ResumeError, match="works in it"):
             remove_images(index, [100])
