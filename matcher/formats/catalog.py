@@ -3,6 +3,7 @@
 It is one JSON file, ``index.json``, replaced as a whole: who reads it sees the state before a change or after it.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -184,8 +185,9 @@ def write_catalog(folder: AnyPath, catalog: Catalog) -> None:
     MatcherError
         If it cannot be written.
     """
+    content = _columns(catalog)
     with atomic_write(Path(folder, NAME), "w") as file:
-        json.dump({_MARK: _FORM, **_columns(catalog)}, file, ensure_ascii=False)
+        json.dump({_MARK: _FORM, "check": _sum(content), **content}, file)
         file.write("\n")
 
 
@@ -206,6 +208,9 @@ def read_catalog(folder: AnyPath) -> Catalog:
             raise FormatError(
                 f"{path}: is of form {content[_MARK]}, and this version reads form {_FORM}: make it anew"
             )
+        del content[_MARK]
+        if content.pop("check") != _sum(content):
+            raise ValueError("its checksum does not hold")
         return _of_columns(content)
     except FileNotFoundError:
         raise FormatError(f"{os.fspath(folder)}: is no index (there is no {NAME} in it)") from None
@@ -235,6 +240,10 @@ def origin_of(content: dict[str, Any]) -> Origin:
 def kept_of(content: dict[str, Any]) -> Kept:
     """What is kept for a patch size as JSON has it."""
     return Kept(**{key: tuple(value) if isinstance(value, list) else value for key, value in content.items()})  # type: ignore[arg-type]
+
+
+def _sum(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _columns(catalog: Catalog) -> dict[str, Any]:

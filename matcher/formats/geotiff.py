@@ -67,7 +67,10 @@ def open_dataset(path: str) -> Any:
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        return rasterio.open(path)
+        try:
+            return rasterio.open(path)
+        except UnicodeError:
+            raise FormatError(f"{path}: GDAL reads no file whose name is not UTF-8: rename it") from None
 
 
 def write_geotiff(

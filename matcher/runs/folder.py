@@ -219,7 +219,7 @@ class RunFolder:
             If the file cannot be written.
         """
         with atomic_write(self.path / ERRORS, "w") as file:
-            file.writelines(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
+            file.writelines(json.dumps(entry) + "\n" for entry in entries)
 
     def indexes(self, job: Job) -> Indexes:
         """What the images alone give, mapped: made at the first call of a run, found at later ones."""

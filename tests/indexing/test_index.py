@@ -20,7 +20,7 @@ from matcher.formats.files import FileBytes
 from matcher.formats.official import write_images
 from matcher.indexing import completing, making, opened
 from matcher.indexing.making import add_images, remove_images, replace_images
-from matcher.indexing.telling import faults
+from matcher.indexing.telling import describe, faults
 from matcher.matching.estimate import estimate
 from matcher.matching.job import prepare
 from matcher.runs import run
@@ -356,10 +356,26 @@ class TestWhatDiffers:
         path.write_bytes(data[: len(data) // 2])
         with pytest.raises(FormatError, match="bytes too early"):
             matcher.open_index(index).index((SIDE, SIDE))
+
+    @pytest.mark.parametrize(
+        "where", [("pictures", "height"), ("pictures", "id", 0), ("made", "value_range"), ()]
+    )
+    def test_a_damaged_catalogue(self, index, where):
         content = json.loads((index / NAME).read_text())
-        del content["pictures"]["height"]
-        (index / NAME).write_text(json.dumps(content))
-        with pytest.raises(FormatError, match="is damaged"):
+        inside = content
+        for key in where[:-1]:
+            inside = inside[key]
+        if where:
+            inside[where[-1]] = 7
+        (index / NAME).write_text(json.dumps(content if where else [content]))
+        for ask in (matcher.open_index, describe, lambda folder: list(faults(folder))):
+            with pytest.raises(FormatError, match="is damaged"):
+                ask(index)
+
+    def test_another_form(self, index):
+        content = json.loads((index / NAME).read_text())
+        (index / NAME).write_text(json.dumps({**content, "matcher index": 1}))
+        with pytest.raises(FormatError, match="is of form 1, and this version reads form 2: make it anew"):
             matcher.open_index(index)
 
 
