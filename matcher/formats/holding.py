@@ -48,10 +48,11 @@ def locked(path: Path, noun: str, option: str, inside: Sequence[str] = ()) -> It
                 f"{path}: another {noun} (process {file.read().strip() or 'unknown'}) works in it; wait for it, or "
                 f"give another {option}"
             )
-        with contextlib.suppress(OSError):
-            file.truncate(0)
-            file.write(f"{os.getpid()}\n")
-            file.flush()
+        with contextlib.suppress(
+            OSError
+        ):  # past the buffer, whose content would be written at the end in any case
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), f"{os.getpid()}\n".encode())
         yield
 
 

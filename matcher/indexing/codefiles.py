@@ -61,9 +61,16 @@ class CodeWriter:
                 file.seek(at)
         return self
 
-    def __exit__(self, *_error: object) -> None:
-        for file in self._files:
-            file.close()
+    def __exit__(self, kind: type | None, *_error: object) -> None:
+        faults = []
+        for file, path in zip(self._files, self._paths, strict=False):
+            try:
+                file.close()  # which writes what is buffered
+            except OSError as error:
+                faults.append((path, error))
+        if faults and kind is None:
+            with _errors(faults[0][0]):
+                raise faults[0][1]
 
     def write(self, codes: Codes, which: int, colour: NDArray[np.float32]) -> None:
         """Append one piece: its codes among those of a batch, and its colour."""

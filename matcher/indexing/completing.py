@@ -64,7 +64,7 @@ def complete(
             noted.write(writer)
         looked = look(_as_cut(source, side, wanted.made["cut"])).to_dict()
         kept.append(_compacted(place, was.with_rows([have[key] for key in keys], looked)))
-    done = replace(wanted, kept=tuple(kept))
+    done = replace(wanted, kept=tuple(kept), pending=None)
     write_catalog(place, done)
     _tidy(place, done)
     return done

@@ -208,7 +208,7 @@ def _check(place: Path) -> None:
         for name in names
         if not is_temporary(name)
         and not (name == "lock" and _is_lock(place / name, "*"))
-        and not (begun and is_own(name))
+        and not (is_own(name) and (begun or not (place / name).stat().st_size))
     ]
     if foreign:
         raise MatcherError(

@@ -12,6 +12,8 @@ from matcher.formats.fingerprint import Inputs, differences
 from matcher.indexing.codefiles import damaged, paths_of
 from matcher.indexing.opened import made_by
 
+_GO_ON = "the command that made it, run again, goes on"
+
 
 def summary(catalog: Catalog) -> str:
     """A line: how many images, for patches of which sizes, and how many bytes these take."""
@@ -34,9 +36,7 @@ def describe(folder: AnyPath) -> list[str]:
     catalog, place = read_catalog(folder), Path(folder)
     if not catalog.pictures:
         done = max((len(rows) for rows in (catalog.pending or {}).values()), default=0)
-        return [
-            f"{os.fspath(folder)}: not finished, {done} images coded; the command that made it, run again, goes on"
-        ]
+        return [f"{os.fspath(folder)}: not finished, {done} images coded; {_GO_ON}"]
     made = catalog.made
     shapes = sorted({(one.height, one.width) for one in catalog.pictures})
     sizes = [f"{height} x {width}" for height, width in dict.fromkeys((shapes[0], shapes[-1]))]
@@ -71,6 +71,8 @@ def faults(folder: AnyPath) -> Iterator[str]:
         If its catalogue cannot be read.
     """
     catalog, place = read_catalog(folder), Path(folder)
+    if not catalog.pictures:
+        yield f"{os.fspath(folder)}: not finished; {_GO_ON}"
     for origin in catalog.origins:
         try:
             if Inputs(own=origin.paths).fingerprints["own"]["sha256"] != origin.sha256:

@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import errno
+import io
 import json
 import os
 import pickle
@@ -15,10 +17,10 @@ import matcher
 from matcher.cli import main
 from matcher.errors import FormatError, MatcherError, ResumeError, SettingsError
 from matcher.formats.arrays import ArraySource
-from matcher.formats.catalog import NAME, read_catalog, write_catalog
+from matcher.formats.catalog import NAME, Kept, read_catalog, write_catalog
 from matcher.formats.files import FileBytes
 from matcher.formats.official import write_images
-from matcher.indexing import completing, making, opened
+from matcher.indexing import codefiles, completing, making, opened
 from matcher.indexing.making import add_images, remove_images, replace_images
 from matcher.indexing.telling import describe, faults
 from matcher.matching.estimate import estimate
@@ -217,6 +219,7 @@ def test_a_command_that_was_killed_goes_on(tmp_path, files, monkeypatch, after):
     if after:
         with pytest.raises(FormatError, match="not finished"):
             matcher.open_index(folder)
+        assert ["not finished" in line for line in faults(folder)] == [True]
     coded = []
     monkeypatch.setattr(completing, "_code", _counting(coded))
     matcher.make_index(files[0], folder, [SIDE])
@@ -225,6 +228,72 @@ def test_a_command_that_was_killed_goes_on(tmp_path, files, monkeypatch, after):
     coded.clear()
     matcher.make_index(files[0], folder, [SIDE])
     assert not coded
+
+
+def test_a_change_that_was_stopped_and_done_leaves_no_word_of_it(tmp_path, made, index, monkeypatch):
+    class Stopped(BaseException):
+        pass
+
+    def stop(done, total):
+        if done == total - 1:
+            raise Stopped
+
+    np.savez(tmp_path / "more.npz", **{"300": made[0][0][::-1], "301": made[0][1][::-1]})
+    monkeypatch.setattr(completing, "_EVERY", 0.0)
+    with pytest.raises(Stopped):
+        add_images(index, tmp_path / "more.npz", progress=stop)
+    assert "a change of it was stopped" in describe(index)[-1]
+    add_images(index, tmp_path / "more.npz")
+    assert "stopped" not in describe(index)[-1]
+    assert read_catalog(index).pending is None
+
+
+class TestAFullDisk:
+    """One error, whatever is buffered."""
+
+    class Full(io.FileIO):
+        def write(self, _data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    @pytest.fixture(autouse=True)
+    def full(self, monkeypatch):
+        def opened_full(path, mode, buffering):
+            return io.BufferedRandom(self.Full(path, mode.replace("b", "")), buffering)
+
+        monkeypatch.setattr(codefiles, "open", opened_full, raising=False)
+
+    def test_while_codes_are_written(self, tmp_path, files):
+        with pytest.raises(MatcherError, match=r"20x20-0\.codes: cannot be written: No space left"):
+            matcher.make_index(files[0], tmp_path / "full", [SIDE])
+
+    def test_while_something_else_fails(self, tmp_path):
+        def parts():
+            yield np.ones(3)
+            raise KeyError
+
+        with pytest.raises(KeyError), codefiles.CodeWriter(tmp_path, Kept((SIDE, SIDE)), ()) as writer:
+            writer._write(0, parts())
+
+    def test_at_the_end(self, tmp_path):
+        with (
+            pytest.raises(MatcherError, match="cannot be written: No space left"),
+            codefiles.CodeWriter(tmp_path, Kept((SIDE, SIDE)), ()) as writer,
+        ):
+            writer._write(0, [np.ones(3)])
+
+
+def test_a_disk_that_is_full_before_a_process_says_its_number(tmp_path, files, index):
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # no file may grow
+    try:
+        with making.held(index), making.held(tmp_path / "new"):
+            (tmp_path / "new" / "20x20-0.codes").touch()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    matcher.make_index(files[0], tmp_path / "new", [SIDE])
+    with making.held(index):
+        assert (index / "lock").read_text() == f"{os.getpid()}\n"
 
 
 class TestWhatDiffers:
