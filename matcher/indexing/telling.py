@@ -49,7 +49,7 @@ def describe(folder: AnyPath) -> list[str]:
     lines += [f"of {name}: {count:,}" for name, count in counts.items()]
     for kept in catalog.kept:
         size = sum(path.stat().st_size for path in paths_of(place, kept) if path.exists())
-        used = sum(kept.code_bytes) + sum(kept.colour_bytes)
+        used = sum(row[2] + row[3] for row in set(kept.rows()))  # images of one content have one code
         lines.append(
             f"{kept.side[0]} x {kept.side[1]} px: {_spelled(size)} on disk, {_spelled(size - used)} of it of images "
             "that are no longer there"

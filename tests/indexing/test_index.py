@@ -473,6 +473,16 @@ def test_numbers_go_on_where_images_are_numbered_in_order(tmp_path, made):
     assert told(tmp_path / "x", tmp_path / "index", made[1]) == told(tmp_path / "y", both, made[1])
 
 
+def test_images_of_one_content_are_coded_once(tmp_path, made):
+    np.save(tmp_path / "a.npy", np.stack(made[0]))
+    matcher.make_index(tmp_path / "a.npy", tmp_path / "index", [SIDE])
+    add_images(tmp_path / "index", tmp_path / "a.npy")
+    assert any(
+        ", 0.0 MiB of it of images that are no longer there" in line for line in describe(tmp_path / "index")
+    )
+    assert not list(faults(tmp_path / "index"))
+
+
 def test_what_a_packed_file_holds_is_kept_unpacked(tmp_path, made):
     """And goes when nothing is of it any more."""
     path = write("archive packed", tmp_path, made[0][:2])
