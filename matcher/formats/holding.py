@@ -48,9 +48,8 @@ def locked(path: Path, noun: str, option: str, inside: Sequence[str] = ()) -> It
                 f"{path}: another {noun} (process {file.read().strip() or 'unknown'}) works in it; wait for it, or "
                 f"give another {option}"
             )
-        with contextlib.suppress(
-            OSError
-        ):  # past the buffer, whose content would be written at the end in any case
+        # Past the buffer: what that holds is written when the file is closed, on a full disk too.
+        with contextlib.suppress(OSError):
             os.ftruncate(file.fileno(), 0)
             os.write(file.fileno(), f"{os.getpid()}\n".encode())
         yield

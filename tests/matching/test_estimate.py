@@ -112,7 +112,7 @@ def test_a_large_image_is_worked_on_whole(job):
 
     large, small = (estimate(replace(job, targets=Many(*size))).memory for size in ((1, 6000), (36, 1000)))
     assert 2.2 < large / 2**30 < 3.0
-    assert small / 2**30 < 1.0
+    assert small / 2**30 < 1.2
 
 
 @pytest.mark.parametrize("search", ["pyramid", "exhaustive"])
@@ -125,9 +125,9 @@ def test_large_patches_take_their_share_of_the_memory(job, search):
             replace(job, targets=Many(8, 700), patches=Many(1000, side), settings=settings)
         ).memory
 
-    assert memory(512, 2048) < 2 << 30
+    assert memory(512, 2048) < 2.3 * (1 << 30)
     assert memory(512, 512) < memory(512, 2048)
-    assert memory(64, 512) < memory(512, 512) < 1.5 * (1 << 30)
+    assert memory(64, 512) < memory(512, 512) < 1.7 * (1 << 30)
 
 
 def test_few_patches_hold_less_than_many(job):
