@@ -9,12 +9,14 @@ from matcher.scoring.comparison import Comparison
 from matcher.scoring.judge import LABELS
 from matcher.scoring.pair import HITS
 from matcher.scoring.summary import Interval, Score
+from matcher.scoring.table import own_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 _SHAPES = ("o", "s", "D", "^", "v", "P")  # that tell further methods apart than there are colours
+Rows = Sequence[tuple[str, Comparison]]
 _ORACLE = {"color": "black", "marker": "|"}
 
 
@@ -49,24 +51,25 @@ def draw_comparison(comparison: Comparison, path: str | os.PathLike[str]) -> Non
     save_figure(figure, path, 120)
 
 
-def _rows(comparison: Comparison) -> dict[str, Comparison]:
+def _rows(comparison: Comparison) -> Rows:
     """All patches, then every part under its facet's name."""
-    rows = {"all": comparison}
+    rows = [("all", comparison)]
     for facet, parts in comparison.parts.items():
         for label, part in parts.items():
-            rows[f"{facet}: {label}" + (" (few images)" if part.few_images else "")] = part
+            rows.append((f"{facet}: {label}" + (" (few images)" if part.few_images else ""), part))
     return rows
 
 
-def _draw_scores(axes: "Axes", parts: dict[str, Comparison]) -> None:
-    names = list(parts["all"].scores)
+def _draw_scores(axes: "Axes", parts: Rows) -> None:
+    whole = parts[0][1]
+    names = list(whole.scores)
     for k, name in enumerate(names):
-        points = [_cell(part.scores[name]) for part in parts.values()]
+        points = [_cell(part.scores[name]) for _, part in parts]
         _dots(axes, points, _slot(k, len(names) + 1), _look(k), name)
-    points = [_cell(part.oracle) for part in parts.values()]
-    _dots(axes, points, _slot(len(names), len(names) + 1), _ORACLE, "oracle")
-    _name_rows(axes, list(parts))
-    axes.set_title(f"{LABELS[parts['all'].headline]}, 95 % interval")
+    points = [_cell(part.oracle) for _, part in parts]
+    _dots(axes, points, _slot(len(names), len(names) + 1), _ORACLE, own_name("oracle", names))
+    _name_rows(axes, [name for name, _ in parts])
+    axes.set_title(f"{LABELS[whole.headline]}, 95 % interval")
     _legend(axes)
 
 
@@ -74,20 +77,18 @@ def _cell(score: Score) -> tuple[float, Interval]:
     return score.value(score.headline), score.intervals[score.headline]
 
 
-def _draw_differences(axes: "Axes", parts: dict[str, Comparison], pairs: Sequence[str]) -> None:
+def _draw_differences(axes: "Axes", parts: Rows, pairs: Sequence[str]) -> None:
     axes.axvline(0, color="gray", linewidth=0.8)
     for k, name in enumerate(pairs):
-        points = [
-            (p.pairs[k].differences[p.headline], p.pairs[k].intervals[p.headline]) for p in parts.values()
-        ]
+        points = [(p.pairs[k].differences[p.headline], p.pairs[k].intervals[p.headline]) for _, p in parts]
         _dots(axes, points, _slot(k, len(pairs)), _look(k), name)
     _name_rows(axes, [""] * len(parts))  # as beside, in the panel of scores
-    axes.set_title(f"paired difference: {LABELS[parts['all'].headline]}")
+    axes.set_title(f"paired difference: {LABELS[parts[0][1].headline]}")
     _legend(axes)
 
 
 def _draw_hits(axes: "Axes", comparison: Comparison) -> None:
-    scores = [*comparison.scores.items(), ("oracle", comparison.oracle)]
+    scores = [*comparison.scores.items(), (own_name("oracle", comparison.scores), comparison.oracle)]
     for k, (name, score) in enumerate(scores):
         look = _ORACLE if score is comparison.oracle else _look(k)
         points = [(score.value(metric), score.intervals[metric]) for metric in HITS]

@@ -24,7 +24,7 @@ from matcher.scoring.summary import (
     score_of,
     score_rows,
 )
-from matcher.scoring.table import columns_of, interval_cell
+from matcher.scoring.table import Column, columns_of, interval_cell, own_name
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,9 @@ class Comparison:
     right_in : tuple of float
         Shares of patches whose image exactly 0, 1, ... of the submissions have right.
     parts : dict of str to dict of str to Comparison
-        For every facet (the groups as "group", each column of difficulty), the comparison of each label's
-        patches. With many labels some differ by chance: one in twenty intervals leaves out the truth.
+        For every facet (the groups as "group", each column of difficulty; beside groups its column of that name
+        as "(group)"), the comparison of each label's patches. With many labels some differ by chance: one in twenty
+        intervals leaves out the truth.
     left_out : tuple of str
         Columns of difficulty with too many labels to tell apart.
     """
@@ -139,6 +140,10 @@ def compare(
         Fewer than two submissions, or what `matcher.score` raises; the message names the submission.
     """
     check_draws(resamples, seed)
+    if not isinstance(submissions, Mapping):
+        raise MatcherError(
+            f"submissions: a mapping of name to what is compared is wanted, not {type(submissions).__name__}"
+        )
     if len(submissions) < 2:
         raise MatcherError(f"{len(submissions)} submissions: give two or more to compare")
     truth, places = load_answers(answers, xy_order)
@@ -227,12 +232,13 @@ def _text(comparison: Comparison) -> str:
     """Tables of scores, of paired differences and of every part, and what they come to."""
     names = list(comparison.scores)
     ranked = any(score.ranked for score in comparison.scores.values())
-    every = comparison.scores | {"oracle": comparison.oracle}
-    lines = columns_of(score_rows(ranked), {name: score_column(s, ranked) for name, s in every.items()})
+    oracle = own_name("oracle", names)
+    every = [*comparison.scores.items(), (oracle, comparison.oracle)]
+    lines = columns_of(score_rows(ranked), [(name, score_column(score, ranked)) for name, score in every])
     gain = interval_cell(comparison.oracle_gain, comparison.oracle_gain_interval, signed=True)
     lines += [
         "",
-        f"the oracle takes the best for every patch; over {comparison.best}: {gain}",
+        f"the {oracle} takes the best for every patch; over {comparison.best}: {gain}",
         "image right in "
         + ", ".join(f"{k} of {len(names)}: {s:.3f}" for k, s in enumerate(comparison.right_in)),
         "more points than every other: "
@@ -251,20 +257,22 @@ def _text(comparison: Comparison) -> str:
 def _part_lines(parts: dict[str, Comparison], metric: str) -> list[str]:
     every = list(parts.values())
     first = every[0]
-    columns = {
-        "patches": [str(part.oracle.n_patches) for part in every],
-        "images": [f"{part.oracle.n_images}{' (few)' if part.few_images else ''}" for part in every],
-    }
+    images = [f"{part.oracle.n_images}{' (few)' if part.few_images else ''}" for part in every]
+    columns: list[Column] = [
+        (own_name("patches", first.scores), [str(part.oracle.n_patches) for part in every]),
+        (own_name("images", first.scores), images),
+    ]
     for name in first.scores:
-        columns[name] = [
-            interval_cell(p.scores[name].value(metric), p.scores[name].intervals[metric]) for p in every
-        ]
+        scores = [part.scores[name] for part in every]
+        columns.append((name, [interval_cell(s.value(metric), s.intervals[metric]) for s in scores]))
     for k, pair in enumerate(first.pairs):
         differences = [(part.pairs[k].differences, part.pairs[k].intervals) for part in every]
-        columns[f"{pair.first} - {pair.second}"] = [
+        cells = [
             interval_cell(value[metric], interval[metric], signed=True) for value, interval in differences
         ]
-    columns["oracle"] = [interval_cell(p.oracle.value(metric), p.oracle.intervals[metric]) for p in every]
+        columns.append((f"{pair.first} - {pair.second}", cells))
+    oracles = [interval_cell(p.oracle.value(metric), p.oracle.intervals[metric]) for p in every]
+    columns.append((own_name("oracle", first.scores), oracles))
     return columns_of(list(parts), columns, per_block=5)
 
 

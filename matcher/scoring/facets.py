@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from matcher.errors import MatcherError
 from matcher.formats.columns import read_columns
 from matcher.scoring.summary import Groups, labels_of, load_groups
+from matcher.scoring.table import own_name
 
 MOST_LABELS = 20
 """A column of more labels than this tells little about each, and is left out."""
@@ -60,13 +61,14 @@ def facets_of(
 ) -> tuple[list[Facet], tuple[str, ...]]:
     """The ways to tell patches apart, and the names of columns that have too many labels.
 
-    Without `columns`, those of `difficulty` that say where a patch is from (`PROVENANCE`) or are blank or the same
-    for all patches are passed over.
+    Beside groups a column that is called ``group`` is ``(group)``. Without `columns`, those of `difficulty` that say
+    where a patch is from (`PROVENANCE`) or are blank or the same for all patches are passed over.
 
     Raises
     ------
     MatcherError
-        If a column is named that is not there, or has no value of these patches.
+        If a column is named that is not there, or has no value of these patches, or what is given is neither a path nor
+        a mapping.
     """
     facets, left_out = [], []
     if groups is not None:
@@ -74,15 +76,19 @@ def facets_of(
         facets.append(Facet("group", labels, tuple(np.unique(labels).tolist())))
     if isinstance(difficulty, str | PathLike):
         difficulty = read_columns(difficulty)
-    held = difficulty or {}
+    held = {} if difficulty is None else difficulty
+    if not isinstance(held, Mapping) or not all(isinstance(values, Mapping) for values in held.values()):
+        raise MatcherError(
+            "difficulty: a path or a mapping of column to a mapping of patch id to value is wanted"
+        )
     strange = [name for name in columns or () if name not in held]
     if strange:
         raise MatcherError(f"difficulty: has no column {strange[0]!r}; it has {', '.join(held) or 'none'}")
-    for name in held if columns is None else columns:
+    for name in held if columns is None else dict.fromkeys(columns):
         blank = not any(str(value).strip() for value in held[name].values())
         if columns is None and (name in PROVENANCE or blank):
             continue
-        facet = facet_of(name, ids, held[name])
+        facet = facet_of(name if groups is None else own_name(name, ("group",)), ids, held[name])
         if facet is None:
             left_out.append(name)
         elif columns is not None or (len(facet.order) > 1 and (groups is None or name != "group")):

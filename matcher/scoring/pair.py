@@ -12,7 +12,7 @@ from matcher.scoring.bootstrap import percentile_interval
 from matcher.scoring.judge import LABELS, METRICS, RANKED, WITHIN, Judged
 from matcher.scoring.mcnemar import Hits, hits_of
 from matcher.scoring.summary import Interval, listed, means_of
-from matcher.scoring.table import columns_of, interval_cell
+from matcher.scoring.table import Column, columns_of, interval_cell
 
 HITS = ("image", *(f"within_{px}" for px in WITHIN))
 """The metrics that a patch either has or has not: McNemar's test is made of these."""
@@ -122,16 +122,17 @@ def pair_lines(pairs: Sequence[Pair]) -> list[str]:
         f"same place, within {SAME_PLACE} px",
         "same wrong image",
     ]
-    columns = {}
+    columns: list[Column] = []
     for pair in pairs:
         differences = [(pair.differences.get(m, math.nan), pair.intervals.get(m)) for m in metrics]
         tests = [pair.hits[metric] for metric in hits]
-        columns[f"{pair.first} - {pair.second}"] = [
+        cells = [
             *(interval_cell(*difference, signed=True) for difference in differences),
             *(f"{t.only_first} / {t.only_second}  {_p('p', t.exact)}, {_p('mid-p', t.mid_p)}" for t in tests),
             f"{pair.first_better:.3f} / {pair.second_better:.3f}",
             *(f"{share:.3f}" for share in (pair.same_image, pair.same_place, pair.same_mistake)),
         ]
+        columns.append((f"{pair.first} - {pair.second}", cells))
     return columns_of(rows, columns, per_block=2)
 
 

@@ -23,7 +23,7 @@ from matcher.scoring.judge import (
     load,
     load_answers,
 )
-from matcher.scoring.table import columns_of, interval_cell
+from matcher.scoring.table import columns_of, interval_cell, own_name
 
 Interval: TypeAlias = tuple[float, float] | None
 Groups: TypeAlias = Mapping[int, str] | str | PathLike[str]
@@ -134,9 +134,10 @@ class Score:
         return notes
 
     def __str__(self) -> str:
-        columns = {"all": score_column(self)} | {
-            name: score_column(group) for name, group in self.groups.items()
-        }
+        columns = [
+            (own_name("all", self.groups), score_column(self)),
+            *((name, score_column(group)) for name, group in self.groups.items()),
+        ]
         return "\n".join([*columns_of(score_rows(bool(self.ranked)), columns), *self.notes()])
 
 
@@ -187,8 +188,11 @@ def score(
 
 def check_draws(resamples: int, seed: int) -> None:
     """Raise SettingsError where the intervals cannot be drawn so."""
-    if resamples < 1 or seed < 0:
-        raise SettingsError(f"resamples {resamples}, seed {seed}: give at least 1, and a seed of 0 or more")
+    whole = all(isinstance(n, int | np.integer) for n in (resamples, seed))
+    if not whole or resamples < 1 or seed < 0:
+        raise SettingsError(
+            f"resamples {resamples!r}, seed {seed!r}: give whole numbers, at least 1, and a seed of 0 or more"
+        )
 
 
 def summarise(judged: Judged, labels: NDArray[np.str_] | None, resamples: int, seed: int) -> Score:

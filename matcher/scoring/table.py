@@ -1,7 +1,7 @@
 """Text tables of scores: names down the side, one column a thing scored."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Sequence
 
 
 def interval_cell(value: float, interval: tuple[float, float] | None, *, signed: bool = False) -> str:
@@ -14,19 +14,29 @@ def interval_cell(value: float, interval: tuple[float, float] | None, *, signed:
     return f"{said[0]} [no interval]" if interval is None else f"{said[0]} [{said[1]}, {said[2]}]"
 
 
-def columns_of(rows: Sequence[str], columns: Mapping[str, Sequence[str]], per_block: int = 4) -> list[str]:
+Column = tuple[str, Sequence[str]]
+"""What stands above a column, and its cells; names need not differ."""
+
+
+def own_name(name: str, taken: Container[str]) -> str:
+    """A name for what nobody named, in brackets where somebody took it for something else."""
+    while name in taken:
+        name = f"({name})"
+    return name
+
+
+def columns_of(rows: Sequence[str], columns: Sequence[Column], per_block: int = 4) -> list[str]:
     """Lines of a table, columns left-aligned and wrapped into blocks with a blank line between."""
-    names = list(columns)
     lines: list[str] = []
     side = max(len(row) for row in rows)
-    for start in range(0, len(names), per_block):
-        block = names[start : start + per_block]
-        widths = [max(len(cell) for cell in (name, *columns[name])) for name in block]
+    for start in range(0, len(columns), per_block):
+        block = columns[start : start + per_block]
+        widths = [max(len(cell) for cell in (name, *cells)) for name, cells in block]
         if lines:
             lines.append("")
-        lines.append(_line("", side, block, widths))
+        lines.append(_line("", side, [name for name, _ in block], widths))
         for k, row in enumerate(rows):
-            lines.append(_line(row, side, [columns[name][k] for name in block], widths))
+            lines.append(_line(row, side, [cells[k] for _, cells in block], widths))
     return lines
 
 

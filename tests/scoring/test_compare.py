@@ -1,6 +1,7 @@
 """Comparisons of submissions, against hand-worked numbers, loops and the score of each alone."""
 
 import json
+import re
 import sys
 
 import numpy as np
@@ -232,6 +233,42 @@ def test_text():
     assert max(map(len, text.splitlines())) < 140
 
 
+def test_names_that_tables_have_columns_of_are_told_apart(tmp_path):
+    """Nothing that is compared disappears behind a column of the same name."""
+    names = ["oracle", "patches", "images", "a - b", "a", "b"]
+    given = dict(zip(names, map(placements, (A, B, ANSWERS, A, A, B)), strict=True))
+    result = compare(given, placements(ANSWERS), dict.fromkeys(ANSWERS, "g"))
+    text = str(result)
+    assert "the (oracle) takes the best" in text
+    heads = [line for line in text.splitlines() if line.startswith("  ")]
+    for name in ("oracle", "(oracle)", "patches", "(patches)", "images", "(images)"):
+        assert sum(name in re.split(" {2,}", head) for head in heads) >= 1, name
+    draw_comparison(result, tmp_path / "p.svg")
+    picture = (tmp_path / "p.svg").read_text()
+    assert "<!-- oracle -->" in picture
+    assert "<!-- (oracle) -->" in picture
+
+
+def test_pairs_of_one_heading_each_have_a_column():
+    text = str(
+        compare(
+            {"a - b": placements(A), "c": placements(B), "a": placements(A), "b - c": placements(A)},
+            placements(ANSWERS),
+        )
+    )
+    assert sum(re.split(" {2,}", line).count("a - b - c") for line in text.splitlines()) == 2
+
+
+def test_a_column_called_group_stands_beside_groups():
+    ids = list(ANSWERS)
+    difficulty = {"group": {i: "smooth" if i < 4 else "rough" for i in ids}}
+    result = compare(rows(A, B), placements(ANSWERS), dict.fromkeys(ids, "g"), difficulty, columns=["group"])
+    assert list(result.parts) == ["group", "(group)"]
+    assert list(result.parts["group"]) == ["g"]
+    assert list(result.parts["(group)"]) == ["rough", "smooth"]
+    assert list(compare(rows(A, B), placements(ANSWERS), None, difficulty).parts) == ["group"]
+
+
 def test_to_dict_is_json():
     result = compare(rows(A, B), placements(ANSWERS), dict.fromkeys(ANSWERS, "g"))
     data = json.loads(json.dumps(result.to_dict(), allow_nan=False))
@@ -247,6 +284,11 @@ def test_what_cannot_be_compared():
         compare(rows(A), placements(ANSWERS))
     with pytest.raises(MatcherError, match="b: no patch id of the 6 answers"):
         compare(rows(A, {77: (1, 1, 1)}), placements(ANSWERS))
+    with pytest.raises(MatcherError, match=r"submissions: a mapping of name to .*, not list"):
+        compare(["a.csv", "b.csv"], placements(ANSWERS))
+    for difficulty in (5, {"cloud": 5}):
+        with pytest.raises(MatcherError, match="difficulty: a path or a mapping of column to"):
+            compare(rows(A, B), placements(ANSWERS), difficulty=difficulty)
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])

@@ -272,7 +272,7 @@ def test_table():
 
 
 def test_columns_are_wrapped():
-    columns = {"one": ["1", "22"], "longer": ["3", "4"], "last": ["5", "66666"]}
+    columns = [("one", ["1", "22"]), ("longer", ["3", "4"]), ("last", ["5", "66666"])]
     assert columns_of(["a", "bbb"], columns, per_block=2) == [
         "     one  longer",
         "a    1    3",
@@ -282,6 +282,13 @@ def test_columns_are_wrapped():
         "a    5",
         "bbb  66666",
     ]
+
+
+def test_a_group_called_all_stands_beside_all():
+    lines = str(
+        score(placements(SUBMISSION), placements(ANSWERS), dict.fromkeys(ANSWERS, "all"))
+    ).splitlines()
+    assert lines[0].split() == ["(all)", "all"]
 
 
 def test_cells():
