@@ -144,8 +144,10 @@ def _optional(held: Mapping[str, Any]) -> list[str]:
 
 def _ranking(name: str, ids: NDArray[np.int64], rows: dict[str, NDArray], grid: WindowGrid | None) -> Ranking:
     """A ranking from a row a candidate: patch, image and score, and where known x, y, window_x, window_y."""
-    if np.isnan(rows["score"]).any():
-        raise FormatError(f"{name}: has a score that is NaN")
+    if rows["score"].dtype.kind not in "iuf":
+        raise FormatError(f"{name}: has scores of dtype {rows['score'].dtype}; real numbers were expected")
+    if not (rows["score"] < np.inf).all():  # no number is less than NaN either
+        raise FormatError(f"{name}: has a score that is NaN or infinite; -inf alone says that there is none")
     whole = {key: _whole(name, key, value) for key, value in rows.items() if key != "score"}
     real = (whole["image"] >= 0) & (rows["score"] != -np.inf)
     score = rows["score"][real]

@@ -122,7 +122,7 @@ def _lines(path: AnyPath, count: int, form: str) -> Iterator[tuple[str, list[str
     """("file, line n", words) of the lines that are not blank."""
     name, found = os.fspath(path), False
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
                 words = line.split()
                 if not words:

@@ -53,6 +53,9 @@ def test_candidates_may_stand_in_any_order_and_ties_go_to_the_lower_image(tmp_pa
         ({"ids": [0, 1], "image": [[3], [4]]}, "has no array 'score'"),
         ({"ids": [0, 1], "image": [[3], [4]], "score": [[1.0]]}, "expected"),
         ({"ids": [0, 1], "image": [[3], [4]], "score": [[1.0], [np.nan]]}, "NaN"),
+        ({"ids": [0, 1], "image": [[3], [4]], "score": [[1.0], [np.inf]]}, "-inf alone"),
+        ({"ids": [0, 1], "image": [[3], [4]], "score": [["a"], ["b"]]}, "scores of dtype <U1"),
+        ({"ids": [0, 1], "image": [[3], [4]], "score": [[1j], [2]]}, "scores of dtype complex"),
         ({"ids": [0, 0], "image": [[3], [4]], "score": [[1.0], [2.0]]}, "a patch twice"),
         (
             {"ids": [0, 1], "image": [[3, 3], [4, 5]], "score": [[1.0, 2], [2.0, 3]]},
@@ -164,3 +167,11 @@ def test_ranks_and_precisions_are_those_of_ir_measures(tmp_path, windows):
     assert measures.calc_aggregate([measures.AP], asked, turned)[measures.AP] == pytest.approx(
         np.mean(by_image)
     )
+
+
+def test_a_run_that_begins_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "r.run").write_text("0 Q0 3 1 2.5 a\n1 Q0 4 1 1.5 a\n", encoding="utf-8-sig")
+    assert read_ranking(tmp_path / "r.run").ids.tolist() == [0, 1]
+    (tmp_path / "r.run").write_text("0 Q0 3 1 inf a\n1 Q0 4 1 1.5 a\n")
+    with pytest.raises(MatcherError, match=r"r\.run: has a score that is NaN or infinite"):
+        read_ranking(tmp_path / "r.run")
