@@ -1,7 +1,9 @@
 """The command line: one file a command, loaded when it is called, so that ``--help`` stays quick."""
 
+import errno
 import importlib
 import io
+import os
 import sys
 import traceback
 from typing import Any
@@ -72,6 +74,13 @@ class LazyGroup(click.Group):
         except KeyboardInterrupt:
             click.echo("matcher: interrupted", err=True)
             sys.exit(130)
+        except OSError as error:
+            # Files are written under their names; what has none is what is printed.
+            if error.errno != errno.ENOSPC or error.filename is not None:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be printed as the process ends
+            click.echo(f"matcher: standard output cannot be written: {error.strerror}", err=True)
+            sys.exit(1)
 
 
 def _show_versions(ctx: click.Context, _param: click.Parameter, value: bool) -> None:

@@ -1,5 +1,9 @@
 """Bad input: one clear error that names file, record and the way out; no traceback, no half-written output."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -234,3 +238,15 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, good, monkeypatch):
     assert "submission.csv: cannot be written: No space left on device" in result.stderr
     assert out.read_text() == "of an earlier run\n"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["good", "submission.csv"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+@pytest.mark.parametrize("more", [(), ("--json", "-")])
+def test_standard_output_that_is_full(tmp_path, more):
+    (tmp_path / "a.csv").write_text("Patch ID,Result\n0,1 2 3\n")
+    command = [sys.executable, "-c", "from matcher.cli import main; main()", "score", "a.csv", "a.csv", *more]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("matcher: standard output cannot be written: ")
