@@ -15,6 +15,7 @@ from matcher.formats.files import problem
 from matcher.result import Result
 
 _SUFFIXES = (".geojson", ".json")
+_SCALES = (1e-6, np.inf)
 _NEEDED = ("chip", "rank", "scene", "row", "col", "scale", "confidence")
 
 
@@ -37,28 +38,56 @@ def read_placed(
     Raises
     ------
     FormatError
-        If the file is damaged.
+        If the file is damaged, a number is none or cannot be, or a chip has two best places.
     MatcherError
         If a chip or a scene is not among those given.
     """
     name = os.fspath(path)
-    rows = [row for row in _records(name) if int(row["rank"] or 0) <= 1]
+    numbered = ((f"{name}, place {n}", row) for n, row in enumerate(_records(name), 1))
+    rows = [(where, row) for where, row in numbered if _number(where, row, "rank", (0, np.inf), 0.0) <= 1]
     scenes, chips = _numbers(images), _numbers(patches)
     whole, real, reasons, scales = [], [], [], {}
-    for row in rows:
+    for where, row in rows:
         patch = int(patches.ids[_find(name, chips, "chip", str(row["chip"]))])
+        if patch in scales:
+            raise FormatError(f"{where}: is a second best place of {row['chip']}")
         refused = not row["scene"]
         image = -1 if refused else int(images.ids[_find(name, scenes, "scene", str(row["scene"]))])
-        y, x = (-1, -1) if refused else (max(round(float(row[key])), 0) for key in ("row", "col"))
+        y, x = (
+            (-1, -1)
+            if refused
+            else (max(round(_number(where, row, key, empty=None)), 0) for key in ("row", "col"))
+        )
         whole.append((patch, image, x, y))
-        real.append([float(row.get(key) or "nan") for key in ("score", "confidence")])
+        score, sure = _number(where, row, "score"), _number(where, row, "confidence", (0, 1))
+        real.append((score, sure))
         reasons.append(str(row.get("reason") or ""))
-        scales[patch] = float(row["scale"] or 1)
+        scales[patch] = _number(where, row, "scale", _SCALES, 1.0)
     ids, image_, x_, y_ = np.array(whole, np.int64).reshape(-1, 4).T.copy()
-    score, sure = np.array(real, np.float32).reshape(-1, 2).T.copy()
+    scores, sures = np.array(real, np.float32).reshape(-1, 2).T.copy()
     none = np.full(len(ids), -1)
     blank = np.full(len(ids), np.nan, np.float32)
-    return Result(ids, image_, x_, y_, score, none, blank, sure, tuple(reasons), image_ < 0), scales
+    return Result(ids, image_, x_, y_, scores, none, blank, sures, tuple(reasons), image_ < 0), scales
+
+
+def _number(
+    where: str,
+    row: dict[str, Any],
+    key: str,
+    limits: tuple[float, float] = (-np.inf, np.inf),
+    empty: float | None = np.nan,
+) -> float:
+    """A number of a place within limits; `empty` where it says none, which without that is a fault."""
+    value = row.get(key)
+    if value in (None, "") and empty is not None:
+        return empty
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = np.nan
+    if not (np.isfinite(number) and limits[0] <= number <= limits[1]):
+        raise FormatError(f"{where}: its {key} is {value!r}, which it cannot be")
+    return number
 
 
 def _records(name: str) -> list[dict[str, Any]]:

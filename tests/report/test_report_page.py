@@ -157,6 +157,39 @@ def test_a_page_of_places(tmp_path, name):
         write_report(tmp_path / "r.html", tmp_path / "scene.tif", tmp_path / "chips", path)
 
 
+PLACE = {"chip": "a.tif", "rank": 1, "scene": "scene.tif", "row": 10.4, "col": 19.6, "scale": 2.0, "score": 9.0,
+         "confidence": 0.9}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"rank": "abc"}, "its rank is 'abc'"),
+        ({"row": [1]}, r"its row is \[1\]"),
+        ({"row": None}, "its row is None"),
+        ({"col": "nan"}, "its col is 'nan'"),
+        ({"confidence": 7}, "its confidence is 7"),
+        ({"score": "inf"}, "its score is 'inf'"),
+        ({"scale": 0}, "its scale is 0"),
+        ({"scale": -2}, "its scale is -2"),
+        ({}, "is a second best place of a.tif"),
+    ],
+)
+def test_places_that_cannot_be(tmp_path, changed, said):
+    pytest.importorskip("rasterio")
+    from tests.formats.test_rasters import write
+
+    scene = RNG.integers(1, 4000, (90, 100, 4)).astype(np.uint16)
+    write(tmp_path / "scene.tif", scene)
+    write(tmp_path / "a.tif", scene[20:60, 30:70])
+    rows = [PLACE | {"rank": 2}, PLACE, PLACE | changed] if not changed else [PLACE | changed]
+    features = [{"type": "Feature", "geometry": None, "properties": row} for row in rows]
+    (tmp_path / "p.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    with pytest.raises(MatcherError, match=rf"p\.geojson, place {len(rows)}: {said}"):
+        write_report(tmp_path / "r.html", tmp_path / "scene.tif", tmp_path / "a.tif", tmp_path / "p.geojson")
+    assert not (tmp_path / "r.html").exists()
+
+
 def test_without_answers(tmp_path):
     write_report(tmp_path / "r.html", *made(tmp_path, 5))
     data = data_of(tmp_path / "r.html")
