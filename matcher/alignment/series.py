@@ -15,8 +15,9 @@ from matcher.alignment.frame import Side
 from matcher.alignment.network import adjust
 from matcher.alignment.run import Aligning, Alignment, Progress, align_sides, open_sides
 from matcher.alignment.table import summary
-from matcher.errors import MatcherError
+from matcher.errors import FormatError, MatcherError
 from matcher.formats.files import atomic_write
+from matcher.formats.fingerprint import stamp_of
 from matcher.formats.opening import open_rasters
 from matcher.formats.raster import RasterSource
 from matcher.settings import Settings
@@ -249,11 +250,9 @@ def _stamps(*sources: RasterSource) -> list[list[Any]]:
             # Of what is no file of its own, such as an array, the file that it was read from.
             for path in dict.fromkeys(band.path or source.name for band in raster.bands):
                 try:
-                    status = os.stat(path)
-                except OSError:  # in an archive, or elsewhere
+                    out.append([os.path.abspath(path), *stamp_of(path)[:2]])
+                except FormatError:  # in an archive, or elsewhere
                     out.append([path, None, None])
-                else:
-                    out.append([os.path.abspath(path), status.st_size, status.st_mtime_ns])
     return out
 
 

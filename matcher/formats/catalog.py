@@ -3,7 +3,6 @@
 It is one JSON file, ``index.json``, replaced as a whole: who reads it sees the state before a change or after it.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from typing import Any
 from matcher.aliases import AnyPath
 from matcher.errors import FormatError
 from matcher.formats.base import is_paths
-from matcher.formats.files import atomic_write, problem
+from matcher.formats.files import atomic_write, key_of, problem
 
 NAME = "index.json"
 _MARK, _FORM = "matcher index", 2
@@ -187,7 +186,7 @@ def write_catalog(folder: AnyPath, catalog: Catalog) -> None:
     """
     content = _columns(catalog)
     with atomic_write(Path(folder, NAME), "w") as file:
-        json.dump({_MARK: _FORM, "check": _sum(content), **content}, file)
+        json.dump({_MARK: _FORM, "check": key_of(content), **content}, file)
         file.write("\n")
 
 
@@ -209,7 +208,7 @@ def read_catalog(folder: AnyPath) -> Catalog:
                 f"{path}: is of form {content[_MARK]}, and this version reads form {_FORM}: make it anew"
             )
         del content[_MARK]
-        if content.pop("check") != _sum(content):
+        if content.pop("check") != key_of(content):
             raise ValueError("its checksum does not hold")
         return _of_columns(content)
     except FileNotFoundError:
@@ -240,10 +239,6 @@ def origin_of(content: dict[str, Any]) -> Origin:
 def kept_of(content: dict[str, Any]) -> Kept:
     """What is kept for a patch size as JSON has it."""
     return Kept(**{key: tuple(value) if isinstance(value, list) else value for key, value in content.items()})  # type: ignore[arg-type]
-
-
-def _sum(content: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _columns(catalog: Catalog) -> dict[str, Any]:

@@ -5,7 +5,9 @@ Reading is by plain positioned reads, never by memory maps: mapped pages count a
 
 import contextlib
 import errno
+import hashlib
 import io
+import json
 import os
 import re
 import secrets
@@ -53,6 +55,11 @@ _MAGICS = (
 def describe_magic(head: bytes) -> str | None:
     """What a file that starts with `head` is, in words, where its first bytes say so; otherwise None."""
     return next((what for magic, what in _MAGICS if head.startswith(magic)), None)
+
+
+def key_of(content: dict[str, Any]) -> str:
+    """A name for what JSON holds, by which it is known again: the SHA-256 of it, in whatever order."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def problem(error: OSError) -> str:

@@ -1,7 +1,6 @@
 """What was read, by content: inputs of a run or an index as checksums, and where two of them differ."""
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -139,11 +138,6 @@ def stamp_of(path: str) -> Stamp:
         what = problem(error) if isinstance(error, OSError) else str(error)
         raise FormatError(f"{path}: cannot be read: {what}") from None
     return status.st_size, status.st_mtime_ns, status.st_ino
-
-
-def key_of(identity: dict[str, Any]) -> str:
-    """A name for an identity."""
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def differences(old: Any, new: Any, name: str = "") -> list[str]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -10,6 +11,15 @@ from matcher.errors import MatcherError, ResumeError
 from matcher.formats.files import is_temporary, problem
 
 _LOCKED_BYTE = 1 << 30  # Windows locks bytes and lets nobody read them: one behind the text
+
+
+def lock_holder(path: Path) -> str | None:
+    """The number of the process that a lock tells of, empty where it tells none; None where the file is no lock."""
+    try:
+        found = re.fullmatch(r"([0-9]*)\n?", path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found and found[1]
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import logging
 import os
-import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -27,7 +26,7 @@ from matcher.formats.catalog import (
 from matcher.formats.catalogued import source_of
 from matcher.formats.files import is_temporary, problem
 from matcher.formats.fingerprint import differences
-from matcher.formats.holding import locked
+from matcher.formats.holding import lock_holder, locked
 from matcher.imagery import Pictures
 from matcher.indexing.asked import folder_of, ids_of, sides_of
 from matcher.indexing.completing import complete, keys_of
@@ -202,26 +201,18 @@ def _check(place: Path) -> None:
     except OSError as error:
         raise MatcherError(f"{place}: cannot be read: {problem(error)}") from None
     # A command that was killed before it wrote a catalogue leaves its lock, and codes and pixels beside it.
-    begun = "lock" in names and _is_lock(place / "lock", "+")
+    holder = lock_holder(place / "lock")
     foreign = [
         name
         for name in names
         if not is_temporary(name)
-        and not (name == "lock" and _is_lock(place / name, "*"))
-        and not (is_own(name) and (begun or not (place / name).stat().st_size))
+        and not (name == "lock" and holder is not None)
+        and not (is_own(name) and (holder or not (place / name).stat().st_size))
     ]
     if foreign:
         raise MatcherError(
             f"{place}: is no index, and is not empty (it holds {foreign[0]}): name another folder"
         )
-
-
-def _is_lock(path: Path, digits: str) -> bool:
-    """Whether a file holds the number of a process, of so many digits, and nothing else."""
-    try:
-        return re.fullmatch(rf"[0-9]{digits}\n?", path.read_text("utf-8")) is not None
-    except (OSError, ValueError):
-        return False
 
 
 def _changeable(place: Path) -> Catalog:

@@ -13,9 +13,9 @@ from typing import Any
 
 from matcher.errors import FormatError, MatcherError, ResumeError
 from matcher.formats.catalog import kept_of
-from matcher.formats.files import atomic_write, is_temporary, problem
-from matcher.formats.fingerprint import differences, key_of
-from matcher.formats.holding import locked, sweep
+from matcher.formats.files import atomic_write, is_temporary, key_of, problem
+from matcher.formats.fingerprint import differences
+from matcher.formats.holding import lock_holder, locked, sweep
 from matcher.identity import versions
 from matcher.indexing.codefiles import damaged
 from matcher.matching.job import Job
@@ -89,10 +89,7 @@ class RunFolder:
         if name == "shards":
             return path.is_dir() and all(is_temporary(inside) for inside in os.listdir(path))
         if name == "lock":
-            try:
-                return re.fullmatch(r"[0-9]*\n?", path.read_text("utf-8")) is not None
-            except (OSError, ValueError):
-                return False
+            return lock_holder(path) is not None
         return is_temporary(name)
 
     def compare(self, identity: dict[str, Any], cut: dict[str, Any]) -> bool:
