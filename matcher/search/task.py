@@ -1,5 +1,6 @@
 """What a search is given: the pictures of both sides, and how to compare them."""
 
+import math
 from dataclasses import dataclass
 
 from matcher.imagery import Pictures, Roles
@@ -43,6 +44,10 @@ class Task:
     def together(self, each: int, most: int) -> int:
         """How many things of so many bytes each are read, or made, together: `most`, or as many as have room."""
         return max(1, min(most, int(self.memory * BLOCK_SHARE) // each))
+
+    def block(self, side: tuple[int, ...], most: int) -> int:
+        """How many patches of `side` (height, width) are read together."""
+        return self.together(self.pixel_bytes(math.prod(side)), most)
 
     def pixel_bytes(self, pixels: int) -> int:
         """Bytes of the DN of so many pixels."""

@@ -1,6 +1,5 @@
 """The exact engine round some places: what is in doubt is told by the noise of the ground about it."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -58,7 +57,7 @@ def weigh(task: Task, which: Sequence[int], found: Candidates) -> Candidates:
     doubtful = doubtful[(best >= NOTABLE) | (best >= HOPELESS * second)]
     if not len(doubtful):
         return found
-    block = task.together(task.pixel_bytes(math.prod(task.patches.shape(which[0])[:2])), _BLOCK)
+    block = task.block(task.patches.shape(which[0])[:2], _BLOCK)
     for start in range(0, len(doubtful), block):
         rows = doubtful[start : start + block]
         some = found.take(rows)

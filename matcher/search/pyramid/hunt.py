@@ -1,6 +1,5 @@
 """A search as it goes from level to level: what is known, what is made once for all of them, what has room."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -88,7 +87,7 @@ class Hunt:
 
     def block(self, most: int) -> int:
         """How many patches are read together, at most so many."""
-        return self.task.together(self.task.pixel_bytes(math.prod(self.index.plan.whole)), most)
+        return self.task.block(self.index.plan.whole, most)
 
     def keys(self, columns: int) -> int:
         """How many patches' keys, so many a patch, have room."""

@@ -254,7 +254,7 @@ def held_bytes(
     """
     each, ahead = task.pixel_bytes(math.prod(side)), int(threads > 1)
     block, some = (
-        each * task.together(each, min(many, most))
+        each * task.block(side, min(many, most))
         for many, most in ((count, BLOCK), (doubtful, DOUBTFUL_BLOCK))
     )
     top = max(FINAL, SMALL_TOP if max(side) <= SMALL else TOP)
