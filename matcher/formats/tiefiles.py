@@ -31,7 +31,7 @@ Rows = list[tuple[float, float, float, float, float, float, str]]
 
 def check_suffix(path: str | os.PathLike[str]) -> None:
     """Raise where `write_ties` has no form for a path's suffix, or what it needs is not installed."""
-    if check_ending(path, "tie points", (*_WRITERS, *_OF_FILE)) == ".gpkg":
+    if check_ending(path, "tie points", _WRITERS) == ".gpkg":
         import_pyogrio(path)
 
 
@@ -66,11 +66,7 @@ def write_ties(
         If the suffix is none of these, the form needs a CRS and there is none, or the file cannot be written.
     """
     check_suffix(path)
-    suffix = Path(path).suffix.lower()
-    if suffix in _OF_FILE:
-        _OF_FILE[suffix](path, records, _placed(path, grid), turned)
-    else:
-        _WRITERS[suffix](path, records, grid)
+    _WRITERS[Path(path).suffix.lower()](path, records, grid, turned)
 
 
 def read_ties(path: str | os.PathLike[str], grid: Grid | None, turned: Turned = UPRIGHT) -> Rows:
@@ -209,7 +205,9 @@ def _crs_of(name: str, text: str, grid: Grid) -> str:
     return grid.crs if same else said
 
 
-def _write_csv(path: str | os.PathLike[str], records: Sequence[TieRow], _grid: Grid | None) -> None:
+def _write_csv(
+    path: str | os.PathLike[str], records: Sequence[TieRow], _grid: Grid | None, _turned: Turned
+) -> None:
     with atomic_write(path, "w") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -224,7 +222,9 @@ def _placed(path: str | os.PathLike[str], grid: Grid | None) -> Grid:
     return grid
 
 
-def _write_geojson(path: str | os.PathLike[str], records: Sequence[TieRow], grid: Grid | None) -> None:
+def _write_geojson(
+    path: str | os.PathLike[str], records: Sequence[TieRow], grid: Grid | None, _turned: Turned
+) -> None:
     _placed(path, grid)
     features = [
         {
@@ -240,8 +240,9 @@ def _write_geojson(path: str | os.PathLike[str], records: Sequence[TieRow], grid
 
 
 def _write_points(
-    path: str | os.PathLike[str], records: Sequence[TieRow], grid: Grid, turned: Turned
+    path: str | os.PathLike[str], records: Sequence[TieRow], grid: Grid | None, turned: Turned
 ) -> None:
+    grid = _placed(path, grid)
     with atomic_write(path, "w") as file:
         file.write(f"#CRS: {grid.crs}\n" + ",".join((*_GCPS, "dX", "dY", "residual")) + "\n")
         for row in records:
@@ -255,7 +256,10 @@ def _write_points(
             file.write(",".join(map(repr, numbers)) + f",{int(row['used'])},{left[0]},{left[1]},{size:.4f}\n")
 
 
-def _write_gcps(path: str | os.PathLike[str], records: Sequence[TieRow], grid: Grid, turned: Turned) -> None:
+def _write_gcps(
+    path: str | os.PathLike[str], records: Sequence[TieRow], grid: Grid | None, turned: Turned
+) -> None:
+    grid = _placed(path, grid)
     with atomic_write(path, "w") as file:
         for row in records:
             if row["used"]:
@@ -264,7 +268,9 @@ def _write_gcps(path: str | os.PathLike[str], records: Sequence[TieRow], grid: G
                 file.write(f"-gcp {file_col!r} {file_row!r} {x!r} {y!r}\n")
 
 
-def _write_gpkg(path: str | os.PathLike[str], records: Sequence[TieRow], grid: Grid | None) -> None:
+def _write_gpkg(
+    path: str | os.PathLike[str], records: Sequence[TieRow], grid: Grid | None, _turned: Turned
+) -> None:
     import_pyogrio(path)
     grid = _placed(path, grid)
     points = [struct.pack("<BI2d", 1, 1, row["map_x"], row["map_y"]) for row in records]
@@ -273,13 +279,10 @@ def _write_gpkg(path: str | os.PathLike[str], records: Sequence[TieRow], grid: G
     write_geopackage(path, "tie points", points, columns, kind="Point", crs=grid.crs)
 
 
-_WRITERS: dict[str, Callable[[str | os.PathLike[str], Sequence[TieRow], Grid | None], None]] = {
+_WRITERS: dict[str, Callable[[str | os.PathLike[str], Sequence[TieRow], Grid | None, Turned], None]] = {
     ".csv": _write_csv,
     ".geojson": _write_geojson,
     ".gpkg": _write_gpkg,
-}
-# Forms that count rows and columns in the moving scene's file.
-_OF_FILE: dict[str, Callable[[str | os.PathLike[str], Sequence[TieRow], Grid, Turned], None]] = {
     ".points": _write_points,
     ".gcps": _write_gcps,
 }
