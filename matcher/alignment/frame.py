@@ -11,7 +11,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from matcher.formats.raster import RasterSource
+from matcher.formats.raster import Raster, RasterSource
 from matcher.geo.grid import Grid
 from matcher.geo.resample import interpolated, shrink
 from matcher.imagery import to_dn
@@ -35,6 +35,11 @@ class Side:
     def size(self) -> tuple[int, int]:
         """Height and width, pixels."""
         return self.source.shape(self.index)[:2]
+
+    @property
+    def raster(self) -> Raster:
+        """It in its source."""
+        return self.source.rasters[self.index]
 
     @property
     def name(self) -> str:

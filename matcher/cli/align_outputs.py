@@ -4,7 +4,7 @@ import json
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from matcher.aliases import Progress
@@ -50,12 +50,11 @@ def one(
     settings, asked = _asked(options)
     sides, settings = open_sides(moving, reference, settings, asked)
     moved = sides[0]
-    raster = moved.source.rasters[moved.index]
     for path in ties:
         check_place(path, moved.georef)
     if wanted.moved is not None:
-        check_moved(moved.name, moved.georef, raster)
-    given = None if points is None else tie_points(read_ties(points, moved.georef, raster.turned))
+        check_moved(moved.name, moved.georef, moved.raster)
+    given = None if points is None else tie_points(read_ties(points, moved.georef, moved.raster.turned))
     with limited(settings.threads):
         made = align_sides(*sides, settings, asked, given, progress)
     _write(wanted, made, sides)
@@ -85,18 +84,14 @@ def many(
             files += [f"{path}.geojson", f"{path}.points"]
         files = files if len(made.points) else []
         try:
-            check_moved(made.moving, made.georef, sides[0].source.rasters[sides[0].index])
+            check_moved(made.moving, made.georef, sides[0].raster)
             moved = f"{path}.tif"
         except MatcherError as error:
             log.info("%s", error)
             moved = None
-        _write(
-            Wanted(tuple(files), moved, f"{path}{FIELD}.tif", wanted.onto_reference, wanted.resampling),
-            made,
-            sides,
-        )
-        written = [*files, moved, f"{path}{FIELD}.tif"]
-        return [os.path.basename(file) for file in written if file is not None]
+        own = replace(wanted, outputs=tuple(files), moved=moved, field=f"{path}{FIELD}.tif")
+        _write(own, made, sides)
+        return [os.path.basename(file) for file in (*files, own.moved, own.field) if file is not None]
 
     outputs = {"onto_reference": wanted.onto_reference, "resampling": wanted.resampling}
     return align_series(
@@ -130,9 +125,9 @@ def _write(wanted: Wanted, made: Any, sides: Any) -> None:
 
             write_alignment(path, made, views(made, *sides))
         else:
-            write_ties(path, records(made), made.georef, sides[0].source.rasters[sides[0].index].turned)
+            write_ties(path, records(made), made.georef, sides[0].raster.turned)
     if wanted.moved is not None:
         onto = Onto(sides[1].georef if wanted.onto_reference else None, wanted.resampling)
-        write_moved(wanted.moved, made, sides[0].source.rasters[sides[0].index], onto)
+        write_moved(wanted.moved, made, sides[0].raster, onto)
     if wanted.field is not None:
         write_field(wanted.field, made)
