@@ -207,18 +207,24 @@ def test_command_writes_every_form(files):
     assert matched.stdout.splitlines()[1].startswith("1,0 70 60,")
 
 
-def test_a_place_that_is_two_pixels_off(place, tmp_path):
-    """The patch's pixels lie where the rest shift says that its ground is, not where the window was found."""
+def write_scene(path, image):
+    """An image as a GeoTIFF of 10 m; gives rasterio."""
     rasterio = pytest.importorskip("rasterio")
-    image, other = place
     profile = {
         "driver": "GTiff", "height": image.shape[0], "width": image.shape[1], "count": 4, "dtype": "uint16",
         "crs": "EPSG:32631", "transform": rasterio.Affine(10, 0, 500000, 0, -10, 5700000),
     }  # fmt: skip
-    with rasterio.open(tmp_path / "scene.tif", "w", **profile) as dataset:
+    with rasterio.open(path, "w", **profile) as dataset:
         dataset.write(np.moveaxis(image.astype(np.uint16), -1, 0))
         for k, name in enumerate(("red", "green", "blue", "nir"), 1):
             dataset.set_band_description(k, name)
+    return rasterio
+
+
+def test_a_place_that_is_two_pixels_off(place, tmp_path):
+    """The patch's pixels lie where the rest shift says that its ground is, not where the window was found."""
+    image, other = place
+    write_scene(tmp_path / "scene.tif", image)
     patch = at(other, 60, 70)[None].astype(np.uint16)
     corners = []
     for x, y in ((70, 60), (72, 62), (71, 58)):
@@ -231,16 +237,8 @@ def test_a_place_that_is_two_pixels_off(place, tmp_path):
 
 
 def test_geotiff_lies_where_the_patch_lies(place, tmp_path):
-    rasterio = pytest.importorskip("rasterio")
     image, other = place
-    profile = {
-        "driver": "GTiff", "height": image.shape[0], "width": image.shape[1], "count": 4, "dtype": "uint16",
-        "crs": "EPSG:32631", "transform": rasterio.Affine(10, 0, 500000, 0, -10, 5700000),
-    }  # fmt: skip
-    with rasterio.open(tmp_path / "scene.tif", "w", **profile) as dataset:
-        dataset.write(np.moveaxis(image.astype(np.uint16), -1, 0))
-        for k, name in enumerate(("red", "green", "blue", "nir"), 1):
-            dataset.set_band_description(k, name)
+    rasterio = write_scene(tmp_path / "scene.tif", image)
     np.save(tmp_path / "patches.npy", at(other, 60, 70)[None].astype(np.uint16))
     write_submission(tmp_path / "p.csv", Placements(*(np.array([n]) for n in (0, 0, 70, 60))))
     result = run(
@@ -253,14 +251,17 @@ def test_geotiff_lies_where_the_patch_lies(place, tmp_path):
         "tif",
     )
     assert result.exit_code == 0, result.output
+    (found,) = change(tmp_path / "scene.tif", tmp_path / "patches.npy", tmp_path / "p.csv")
+    down, right = found.change.shift
+    laid = pytest.approx((10, 0, 500700 + 10 * right, 0, -10, 5699400 - 10 * down), abs=1e-6)
     with rasterio.open(tmp_path / "o" / "0.tif") as made:
         assert made.count == 1
         assert made.crs.to_epsg() == 32631
-        assert made.transform[:6] == pytest.approx((10, 0, 500700, 0, -10, 5699400), abs=6)
+        assert made.transform[:6] == laid
         (score,) = made.read()
     with rasterio.open(tmp_path / "o" / "0-class.tif") as made:
         assert made.dtypes == ("uint8",)
-        assert made.transform[:6] == pytest.approx((10, 0, 500700, 0, -10, 5699400), abs=6)
+        assert made.transform[:6] == laid
         assert made.colormap(1)[1][:3] == (230, 60, 30)
         (kind,) = made.read()
     names = (tmp_path / "o" / "0-class.tif.aux.xml").read_text()
