@@ -2,16 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 P = TypeVar("P", bound=click.Path)
-RUN_OUTPUTS = {
-    "submission.csv",
-    "details.csv",
-}  # of a run directory, which a command may name as its own outputs
-
+# Of a run directory, which a command may name as its own outputs.
+RUN_OUTPUTS = {"submission.csv", "details.csv"}
 RUN_FOLDERS = {"index", "shards"}  # of a run directory, in which nothing else is written
 
 
@@ -73,12 +71,10 @@ def check(command: click.Command, values: dict[str, Any]) -> None:
     check_outputs(outputs, inputs, by_ending)
     for _, folder in _of(command, values, RunDir):
         own = {os.path.realpath(os.path.join(folder, name)) for name in RUN_FILES if name not in RUN_OUTPUTS}
+        own |= {os.path.realpath(os.path.join(folder, name)) for name in RUN_FOLDERS}
         for output in (*outputs, *by_ending):
-            target = os.path.realpath(output)
-            if (
-                target in own
-                or os.path.relpath(target, os.path.realpath(folder)).split(os.sep)[0] in RUN_FOLDERS
-            ):
+            target = Path(os.path.realpath(output))
+            if own.intersection(map(str, (target, *target.parents))):
                 raise MatcherError(f"{output}: is a file of the run directory; write to another file")
         there = (os.path.join(folder, name) for name in RUN_FILES)
         check_outputs([path for path in there if os.path.isfile(path)], inputs)

@@ -29,9 +29,8 @@ _SWEPT_EXACT = 1.1e-3  # s a place that the exact engine judges after it
 _DOUBT = 0.065  # share of patches that are in doubt to the end
 _SMALL_DOUBT = 0.18  # … where they are small
 _START = 2.0  # s until the kernels are there
-_PROCESS = (
-    330 << 20
-)  # bytes of a process by itself: libraries, kernels, what the allocator keeps of what was freed
+# Bytes of a process by itself: libraries, kernels, and what the allocator keeps of what was freed.
+_PROCESS = 330 << 20
 
 
 def _slowness() -> float:

@@ -53,11 +53,9 @@ def read_placed(
             raise FormatError(f"{where}: is a second best place of {row['chip']}")
         refused = not row["scene"]
         image = -1 if refused else int(images.ids[_find(name, scenes, "scene", str(row["scene"]))])
-        y, x = (
-            (-1, -1)
-            if refused
-            else (max(round(_number(where, row, key, empty=None)), 0) for key in ("row", "col"))
-        )
+        y, x = -1, -1
+        if not refused:
+            y, x = (max(round(_number(where, row, key, empty=None)), 0) for key in ("row", "col"))
         whole.append((patch, image, x, y))
         score, sure = _number(where, row, "score"), _number(where, row, "confidence", (0, 1))
         real.append((score, sure))
