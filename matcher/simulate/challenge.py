@@ -125,7 +125,10 @@ def _check(images: int, patches_per_image: int, seed: int, size: int, patch_side
         ("seed", seed, 0),
         ("patch_side", patch_side, 4),
         ("threads", threads, 1),
+        ("size", size, 0),
     ):
+        if not isinstance(value, int | np.integer):
+            raise SettingsError(f"{name} is {value!r}: give a whole number")
         if value < least:
             raise SettingsError(f"{name} is {value}: give {least} or more")
     if size < patch_side or size < 32:
@@ -195,7 +198,7 @@ def simulate(
     Raises
     ------
     SettingsError
-        If a number is out of its range.
+        If a number is out of its range or not whole.
     MatcherError
         If the folder cannot be written, holds files of these names that no earlier call wrote, or the disk has no
         room.

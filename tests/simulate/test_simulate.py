@@ -170,6 +170,8 @@ def test_training_series(tmp_path):
         {"size": 31},
         {"size": 48, "patch_side": 64},
         {"threads": 0},
+        {"images": 1.5},
+        {"size": 64.0},
     ],
 )
 def test_wrong_numbers_are_refused_before_anything_is_written(wrong, tmp_path):
