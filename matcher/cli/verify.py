@@ -61,13 +61,14 @@ def command(
     correlation; else they are printed as CSV.
     """
     from matcher.verification.pairs import pairs_of, read_pairs
-    from matcher.verification.verifying import verify, write_verdicts
+    from matcher.verification.verifying import check_labels, verify, write_verdicts
 
     account = gathered(_Account, options)
     settings = Settings(**options)
     given = read_pairs(pairs) if others is None else pairs_of(pairs, others, settings)
     if given.same is None:
         account.refuse(pairs)
+    check_labels(given)
     with reporting(quiet) as progress:
         verdicts = verify(given, max_shift=max_shift, prior=prior, settings=settings, progress=progress)
     if given.same is not None:

@@ -129,6 +129,16 @@ def rivals(pairs: Pairs, *, max_shift: int = 16, settings: Settings | None = Non
     return np.array([rival_scores(first[k], second[k], max_shift) for k in range(len(pairs))])
 
 
+def check_labels(pairs: Pairs) -> None:
+    """Raise FormatError where labelled pairs are all alike: there is nothing to tell apart."""
+    if pairs.same is not None and (pairs.same.all() or not pairs.same.any()):
+        kind = "of one place" if pairs.same.any() else "of two places"
+        raise FormatError(
+            f"{pairs.name}: has pairs {kind} alone, so nothing can be judged: give some of each, or leave out the "
+            "array 'same' to have the probabilities"
+        )
+
+
 def account(
     pairs: Pairs, verdicts: Verdicts, others: NDArray[np.float64], *, refit: bool = True
 ) -> dict[str, dict[str, Curves]]:
@@ -145,6 +155,7 @@ def account(
     """
     if pairs.same is None:
         raise FormatError(f"{pairs.name}: has no array 'same', so there is nothing to compare with")
+    check_labels(pairs)
     group = np.full(len(pairs), "all") if pairs.group is None else pairs.group.astype(str)
     chances = {OWN: verdicts.probability}
     several = pairs.place is not None and len(np.unique(pairs.place)) > 1

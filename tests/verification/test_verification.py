@@ -196,7 +196,12 @@ def test_errors_are_one_line(sample_pairs, tmp_path):
     np.savez(
         tmp_path / "nan.npz", first=sample_pairs.first, second=sample_pairs.second, same=np.full(64, np.nan)
     )
+    for name, label in (("ones.npz", 1), ("noughts.npz", 0)):
+        same = np.full(64, label)
+        np.savez(tmp_path / name, first=sample_pairs.first, second=sample_pairs.second, same=same)
     for arguments, said in [
+        ([tmp_path / "ones.npz", "-o", tmp_path / "v.csv"], "ones.npz: has pairs of one place alone"),
+        ([tmp_path / "noughts.npz"], "leave out the array 'same'"),
         ([tmp_path / "none.npz"], "none.npz"),
         ([tmp_path / "half.npz"], "second"),
         ([tmp_path / "bad.npz"], "same"),
