@@ -123,6 +123,11 @@ def read_board(folder: Path) -> Board:
     return Board(folder.name, told, comparison.scores, differences(comparison))
 
 
+def in_cell(text: str) -> str:
+    """Text as a cell of a table has it: on one line, its bars told from those between cells."""
+    return " ".join(text.split()).replace("|", r"\|")
+
+
 def section(board: Board) -> Iterator[str]:
     """A challenge's table, the best first."""
     first = board.scores[board.ranked[0]]
@@ -134,8 +139,9 @@ def section(board: Board) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|"
     for name in board.ranked:
         entry = board.told[name]
-        cells = [*board.cells(name), board.against.get(name, ""), entry["learned on"]]
-        yield f"| [{entry['title']}]({board.name}/{name}.csv) | {' | '.join(cells)} | `{entry['command']}` |"
+        cells = [*board.cells(name), board.against.get(name, ""), in_cell(entry["learned on"])]
+        title, command = in_cell(entry["title"]), in_cell(entry["command"])
+        yield f"| [{title}]({board.name}/{name}.csv) | {' | '.join(cells)} | `{command}` |"
     yield ""
 
 
@@ -146,7 +152,7 @@ def summary(boards: Sequence[Board]) -> Iterator[str]:
     for board in boards:
         others = [name for name in board.ranked if board.told[name]["learned on"] != FITTED]
         for name in [name for name in board.ranked if name == "matcher"] + others[:1]:
-            cells = [f"`{board.name}`", board.told[name]["title"], *board.cells(name)]
+            cells = [f"`{board.name}`", in_cell(board.told[name]["title"]), *board.cells(name)]
             yield f"| {' | '.join(cells)} |"
 
 
@@ -187,7 +193,7 @@ def add(challenge: str, path: Path, entrant: Entrant) -> None:
     folder = RESULTS / challenge
     if not (folder / "answers.csv").exists():
         raise SystemExit(f"{challenge}: no challenge of docs/results; make {folder}/answers.csv first")
-    matcher.score(path, folder / "answers.csv")  # it can be read and belongs to this challenge
+    matcher.score(matcher.read_submission(path), folder / "answers.csv")  # belongs to this challenge
     target = folder / f"{path.stem}.csv"
     shutil.copy(path, target)
     entry = {

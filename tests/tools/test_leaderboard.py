@@ -2,9 +2,13 @@
 
 import importlib
 import json
+from argparse import Namespace
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from matcher.errors import FormatError
 
 TOOL = "leaderboard"
 
@@ -57,6 +61,33 @@ def test_an_entry_is_added_and_a_change_is_seen(tool, tmp_path, monkeypatch):
     (folder / "stray.csv").write_text("Patch ID,Result\n")
     (folder / "answers.csv").write_text("Patch ID,Result\n1,7 0 0\n")
     assert tool.check(folder) == ["answers.csv", "bad.csv", "stray.csv"]
+
+
+def test_what_is_no_submission_is_not_added(tool, tmp_path, monkeypatch):
+    folder = tmp_path / "results" / "tiny"
+    folder.mkdir(parents=True)
+    (folder / "answers.csv").write_text("Patch ID,Result\n1,7 0 0\n2,8 0 0\n")
+    monkeypatch.setattr(tool, "RESULTS", tmp_path / "results")
+    np.savez(tmp_path / "ranking.npz", ids=[1, 2], image=[[7], [8]], score=[[1.0], [1.0]])
+    with pytest.raises(FormatError, match=r"ranking\.npz"):
+        tool.add(
+            "tiny", tmp_path / "ranking.npz", Namespace(title="t", commands=("c",), learned_on="", needs=())
+        )
+    assert [path.name for path in folder.iterdir()] == ["answers.csv"]
+
+
+def test_a_title_with_a_bar_stays_in_its_cell(tool, tmp_path):
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    (folder / "answers.csv").write_text("Patch ID,Result\n1,7 0 0\n2,8 0 0\n")
+    (folder / "one.csv").write_text("Patch ID,Result\n1,7 0 0\n2,8 0 0\n")
+    told = {"title": "a | b\nc", "command": "x | y", "learned on": "none"}
+    (folder / "one.json").write_text(json.dumps(told))
+    board = tool.read_board(folder)
+    row = next(line for line in tool.section(board) if line.startswith("| ["))
+    assert row.startswith(r"| [a \| b c](tiny/one.csv) |")
+    assert row.endswith(r"| `x \| y` |")
+    assert r"| a \| b c |" in list(tool.summary([board]))[-1]
 
 
 @pytest.fixture
