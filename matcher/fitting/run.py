@@ -39,7 +39,7 @@ class Fit:
     patches : int
         Matched for the trust in scores.
     fitted_trust : bool
-        Whether that was fitted; else there were too few answers in doubt, right or wrong.
+        Whether that was fitted; else there were too few answers in doubt, right or wrong, or no patches were sought.
     held, held_kinds : dict of str to Held
         How confidences hold that were fitted without the patch's place, and without its kind: in open and closed
         rounds, and by size, bands and kind.
@@ -62,7 +62,8 @@ class Fit:
         names = [f"{what} {band}" for what in ("level", "texture") for band in self.model.colour.bands]
         lines.append("variance within a place, of that between places:")
         lines.append("  " + ", ".join(f"{name} {part:.2f}" for name, part in zip(names, share, strict=True)))
-        kept = "" if self.fitted_trust else " (kept: too few answers in doubt to fit it)"
+        why = "too few answers in doubt to fit it" if self.patches else "no patches were sought"
+        kept = "" if self.fitted_trust else f" (kept: {why})"
         trust = ", ".join(f"{name} {value:g}" for name, value in self.model.trust._asdict().items())
         odds = ", ".join(f"{name} {value:g}" for name, value in self.model.odds._asdict().items())
         lines.append(f"trust: {trust}; odds: {odds}{kept}")
@@ -114,14 +115,19 @@ def fit_model(
     Raises
     ------
     MatcherError
-        If a series cannot be read, or there are too few places of two dates to compare.
+        If a series cannot be read or is given twice, or there are too few places of two dates to compare.
     """
     options = options or FitOptions()
     spectra, pairs = MeanSpectra(), ColourPairs()
     names: tuple[str, ...] | None = None
     alike: dict[tuple[str, ...], dict[str, Path | Series]] = {}  # series by their bands, and file
     places = windows = 0
+    seen: set[tuple[str, str]] = set()
     for one in iterate_series(series, options):
+        key = (os.path.realpath(one.file), one.place)
+        if key in seen:
+            raise MatcherError(f"{one.file}: is given twice; give each series once")
+        seen.add(key)
         first = names is None or one.shape[3] == len(names)
         own = Settings(bands=options.bands if first else None).band_names(one.shape[3])
         # Files are opened again for the rounds; what is no file is kept.

@@ -298,6 +298,7 @@ class TestFit:
         assert (first.places, first.windows, first.patches) == (6, 120, 0)
         assert first.pairs == 360
         assert not first.fitted_trust
+        assert "kept: no patches were sought" in str(first)
         assert first.model.trust == shipped().trust
         assert fit_model(series, options).model.digest == first.model.digest
         turned = fit_model(series[::-1], options).model
@@ -369,6 +370,11 @@ class TestFit:
         np.savez(lone, images=np.full((1, 80, 80, 4), 500, np.uint16))
         with pytest.raises(MatcherError, match="a fit needs two places"):
             fit_model([*series[:count], lone], FitOptions(sides=(64, 32), rounds=0))
+
+    def test_one_series_twice(self, series):
+        for again in (series[0], series[0].parent / ".." / series[0].parent.name / series[0].name):
+            with pytest.raises(MatcherError, match="is given twice"):
+                fit_model([series[0], again], FitOptions(sides=(32,), rounds=0))
 
     @pytest.mark.slow
     def test_other_bands(self, series, tmp_path):
