@@ -85,7 +85,7 @@ def command(
     from matcher.formats.submission import images_that_are_not_there
     from matcher.ranking.files import SUFFIXES, read_ranking
     from matcher.ranking.trec import write_qrels
-    from matcher.scoring.judge import load_answers
+    from matcher.scoring.judge import check_grid, load_answers
 
     files = gathered(_Files, options)
     _check_wanted(answers, scores, files.qrels, files.output or files.export or dry_run)
@@ -110,6 +110,7 @@ def command(
     if truth is None:
         files.write(ranking, options["top"])
         return
+    check_grid(str(options["ranked"]), ranking)
     try:
         judged = _judged(ranking, truth, theirs, scores)
     except MatcherError:

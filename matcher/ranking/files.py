@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.aliases import AnyPath
-from matcher.errors import FormatError, MatcherError
+from matcher.errors import FormatError, MatcherError, SettingsError
 from matcher.formats.files import atomic_write
 from matcher.formats.npz import open_archive
 from matcher.formats.outputs import check_ending
 from matcher.formats.parquet import read_metadata, read_parquet, write_parquet
-from matcher.ranking.rankings import Ranking, WindowGrid
+from matcher.ranking.rankings import Ranking, WindowGrid, check_scores
 from matcher.ranking.trec import TREC_SUFFIXES, read_run, write_run
 
 SUFFIXES = (".npz", ".parquet", *TREC_SUFFIXES)
@@ -40,7 +40,7 @@ def read_ranking(path: AnyPath) -> Ranking:
     ------
     FormatError
         If it is missing or damaged, arrays or columns do not fit, a patch or a candidate stands twice, a patch has no
-        candidate, or a score is NaN.
+        candidate, or a score is no real number, NaN or +inf.
     SettingsError
         If its ending is another.
     """
@@ -63,9 +63,11 @@ def write_ranking(ranking: Ranking, path: AnyPath, top: int | None = None) -> No
     Raises
     ------
     MatcherError
-        If the ending is another, pyarrow is missing for Parquet, or the file cannot be written.
+        If the ending is another, `top` is below 1, pyarrow is missing for Parquet, or the file cannot be written.
     """
     check_ending(path, "rankings", SUFFIXES)
+    if top is not None and (not isinstance(top, int | np.integer) or top < 1):
+        raise SettingsError(f"top {top!r}: give how many candidates to write, 1 or more")
     suffix = os.path.splitext(os.fspath(path))[1].lower()
     if suffix in TREC_SUFFIXES:
         write_run(ranking, path, top)
@@ -144,10 +146,10 @@ def _optional(held: Mapping[str, Any]) -> list[str]:
 
 def _ranking(name: str, ids: NDArray[np.int64], rows: dict[str, NDArray], grid: WindowGrid | None) -> Ranking:
     """A ranking from a row a candidate: patch, image and score, and where known x, y, window_x, window_y."""
-    if rows["score"].dtype.kind not in "iuf":
-        raise FormatError(f"{name}: has scores of dtype {rows['score'].dtype}; real numbers were expected")
-    if not (rows["score"] < np.inf).all():  # no number is less than NaN either
-        raise FormatError(f"{name}: has a score that is NaN or infinite; -inf alone says that there is none")
+    score = rows["score"]
+    if score.dtype.kind not in "iuf":
+        raise FormatError(f"{name}: score has the type {score.dtype}; real numbers were expected")
+    check_scores(name, score)
     whole = {key: _whole(name, key, value) for key, value in rows.items() if key != "score"}
     real = (whole["image"] >= 0) & (rows["score"] != -np.inf)
     score = rows["score"][real]
@@ -201,6 +203,8 @@ def _check_once(
 def _whole(name: str, key: str, values: NDArray) -> NDArray[np.int64]:
     if values.dtype.kind not in "iu":
         raise FormatError(f"{name}: {key} has the type {values.dtype}; whole numbers were expected")
+    if values.size and values.max() > np.iinfo(np.int64).max:
+        raise FormatError(f"{name}: {key} has a whole number beyond int64")
     return values.astype(np.int64)
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from matcher.errors import MatcherError, SettingsError
 from matcher.placements import Placements
-from matcher.ranking.rankings import Ranking
+from matcher.ranking.rankings import Ranking, check_scores
 
 _FOLDS = 5
 _STEPS = 50
@@ -91,8 +91,15 @@ def fuse(ranking: Ranking, other: NDArray[np.float64], answers: Placements) -> F
     Raises
     ------
     MatcherError
-        If fewer than two images have answered patches, or no true image or window is among the candidates.
+        If the other scores have another shape, or one is NaN or +inf, fewer than two images have answered patches, or
+        no true image or window is among the candidates.
     """
+    if np.shape(other) != ranking.image.shape:
+        raise MatcherError(
+            f"the other scores have the shape {np.shape(other)}, and the ranking {ranking.image.shape}: give one a "
+            "candidate"
+        )
+    check_scores("the other scores", np.asarray(other))
     rows, hits = ranking.hits(answers)
     known = dict(zip(answers.ids.tolist(), answers.image.tolist(), strict=True))
     truth = np.array([known[patch] for patch in ranking.ids[rows].tolist()])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.errors import MatcherError
+from matcher.errors import FormatError, MatcherError
 from matcher.placements import Placements
 
 
@@ -136,12 +136,21 @@ class Ranking:
         """The corner of the true window of patch number `row`; (-1, -1) in an image that was not searched."""
         if self.grid is None:
             raise MatcherError(
-                "the ranking does not say of which windows it is: rank them again, or give their grid"
+                "the ranking does not say of which windows it is: give them as .npz or .parquet, which keep their grid"
             )
         image = int(answers.image[at])
         if image not in self.grid.shapes:
             return -1, -1
         return self.grid.corner(row, image, (int(answers.y[at]), int(answers.x[at])))
+
+
+def check_scores(name: str, score: NDArray) -> None:
+    """Raise FormatError where a score is NaN or +inf; -inf stands for no candidate."""
+    for what, wrong in (("NaN", np.isnan(score)), ("+inf", score == np.inf)):
+        if wrong.any():
+            raise FormatError(
+                f"{name}: has a score that is {what}; give finite ones, and -inf for no candidate"
+            )
 
 
 def answered(ranking: Ranking, answers: Placements) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -188,8 +197,9 @@ def standing(ranking: Ranking, answers: Placements) -> Standing:
     Raises
     ------
     MatcherError
-        If no patch of it has an answer.
+        If no patch of it has an answer, or a score is NaN or +inf.
     """
+    check_scores("the ranking", ranking.score)
     rows, hit = ranking.hits(answers)
     rank = np.where(hit.any(1), hit.argmax(1) + 1.0, np.inf)
     by = _precision_of_images if ranking.corner is None else _precision_of_windows

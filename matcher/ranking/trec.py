@@ -109,7 +109,9 @@ def write_qrels(answers: Placements, path: AnyPath, ranking: Ranking | None = No
             file.writelines(f"{patch} 0 {image} 1\n" for patch, image in pairs)
             return
         if ranking.grid is None:
-            raise MatcherError("the ranking does not say of which windows it is: rank them again")
+            raise MatcherError(
+                "the ranking does not say of which windows it is: give them as .npz or .parquet, which keep their grid"
+            )
         for row, at in zip(*(part.tolist() for part in answered(ranking, answers)), strict=True):
             patch, image = int(ranking.ids[row]), int(answers.image[at])
             if image not in ranking.grid.shapes:

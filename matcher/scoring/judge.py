@@ -221,8 +221,19 @@ def load(source: Placed, what: str) -> Placements | Ranking:
     if isinstance(source, Ranking):
         return source
     if isinstance(source, str | PathLike) and is_ranking(source):
-        return read_ranking(source)
+        ranking = read_ranking(source)
+        check_grid(str(source), ranking)
+        return ranking
     return load_placements(source, what)
+
+
+def check_grid(name: str, ranking: Ranking) -> None:
+    """Raise MatcherError where windows are ranked whose grid is not known: none can be said to be the true one."""
+    if ranking.corner is not None and ranking.grid is None:
+        raise MatcherError(
+            f"{name}: does not say of which windows it is, so it cannot be scored: export windows as .npz or .parquet, "
+            "which keep their grid"
+        )
 
 
 def load_answers(source: Placed, xy_order: str = "xy") -> tuple[Placements, bool]:
@@ -288,6 +299,8 @@ def _whole(values: Any, what: str, name: str) -> NDArray[np.int64]:
         raise MatcherError(
             f"{what}: {name} has shape {array.shape} and dtype {array.dtype}; give one row of integers"
         )
+    if array.size and array.max() > np.iinfo(np.int64).max:
+        raise MatcherError(f"{what}: {name} has a whole number beyond int64")
     return array.astype(np.int64)
 
 

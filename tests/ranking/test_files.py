@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from matcher.errors import MatcherError
+from matcher.errors import MatcherError, SettingsError
 from matcher.placements import Placements
 from matcher.ranking.files import aligned, read_ranking, write_ranking
 from matcher.ranking.rankings import standing
@@ -53,9 +53,21 @@ def test_candidates_may_stand_in_any_order_and_ties_go_to_the_lower_image(tmp_pa
         ({"ids": [0, 1], "image": [[3], [4]]}, "has no array 'score'"),
         ({"ids": [0, 1], "image": [[3], [4]], "score": [[1.0]]}, "expected"),
         ({"ids": [0, 1], "image": [[3], [4]], "score": [[1.0], [np.nan]]}, "NaN"),
-        ({"ids": [0, 1], "image": [[3], [4]], "score": [[1.0], [np.inf]]}, "-inf alone"),
-        ({"ids": [0, 1], "image": [[3], [4]], "score": [["a"], ["b"]]}, "scores of dtype <U1"),
-        ({"ids": [0, 1], "image": [[3], [4]], "score": [[1j], [2]]}, "scores of dtype complex"),
+        ({"ids": [0, 1], "image": [[3], [4]], "score": [[1.0], [np.inf]]}, r"\+inf"),
+        ({"ids": [0, 1], "image": [[3], [4]], "score": [["high"], ["low"]]}, "real numbers"),
+        ({"ids": [0, 1], "image": [[3], [4]], "score": [[1 + 2j], [2.0]]}, "real numbers"),
+        (
+            {
+                "ids": [0, 1],
+                "image": [[3], [4]],
+                "score": np.array([["2026-01-01"], ["2026-01-02"]], "M8[D]"),
+            },
+            "real numbers",
+        ),
+        (
+            {"ids": np.array([0, 2**63], np.uint64), "image": [[3], [4]], "score": [[1.0], [2.0]]},
+            "beyond int64",
+        ),
         ({"ids": [0, 0], "image": [[3], [4]], "score": [[1.0], [2.0]]}, "a patch twice"),
         (
             {"ids": [0, 1], "image": [[3, 3], [4, 5]], "score": [[1.0, 2], [2.0, 3]]},
@@ -96,6 +108,8 @@ def test_parquet_that_does_not_fit(tmp_path):
         ("1 Q0 3 1 0.5 t\nx Q0 3 1 0.5 t\n", "line 2: 'x' is not a patch id"),
         ("1 Q0 d7 1 0.5 t\n", "line 1: 'd7' is no candidate"),
         ("1 Q0 3 1 much t\n", "line 1: 'much' is not a score"),
+        ("1 Q0 3 1 inf t\n", r"bad\.run: has a score that is \+inf"),
+        ("1 Q0 3 1 nan t\n", r"bad\.run: has a score that is NaN"),
         ("1 Q0 3 1 0.5 t\n1 Q0 3_0_0 1 0.5 t\n", "line 2: ranks images and windows"),
         ("\n", "has no line"),
     ],
@@ -104,6 +118,20 @@ def test_runs_that_do_not_fit(tmp_path, text, said):
     (tmp_path / "bad.run").write_text(text)
     with pytest.raises(MatcherError, match=said):
         read_ranking(tmp_path / "bad.run")
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path):
+    (tmp_path / "a.run").write_bytes(b"\xef\xbb\xbf1 Q0 3 1 0.5 t\n")
+    (tmp_path / "a.qrels").write_bytes(b"\xef\xbb\xbf1 0 3 1\n")
+    assert read_ranking(tmp_path / "a.run").ids.tolist() == [1]
+    assert read_qrels(tmp_path / "a.qrels").ids.tolist() == [1]
+
+
+@pytest.mark.parametrize("top", [0, -1, 1.5])
+def test_no_candidates_are_not_written(tmp_path, top):
+    with pytest.raises(SettingsError, match=f"top {top}: give"):
+        write_ranking(ranking_of([[3, 4]], [[2, 1]]), tmp_path / "r.npz", top)
+    assert not (tmp_path / "r.npz").exists()
 
 
 def test_qrels(tmp_path):
@@ -167,11 +195,3 @@ def test_ranks_and_precisions_are_those_of_ir_measures(tmp_path, windows):
     assert measures.calc_aggregate([measures.AP], asked, turned)[measures.AP] == pytest.approx(
         np.mean(by_image)
     )
-
-
-def test_a_run_that_begins_with_a_byte_order_mark(tmp_path):
-    (tmp_path / "r.run").write_text("0 Q0 3 1 2.5 a\n1 Q0 4 1 1.5 a\n", encoding="utf-8-sig")
-    assert read_ranking(tmp_path / "r.run").ids.tolist() == [0, 1]
-    (tmp_path / "r.run").write_text("0 Q0 3 1 inf a\n1 Q0 4 1 1.5 a\n")
-    with pytest.raises(MatcherError, match=r"r\.run: has a score that is NaN or infinite"):
-        read_ranking(tmp_path / "r.run")

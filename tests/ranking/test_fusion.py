@@ -73,3 +73,15 @@ def test_what_fusion_needs():
         fuse(ranking, np.zeros((2, 2)), placed([3, 3]))
     with pytest.raises(MatcherError, match="no answered patch"):
         fuse(ranking, np.zeros((2, 2)), placed([8, 9]))
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (np.zeros((2, 3)), r"have the shape \(2, 3\), and the ranking \(2, 2\)"),
+        (np.array([[1, np.inf], [0, 1]]), r"the other scores: has a score that is \+inf"),
+    ],
+)
+def test_scores_that_do_not_fit(other, said):
+    with pytest.raises(MatcherError, match=said):
+        fuse(ranking_of([[3, 4], [4, 3]], [[2, 1], [2, 1]]), other, placed([3, 4]))

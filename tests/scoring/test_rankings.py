@@ -136,6 +136,21 @@ def test_windows_without_their_grid_are_refused():
         score(replace(ranking, grid=None), placed([3]))
 
 
+def test_windows_of_a_run_say_the_way_out(tmp_path):
+    write_ranking(windows_of([[9]], [[[0, 0]]], [[3]]), tmp_path / "w.run")
+    with pytest.raises(
+        MatcherError, match=r"w\.run: .*export windows as \.npz or \.parquet, which keep their grid"
+    ):
+        score(tmp_path / "w.run", placed([3]))
+
+
+@pytest.mark.parametrize("wrong", [np.inf, np.nan])
+def test_scores_that_are_not_finite_are_refused(wrong):
+    """Of +inf nothing is known but that it is above all: neither mAP nor fusion can tell such scores apart."""
+    with pytest.raises(MatcherError, match="the ranking: has a score that is"):
+        score(ranking_of([[3, 4], [4, 3]], [[wrong, 1], [2, 1]]), placed([3, 4]))
+
+
 def test_commands_take_rankings(tmp_path):
     write_submission(tmp_path / "answers.csv", TRUTH)
     write_ranking(A, tmp_path / "a.npz")

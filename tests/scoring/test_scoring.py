@@ -323,6 +323,9 @@ def bad_placements():
         "stand more than once (1)": doubled,
         "unlike length": SimpleNamespace(ids=rows.ids, image=rows.image, x=rows.x, y=rows.y[:2]),
         "give one row of integers": SimpleNamespace(ids=rows.ids, image=rows.image, x=rows.x * 0.5, y=rows.y),
+        "beyond int64": SimpleNamespace(
+            ids=rows.ids.astype(np.uint64) + 2**63, image=rows.image, x=rows.x, y=rows.y
+        ),
         "a path, Placements or a Result": 7,
         "no patch id of the 5 answers": placements({50: (1, 1, 1)}),
     }
