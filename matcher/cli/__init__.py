@@ -42,7 +42,15 @@ class LazyGroup(click.Group):
                 stream, io.TextIOWrapper
             ):  # a name that the terminal has no letters for ends no command
                 stream.reconfigure(errors="backslashreplace")
-        return super().main(*args, **kwargs)
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            # Files are written under their names; what has none is what is printed.
+            if error.errno != errno.ENOSPC or error.filename is not None:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be printed as the process ends
+            click.echo(f"matcher: standard output cannot be written: {error.strerror}", err=True)
+            sys.exit(1)
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -74,13 +82,6 @@ class LazyGroup(click.Group):
         except KeyboardInterrupt:
             click.echo("matcher: interrupted", err=True)
             sys.exit(130)
-        except OSError as error:
-            # Files are written under their names; what has none is what is printed.
-            if error.errno != errno.ENOSPC or error.filename is not None:
-                raise
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be printed as the process ends
-            click.echo(f"matcher: standard output cannot be written: {error.strerror}", err=True)
-            sys.exit(1)
 
 
 def _show_versions(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
