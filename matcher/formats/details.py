@@ -1,6 +1,7 @@
 """Details of a match as CSV, one row a patch: the answer, how sure it is, and what came second."""
 
 import csv
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -105,6 +106,8 @@ def read_columns(path: AnyPath) -> dict[str, Any]:
                 image = x = y = "-1"
             whole.append((int(ids), int(image), int(x), int(y), int(second or -1)))
             real.append(tuple(float(cell or "nan") for cell in (score, second_score, confidence)))
+            if any(map(math.isinf, real[-1])) or not (math.isnan(real[-1][2]) or 0 <= real[-1][2] <= 1):
+                raise ValueError("scores are finite, and confidence goes from 0 to 1")
         except ValueError as error:
             raise FormatError(f"{os.fspath(path)}, line {line}: is not a row of details: {error}") from None
         if lines.setdefault(whole[-1][0], line) != line:

@@ -31,7 +31,7 @@ def rows_of(p):
 def result(n=3, seed=0):
     rng = np.random.default_rng(seed)
     whole = [rng.integers(0, 1000, n) for _ in range(5)]
-    real = [rng.normal(size=n).astype(np.float32) for _ in range(3)]
+    real = [draw(size=n).astype(np.float32) for draw in (rng.normal, rng.normal, rng.random)]
     reason = tuple(["", 'half "clouded", flat', "two\nlines", "flach, übrig"][k % 4] for k in range(n))
     _, image, x, y, second = whole
     ids = rng.permutation(1000)[:n]
@@ -197,6 +197,9 @@ class TestDetails:
             "1,2,3",
             "a,1,1,1,1,1,1,1,",
             "1,1,1,1,x,1,1,1,",
+            "1,1,1,1,inf,1,1,1,",
+            "1,1,1,1,1,1,1,1.5,",
+            "1,1,1,1,1,1,1,-0.1,",
             f"{2**64},1,1,1,1,1,1,1,",
         ],
     )
