@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,7 @@ def write_field(path: str | os.PathLike[str], made: Alignment) -> None:
         right, down = t.a * right + t.b * down, t.d * right + t.e * down
         where = {"crs": made.georef.crs, "transform": t @ Affine.scale(step)}
     with (
+        warnings.catch_warnings(action="ignore", category=rasterio.errors.NotGeoreferencedWarning),
         atomic_path(path) as temporary,
         gdal_errors(os.fspath(path), "cannot be written"),
         rasterio.open(
@@ -84,13 +86,17 @@ class Onto:
 
 
 def check_moved(name: str, georef: Grid | None, raster: Raster) -> None:
-    """Raise where a scene, by its name, cannot be moved: it has no place, or is not one file that GDAL reads."""
+    """Raise where a scene, by its name, cannot be moved: it has no place, or is not one file of this disk."""
     files = {band.path for band in raster.bands}
     if georef is None:
         raise MatcherError(f"{name}: says no place, so it cannot be moved to another: take its tie points")
-    if len(files) != 1 or not os.path.isfile(next(iter(files))):
+    if len(files) != 1:
         raise MatcherError(
             f"{name}: is {len(files)} files, and a moved scene is one: align one file that holds its bands"
+        )
+    if not os.path.isfile(next(iter(files))):
+        raise MatcherError(
+            f"{name}: is no file of this disk, which a moved scene is made of: copy it to one GeoTIFF first"
         )
 
 
@@ -108,7 +114,7 @@ def write_moved(path: str | os.PathLike[str], made: Alignment, raster: Raster, o
     Raises
     ------
     MatcherError
-        If the scene has no place, is not one file that GDAL reads, or the output cannot be written.
+        If the scene has no place, is not one file of this disk, or the output cannot be written.
     """
     check_moved(made.moving, made.georef, raster)
     file = raster.bands[0].path
@@ -131,20 +137,21 @@ def _edit(source: str, path: str | os.PathLike[str], made: Alignment) -> None:
     rasterio = import_rasterio(source)
     assert made.georef is not None
     with gdal_errors(source, "cannot be opened"), rasterio.open(source) as dataset:
-        # A mask, or a CRS, may lie in files beside it.
-        plain, transform = dataset.driver == "GTiff" and len(dataset.files) == 1, dataset.transform
+        whole, transform = dataset.driver == "GTiff" and len(dataset.files) == 1, dataset.transform
     with atomic_path(path) as temporary:
-        if plain:
+        if whole:
             shutil.copyfile(source, temporary)
         with gdal_errors(os.fspath(path), "cannot be written"):
-            if not plain:
+            if not whole:  # a mask in a file beside it comes with it
                 from rasterio.shutil import copy
 
-                copy(source, temporary, driver="GTiff", compress="deflate", BIGTIFF="IF_SAFER")
+                with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+                    copy(source, temporary, driver="GTiff", compress="deflate", BIGTIFF="IF_SAFER")
+                Path(f"{temporary}.aux.xml").unlink(missing_ok=True)  # what GeoTIFF has no place for
             with rasterio.open(temporary, "r+") as file:
-                if file.crs is None:
-                    file.crs = made.georef.crs
                 file.transform = correction(made) @ transform
+                if file.crs is None:
+                    file.crs = made.georef.crs  # which a .prj beside the scene tells
                 file.update_tags(**_tags(made))
 
 
@@ -191,12 +198,15 @@ def _warp(source: str, path: str | os.PathLike[str], made: Alignment, onto: Onto
     grid = onto.grid or own
     inverse = Inverse(made.transform, made.size)
     with (
+        warnings.catch_warnings(action="ignore", category=rasterio.errors.NodataShadowWarning),
         atomic_path(path) as temporary,
         gdal_errors(os.fspath(path), "cannot be warped"),
         rasterio.open(source) as dataset,
     ):
         to_file = ~dataset.transform @ own.transform
-        nodata = dataset.nodata if dataset.nodata is not None else 0
+        nodata = dataset.nodata
+        if nodata is None and not _alphas(dataset).any():
+            nodata = 0
         profile = {
             "driver": "GTiff", "height": grid.shape[0], "width": grid.shape[1], "count": dataset.count,
             "dtype": dataset.dtypes[0], "crs": grid.crs, "transform": grid.transform, "nodata": nodata,
@@ -239,13 +249,24 @@ def _on(own: Grid, grid: Grid, places: NDArray[np.float64]) -> NDArray[np.float6
     return own.to_pixels(grid.to_degrees(places[:, ::-1]))[:, ::-1]
 
 
+def _alphas(dataset: Any) -> NDArray[np.bool_]:
+    """Which bands say how transparent the others are."""
+    return np.array([kind.name == "alpha" for kind in dataset.colorinterp])
+
+
 def _sampled(
-    dataset: Any, at: NDArray[np.float64], size: Sequence[int], onto: Onto, nodata: float
+    dataset: Any, at: NDArray[np.float64], size: Sequence[int], onto: Onto, nodata: float | None
 ) -> NDArray:
-    """All bands at places of a file, (n, 2) rows first; no data beyond it and where no data takes part."""
+    """All bands at places of a file, (n, 2) rows first; no data beyond it and where no data takes part.
+
+    Where nodata is None an alpha band tells it, which is 0 there as all others are.
+    """
     from rasterio.windows import Window
 
-    out = np.full((dataset.count, *size), nodata, dataset.dtypes[0])
+    alphas = _alphas(dataset)
+    fills = [None if alpha else nodata for alpha in alphas]
+    out = np.zeros((dataset.count, *size), dataset.dtypes[0])
+    out[~alphas] = nodata or 0
     order = RESAMPLINGS[onto.resampling]
     inside = ((at >= 0) & (at <= (dataset.height, dataset.width))).all(-1)
     if not inside.any():
@@ -254,6 +275,7 @@ def _sampled(
     high = np.minimum(np.ceil(at[inside].max(0)).astype(int) + 4, (dataset.height, dataset.width))
     window = Window(low[1], low[0], high[1] - low[1], high[0] - low[0])
     values, masks = dataset.read(window=window), dataset.read_masks(window=window)
+    masks[alphas] = values[alphas] != 0
     points = (at[inside] - low - 0.5).T
     flat = out.reshape(dataset.count, -1)
     for b in range(dataset.count):
@@ -266,22 +288,22 @@ def _sampled(
             band = band[tuple(nearest)]
         found = ndimage.map_coordinates(band, points, order=order, mode="nearest")
         if empty.any():
-            spoilt = ndimage.map_coordinates(empty.astype(np.float32), points, order=min(order, 1)) > 0.01
+            share = ndimage.map_coordinates(
+                empty.astype(np.float32), points, order=min(order, 1), mode="nearest"
+            )
+            spoilt = share > 0.01
         else:
             spoilt = np.zeros(len(found), bool)
-        flat[b, inside] = np.where(spoilt, nodata, _as(found, out.dtype, nodata))
+        flat[b, inside] = np.where(spoilt, fills[b] or 0, _as(found, out.dtype, fills[b]))
     return out
 
 
-def _as(values: NDArray[np.float64], dtype: np.dtype, nodata: float) -> NDArray:
+def _as(values: NDArray[np.float64], dtype: np.dtype, nodata: float | None) -> NDArray:
     """Values in a dtype, rounded where it is whole; a valid one that would become nodata moves one step off."""
     if dtype.kind not in "ui":
         return values.astype(dtype)
     limits = np.iinfo(dtype)
     out = np.clip(np.rint(values), limits.min, limits.max)
+    if nodata is None:
+        return out.astype(dtype)
     return np.where(out == nodata, out + (1 if nodata < limits.max else -1), out).astype(dtype)
-
-
-def moved_name(folder: str | os.PathLike[str], moving: str) -> Path:
-    """What a moved scene is called in a folder."""
-    return Path(folder) / f"{Path(moving).stem}.tif"

@@ -5,6 +5,7 @@ become 0 in all bands, which the matcher reads as no data. Files are opened when
 few at a time.
 """
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.errors import FormatError
+from matcher.errors import FormatError, SettingsError
 from matcher.formats.bandnames import ORDER
 from matcher.formats.base import Source
 from matcher.formats.georef import UPRIGHT, Turned
@@ -78,6 +79,10 @@ class Raster:
     assumed: bool = False
     label: str = ""
     turned: Turned = UPRIGHT
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.offset):
+            raise SettingsError(f"{self.name}: the offset {self.offset} is no finite number; give one")
 
     @property
     def names(self) -> tuple[str | None, ...]:

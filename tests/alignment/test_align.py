@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -35,7 +34,7 @@ def write(path, array, west=WEST, north=NORTH, pixel=10.0, crs="EPSG:32631", **m
         dtype=array.dtype, crs=crs, transform=from_origin(west, north, pixel, pixel), **profile,
     ) as file:  # fmt: skip
         file.write(np.moveaxis(array, -1, 0))
-        for k, name in enumerate(("red", "green", "blue", "nir"), 1):
+        for k, name in enumerate(("red", "green", "blue", "nir")[: array.shape[2]], 1):
             file.set_band_description(k, name)
         file.update_tags(MADE="by hand")
 
@@ -433,42 +432,7 @@ class TestFilesOfOtherPrograms:
             read_ties(tmp_path / "ties.geojson", aligned.georef)
 
 
-class TestMovedFiles:
-    def test_a_mask_beside_the_file_is_kept(self, tmp_path, shifted):
-        shutil.copy(shifted / "moving.tif", tmp_path / "moving.tif")
-        with rasterio.open(tmp_path / "moving.tif", "r+") as file:
-            file.nodata = None
-        with (
-            rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False),
-            rasterio.open(tmp_path / "moving.tif", "r+") as file,
-        ):
-            seen = np.full(file.shape, 255, np.uint8)
-            seen[:40] = 0
-            file.write_mask(seen)
-        assert (tmp_path / "moving.tif.msk").exists()
-        made = matcher.align(tmp_path / "moving.tif", shifted / "reference.tif", count=16)
-        raster = open_rasters(tmp_path / "moving.tif").rasters[0]
-        assert write_moved(tmp_path / "moved.tif", made, raster, Onto()) == "edited"
-        with rasterio.open(tmp_path / "moved.tif") as file:
-            np.testing.assert_array_equal(file.dataset_mask(), seen)
-
-    def test_a_crs_beside_the_file_is_kept(self, tmp_path, shifted):
-        with rasterio.open(shifted / "moving.tif") as file:
-            profile, array, names, crs = file.profile, file.read(), file.descriptions, file.crs
-        profile["crs"] = None
-        with rasterio.open(tmp_path / "moving.tif", "w", **profile) as file:
-            file.write(array)
-            file.descriptions = names
-        (tmp_path / "moving.prj").write_text(crs.to_wkt(version="WKT1_ESRI"))
-        made = matcher.align(tmp_path / "moving.tif", shifted / "reference.tif", count=16)
-        raster = open_rasters(tmp_path / "moving.tif").rasters[0]
-        assert write_moved(tmp_path / "moved.tif", made, raster, Onto()) == "edited"
-        (tmp_path / "elsewhere").mkdir()
-        shutil.copy(tmp_path / "moved.tif", tmp_path / "elsewhere" / "moved.tif")
-        with rasterio.open(tmp_path / "elsewhere" / "moved.tif") as file:
-            assert file.crs is not None
-            assert file.transform.c - profile["transform"].c == pytest.approx(-23, abs=2)
-
+class TestBeforeTheWork:
     @pytest.mark.parametrize("more", [["--moved", "m.jpg"], ["--field", "f"], ["-o", "t.xyz"]])
     def test_endings_are_told_before_the_work(self, tmp_path, shifted, monkeypatch, more):
         monkeypatch.chdir(tmp_path)
