@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import click
 
 P = TypeVar("P", bound=click.Path)
-# Of a run directory, which a command may name as its own outputs.
-RUN_OUTPUTS = {"submission.csv", "details.csv"}
-RUN_FOLDERS = {"index", "shards"}  # of a run directory, in which nothing else is written
+# Of a run directory, by the parameter that may name it as its own.
+RUN_OUTPUTS = {"output": "submission.csv", "details": "details.csv"}
+RUN_FOLDERS = ("index", "shards")  # of a run directory, in which nothing else is written
 
 
 class Read(click.Path):
@@ -70,14 +70,16 @@ def check(command: click.Command, values: dict[str, Any]) -> None:
     inputs = [*read, *_config(click.get_current_context(silent=True))]
     check_outputs(outputs, inputs, by_ending)
     for _, folder in _of(command, values, RunDir):
-        own = {os.path.realpath(os.path.join(folder, name)) for name in RUN_FILES if name not in RUN_OUTPUTS}
-        own |= {os.path.realpath(os.path.join(folder, name)) for name in RUN_FOLDERS}
+        own = {os.path.realpath(os.path.join(folder, name)) for name in (*RUN_FILES, *RUN_FOLDERS)}
+        same = _of_run(folder, values)
         for output in (*outputs, *by_ending):
             target = Path(os.path.realpath(output))
-            if own.intersection(map(str, (target, *target.parents))):
+            if str(target) not in same and own.intersection(map(str, (target, *target.parents))):
                 raise MatcherError(f"{output}: is a file of the run directory; write to another file")
         there = (os.path.join(folder, name) for name in RUN_FILES)
-        check_outputs([path for path in there if os.path.isfile(path)], inputs)
+        around = set(map(str, Path(os.path.realpath(folder)).parents))  # of its files these read none
+        others = [path for path in inputs if os.path.realpath(path) not in around]
+        check_outputs([path for path in there if os.path.isfile(path)], others)
 
 
 def _of(command: click.Command, values: dict[str, Any], kind: type[P]) -> Iterator[tuple[P, str]]:
@@ -87,6 +89,13 @@ def _of(command: click.Command, values: dict[str, Any], kind: type[P]) -> Iterat
         if isinstance(param.type, kind) and value is not None:
             for path in [value] if isinstance(value, str) else value:
                 yield param.type, path
+
+
+def _of_run(folder: str, values: dict[str, Any]) -> set[str]:
+    """Files of a run directory that are written again as they are: what the run writes has the column first."""
+    named = RUN_OUTPUTS if values.get("xy_order", "xy") == "xy" else {"details": RUN_OUTPUTS["details"]}
+    paths = {os.path.realpath(os.path.join(folder, file)): values.get(name) for name, file in named.items()}
+    return {path for path, value in paths.items() if value is not None and os.path.realpath(value) == path}
 
 
 def _config(context: click.Context | None) -> list[str]:

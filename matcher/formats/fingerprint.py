@@ -68,9 +68,10 @@ class Inputs:
             inside = files_of(path)
             # Rasters are numbered by their names, so a file that was renamed is another input.
             named = inside != [path] or any(isinstance(reader, RasterForm) for _, reader in expand(path))
+            beside = os.path.dirname(os.path.abspath(path))  # the same for "images", "images/" and "." in it
             for file in inside:
-                if named:
-                    name = os.path.relpath(file, os.path.dirname(path)).replace(os.sep, "/")
+                if named and not is_remote(file):
+                    name = os.path.relpath(file, beside).replace(os.sep, "/")
                     digest.update(os.fsencode(name) + b"\0")
                 for piece in self._pieces(file):
                     digest.update(piece)

@@ -223,7 +223,12 @@ class RunFolder:
         root = self.path / "index"
         with contextlib.suppress(FormatError):
             return load_indexes(root, self.run, job, verify=True)
-        root.mkdir(exist_ok=True)
+        try:
+            root.mkdir(exist_ok=True)
+        except OSError as error:
+            raise MatcherError(
+                f"{root}: cannot be made: {problem(error)}; move it, or name another --run-dir"
+            ) from None
         kept = write_indexes(job, root)
         with atomic_write(root / KEPT, "w") as file:
             json.dump({"run": self.run, "kept": [asdict(one) for one in kept]}, file)

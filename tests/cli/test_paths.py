@@ -417,6 +417,20 @@ def test_outputs_and_inputs_against_the_run_directory(world, tmp_path, monkeypat
     assert CliRunner().invoke(main, ["merge", "run", "-o", "run/merged.csv"]).exit_code == 0
 
 
+def test_a_run_directory_among_the_images_goes_on(world, tmp_path, monkeypatch):
+    """However the folder is spelt: by its name, with a slash, or from inside."""
+    shutil.copytree(world, tmp_path, dirs_exist_ok=True)
+    for where, scenes, chips, run in [
+        (tmp_path, "scenes", "chips", "scenes/run"),
+        (tmp_path, "scenes/", tmp_path / "chips", "scenes/run/"),
+        (tmp_path / "scenes", ".", "../chips/", "run"),
+    ]:
+        monkeypatch.chdir(where)
+        done = CliRunner().invoke(main, ["match", scenes, str(chips), "--run-dir", run])
+        assert done.exit_code == 0, done.output
+        assert ("1 of 1 shards are finished" in done.output) == (scenes != "scenes")
+
+
 class TestAnIndexAsInput:
     """Its own files, and those that its images are read from, are files of the input."""
 
@@ -450,7 +464,15 @@ def test_files_of_a_run_are_not_written_over(tmp_path, inside):
     for name in ("output", "details"):
         with pytest.raises(MatcherError, match="is a file of the run directory"):
             check(command, {**values, name: str(tmp_path / "run" / inside)})
-    check(command, {**values, "output": str(tmp_path / "run" / "submission.csv")})
+    own = {name: str(tmp_path / "run" / f"{name}.csv") for name in ("submission", "details")}
+    check(command, {**values, "output": own["submission"], "details": own["details"], "xy_order": "xy"})
+    for wrong in (
+        {"output": own["details"]},
+        {"details": own["submission"]},
+        {"output": own["submission"], "xy_order": "yx"},
+    ):
+        with pytest.raises(MatcherError, match="is a file of the run directory"):
+            check(command, values | wrong)
 
 
 @pytest.mark.parametrize("name", sorted(commands()))

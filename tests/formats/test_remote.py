@@ -134,13 +134,15 @@ def test_one_that_is_not_there_is_told(server):
         open_rasters([f"{server.root}/none.tif"])
 
 
-def test_what_a_run_remembers_of_it(tmp_path, server):
+def test_what_a_run_remembers_of_it(tmp_path, server, monkeypatch):
     """Its name, its form and its first pixels: enough to tell that another picture is there now."""
     large(tmp_path / "scene.tif")
     name = f"{server.root}/scene.tif"
     assert files_of(name) == [f"/vsicurl/{name}"]
     first = Inputs(images=name).fingerprints
     assert server.sent < (tmp_path / "scene.tif").stat().st_size / 3
+    (tmp_path / "deep" / "deeper").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "deep" / "deeper")
     assert Inputs(images=name).fingerprints == first
     write(tmp_path / "other.tif", RNG.integers(1, 60_000, (1100, 1024, 4)).astype(np.uint16))
     assert Inputs(images=f"{server.root}/other.tif").fingerprints != first

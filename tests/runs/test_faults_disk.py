@@ -162,6 +162,21 @@ def test_any_other_file_of_the_directory_may_be_damaged_or_lost(world, whole, tm
     assert tried > 40
 
 
+@pytest.mark.parametrize("name", ["index", "shards"])
+def test_a_file_where_a_folder_of_the_run_is_to_be(world, whole, tmp_path, name):
+    folder = tmp_path / "run"
+    run(*world, folder, batch=SMALL)
+    shutil.rmtree(folder / name)
+    if name == "index":
+        shard_files(folder)[0].unlink()
+    (folder / name).write_text("")
+    with pytest.raises(MatcherError, match=r"run.*: cannot be made.*File exists"):
+        run(*world, folder, batch=SMALL)
+    (folder / name).unlink()
+    run(*world, folder, batch=SMALL)
+    assert outputs(folder) == whole
+
+
 def test_where_a_run_directory_cannot_be(world, whole, tmp_path):
     (tmp_path / "file").write_text("")
     for impossible in (tmp_path / "file", tmp_path / "file" / "run", "/proc/self/run", "\0"):
