@@ -53,10 +53,10 @@ class DaskCluster:
 
     def __call__(self, work: Work) -> Iterator[tuple[Shard, Result | SetAside]]:
         """Each shard with its answers, as they come."""
-        work.folder.indexes(work.job)
-        digest = work.folder.post_job(share_of(work.job, 1))
-        client = _connect(self.address)
+        client = _connect(self.address)  # before the codes are made, which may take long
         try:
+            work.folder.indexes(work.job)
+            digest = work.folder.post_job(share_of(work.job, 1))
             yield from self._results(client, work, digest)
         finally:
             client.close()  # cancels what is still to do

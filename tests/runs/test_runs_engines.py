@@ -266,3 +266,4 @@ def test_no_scheduler_there(world, tmp_path, monkeypatch):
             tmp_path / "run",
             engine=DaskCluster("tcp://127.0.0.1:1"),
         )
+    assert not (tmp_path / "run" / "index").exists()
