@@ -16,7 +16,7 @@ from matcher.formats.base import is_paths
 from matcher.formats.files import atomic_write, key_of, problem
 
 NAME = "index.json"
-_MARK, _FORM = "matcher index", 2
+_MARK, _FORM = "matcher index", 3
 # What `Kept` tells of each picture.
 COLUMNS = ("codes", "colour", "code_bytes", "colour_bytes", "code_sums", "colour_sums")
 Row = tuple[int, int, int, int, int, int]
@@ -73,6 +73,8 @@ class Pictured:
     dtype : str
     where : str
         File, record and offset, for messages.
+    header : dict, optional
+        Of rasters what opening them tells (`matcher.formats.headers`); None where they are to be opened.
     """
 
     id: int
@@ -84,6 +86,7 @@ class Pictured:
     offset: int
     dtype: str
     where: str
+    header: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from matcher.formats.catalog import Catalog, Origin, Pictured, read_catalog
 from matcher.formats.files import FileBytes
 from matcher.formats.fingerprint import Inputs, stamp_of
 from matcher.formats.gather import Entry, RasterForm, tell_of
+from matcher.formats.headers import raster_of
 from matcher.formats.plain import ChosenBands
-from matcher.formats.raster import RasterSource
+from matcher.formats.raster import Raster, RasterSource
 from matcher.formats.reader import Reader
 from matcher.formats.registry import expand
 
@@ -157,23 +158,42 @@ def entries_of(paths: Sequence[str]) -> list[Entry]:
     ]
 
 
-def _rasters(name: str, catalog: Catalog) -> RasterSource:
-    """Rasters by their readers, which look at headers alone; no other file is looked at, whatever lies beside them."""
-    rasters = []
+def opened_again(
+    origins: Sequence[Origin], places: Sequence[tuple[int, int]], bands: Sequence[str] | None
+) -> list[Raster]:
+    """Rasters by the numbers of their origins and their own there, opened by their readers with the bands asked for.
+
+    Raises
+    ------
+    FormatError
+        If one cannot be opened, or is not there any more.
+    """
     known: dict[int, list[Entry]] = {}
+    out = []
+    for number, record in places:
+        paths = origins[number].paths
+        if number not in known:
+            known[number] = entries_of(paths)
+        if record >= len(known[number]):
+            raise FormatError(f"{paths[0]}: holds fewer pictures than when the index was made of it")
+        out.append(known[number][record].open(bands))
+    return out
+
+
+def _rasters(name: str, catalog: Catalog) -> RasterSource:
+    """Rasters as the catalogue tells them, the others by headers alone; no file beside them is looked at."""
     own = tuple(catalog.made["bands"])
     asked = tuple(catalog.made["bands_asked"] or ()) or None
+    untold = [(one.origin, one.record) for one in catalog.pictures if one.header is None]
+    others = iter(opened_again(catalog.origins, untold, asked))
+    rasters = []
     for one in catalog.pictures:
-        origin = catalog.origins[one.origin]
-        if one.origin not in known:
-            known[one.origin] = entries_of(origin.paths)
-        if one.record >= len(known[one.origin]):
-            raise FormatError(f"{origin.paths[0]}: holds fewer pictures than when {name} was made of it")
-        raster = known[one.origin][one.record].open(asked)
+        raster = next(others) if one.header is None else raster_of(one.header)
         if (raster.height, raster.width) != (one.height, one.width):
             raise FormatError(f"{raster.name}: is not the picture that {name} was made of")
-        if origin.offset is not None:
-            raster = replace(raster, offset=origin.offset)
+        offset = catalog.origins[one.origin].offset
+        if offset is not None:
+            raster = replace(raster, offset=offset)
         if raster.names != own and set(own) <= set(raster.names):
             (raster,) = RasterSource([raster], name).select(own).rasters
         rasters.append(raster)

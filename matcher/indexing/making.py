@@ -93,7 +93,7 @@ def make_index(
         source, names, told = opened(images, settings, offset, on_bad)
         stack.enter_context(held(place))  # not before: where the images cannot be opened no folder is made
         origins, places = origins_of(images, source, offset)
-        pictures = pictured(place, source, 0, origins, places)
+        pictures = pictured(place, source, 0, origins, places, settings.bands)
         made = {
             "versions": made_by(),
             "bands": list(names),
@@ -241,7 +241,7 @@ def _more(place: Path, old: Catalog, images: Any) -> tuple[tuple[Pictured, ...],
         raise FormatError(
             f"{source.name}: rasters, and pictures that do not say where they lie, go into indexes apart"
         )
-    return pictured(place, source, len(old.origins), origins, places), origins
+    return pictured(place, source, len(old.origins), origins, places, settings.bands), origins
 
 
 def _same(place: Path, old: Catalog, new: Catalog) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.base import Laid, OnBad, Source, is_paths
 from matcher.formats.catalog import Origin, Pictured, is_index
-from matcher.formats.catalogued import entries_of
+from matcher.formats.catalogued import entries_of, opened_again
 from matcher.formats.files import atomic_write
 from matcher.formats.fingerprint import Inputs
+from matcher.formats.headers import header_of
 from matcher.formats.opening import open_files
 from matcher.formats.plain import names_of
 from matcher.formats.raster import RasterSource
@@ -108,21 +109,24 @@ def pictured(
     first: int,
     origins: Sequence[Origin],
     places: Sequence[tuple[int, int]],
+    bands: Sequence[str] | None,
 ) -> tuple[Pictured, ...]:
-    """The pictures of some origins, which are numbered from `first`, for a catalogue.
+    """The pictures of some origins, which are numbered from `first`, for a catalogue; rasters with the bands asked for.
 
     Values that are packed, or come from a reader that cannot say where they lie, are written into the folder.
     """
-    laid = None if origins[0].rasters else _extents(source)
-    if laid is None and not origins[0].rasters:
-        laid = _unpacked(folder, source, f"{origins[0].sha256[:16]}{PIXELS}")
+    headers: list[dict[str, Any] | None] = [None] * len(places)
+    laid = None
+    if origins[0].rasters:
+        headers = [header_of(raster) for raster in opened_again(origins, places, bands)]
+    else:
+        laid = _extents(source) or _unpacked(folder, source, f"{origins[0].sha256[:16]}{PIXELS}")
     out = []
     for k, (identifier, (origin, record)) in enumerate(zip(source.ids.tolist(), places, strict=True)):
         height, width, _ = source.shape(k)
         file, offset, dtype = ("", 0, "") if laid is None else laid[k]
-        out.append(
-            Pictured(identifier, first + origin, record, height, width, file, offset, dtype, source.where(k))
-        )
+        where = (file, offset, dtype, source.where(k))
+        out.append(Pictured(identifier, first + origin, record, height, width, *where, headers[k]))
     return tuple(out)
 
 

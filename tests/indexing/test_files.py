@@ -1,10 +1,14 @@
 """The files that an index is of: each is known by itself, whatever comes to lie beside it or goes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import matcher
 from matcher.errors import FormatError, ResumeError
+from matcher.formats.handles import HANDLES
+from matcher.formats.opening import open_rasters
 from matcher.indexing import completing
 from matcher.indexing.making import add_images, remove_images, replace_images
 from matcher.indexing.telling import describe, faults
@@ -52,6 +56,19 @@ def test_a_new_file_beside_them_shifts_nothing(tmp_path, folder, land, named):
     assert not list(faults(tmp_path / "index"))
     remove_images(tmp_path / "index", [2])
     assert _same(tmp_path / "index", folder) == [0, 1, 3, 4, 5]
+
+
+@pytest.mark.parametrize("offset", [None, 100])
+def test_no_raster_is_opened_before_its_pixels_are_read(tmp_path, folder, monkeypatch, offset):
+    matcher.make_index(folder, tmp_path / "index", [SIDE], offset=offset)
+    whole = open_rasters(folder, offset=offset)
+    monkeypatch.setattr(HANDLES, "get", None)
+    source = matcher.open_index(tmp_path / "index").source
+    assert [replace(one, name="") for one in source.rasters] == [
+        replace(one, name="") for one in whole.rasters
+    ]
+    monkeypatch.undo()
+    np.testing.assert_array_equal(source[3], whole[3])
 
 
 @pytest.mark.parametrize("how", ["within", "header"])

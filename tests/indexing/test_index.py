@@ -444,7 +444,7 @@ class TestWhatDiffers:
     def test_another_form(self, index):
         content = json.loads((index / NAME).read_text())
         (index / NAME).write_text(json.dumps({**content, "matcher index": 1}))
-        with pytest.raises(FormatError, match="is of form 1, and this version reads form 2: make it anew"):
+        with pytest.raises(FormatError, match="is of form 1, and this version reads form 3: make it anew"):
             matcher.open_index(index)
 
 
