@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 _HEADER = ("chip", "scene", "row", "col", "lon", "lat", "scale", "confidence", "reason")
 _INDEX_BYTES = 5.0  # a pixel searched: what the coarse-to-fine search keeps of the scenes
-# Seconds of a core of an AMD EPYC without AVX-512, of chips of 64 and 96 px in scenes of 256 to 4,000 px a side.
-_START = 2.5  # until the kernels are there
-_CHIP = 0.2  # that few are in doubt
-_PIXEL = 0.25e-6  # read and coded
+# Seconds of a core of an AMD EPYC with AVX-512, of 1 to 100 chips of 64 and 96 px in scenes of 600 and 4,000 px a side.
+_START = 1.0  # until the kernels are there
+_CHIP = 0.05  # that few are in doubt
+_PIXEL = 0.09e-6  # read and coded
 
 
 def table(places: Sequence[Place]) -> str:
@@ -66,6 +66,7 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
 
 def dry(planned: "LocatePlan", outputs: Sequence[str]) -> str:
     """What a run would read, search, hold and write."""
+    from matcher.matching.estimate import slowness
     from matcher.threads import usable_cores
 
     lines = [f"{len(planned.chips)} chips, {len(planned.scenes)} scenes:"]
@@ -90,7 +91,7 @@ def dry(planned: "LocatePlan", outputs: Sequence[str]) -> str:
         pixels += size if search.variants[0].first else 0
         coded += size if search.variants[0].first and not stored else 0
     cores = planned.settings.threads or usable_cores()
-    seconds = _START + (len(planned.chips) * _CHIP + coded * _PIXEL) / cores
+    seconds = _START + (len(planned.chips) * _CHIP + coded * _PIXEL) * slowness() / cores
     lines.append(f"{planned.pairs:,} pairs of chip and piece, {_millions(pixels)} million pixels")
     lines.append(
         f"about {held / 2**30 + 0.6:.1f} GiB of memory and {seconds:,.0f} s on {cores} core{'s' * (cores > 1)}"

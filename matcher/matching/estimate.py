@@ -33,7 +33,7 @@ _START = 2.0  # s until the kernels are there
 _PROCESS = 330 << 20
 
 
-def _slowness() -> float:
+def slowness() -> float:
     """How many times as long this machine takes as the one whose rates these are."""
     import llvmlite.binding  # numba's, by which kernels are compiled for this machine
 
@@ -135,6 +135,6 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
         fits=codes <= INDEX_SHARE * job.settings.memory,
         # The making of the index and the levels follow each other, and none holds what another does.
         memory=codes + (_PROCESS + held) * (workers or 1) + (_PROCESS if workers else 0),
-        seconds=_START + seconds * _slowness() / cores,
+        seconds=_START + seconds * slowness() / cores,
         cores=cores,
     )

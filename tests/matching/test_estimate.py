@@ -86,7 +86,7 @@ def test_what_it_grows_with(job):
 @pytest.mark.parametrize("slowness", [1.0, estimating._WITHOUT])
 def test_times_as_they_were_measured(job, images, side, patches, patch, least, most, slowness, monkeypatch):
     """Processor seconds on real places, and of the whole challenge, within a third; as much more without AVX-512."""
-    monkeypatch.setattr(estimating, "_slowness", lambda: slowness)
+    monkeypatch.setattr(estimating, "slowness", lambda: slowness)
     least, most = least * slowness, most * slowness
     told = estimate(replace(job, targets=Many(images, side), patches=Many(patches, patch)))
     assert 2 / 3 * least < told.seconds * 2 < 4 / 3 * most
@@ -97,7 +97,7 @@ def test_times_as_they_were_measured(job, images, side, patches, patch, least, m
 @pytest.mark.parametrize(("patches", "taken"), [(1, 3.0), (10, 4.4), (30, 6.8)])
 def test_times_of_an_exhaustive_search_as_they_were_measured(job, patches, taken, monkeypatch):
     """Processor seconds of patches of 64 px in 78 images of 180 to 320 px, within a third."""
-    monkeypatch.setattr(estimating, "_slowness", lambda: 1.0)
+    monkeypatch.setattr(estimating, "slowness", lambda: 1.0)
     settings = replace(job.settings, search="exhaustive", threads=1)
     told = estimate(replace(job, targets=Many(78, 257), patches=Many(patches, 64), settings=settings))
     assert 2 / 3 * taken < told.seconds < 4 / 3 * taken
