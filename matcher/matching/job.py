@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from matcher.aliases import Advance
 from matcher.decision.confidence import chance_level
+from matcher.decision.content import Content, content
 from matcher.errors import MatcherError
 from matcher.evidence import Channel, channels
 from matcher.formats.base import Source
@@ -48,6 +49,8 @@ class Job:
         With the bands named.
     model : Model
         The fitted numbers that `settings` names.
+    said : tuple of Content
+        How much each patch has to say.
     stored : ImageIndex, optional
         That the targets are of.
     """
@@ -57,6 +60,7 @@ class Job:
     roles: Roles
     settings: Settings
     model: Model
+    said: tuple[Content, ...]
     stored: ImageIndex | None = None
 
     @cached_property
@@ -144,11 +148,11 @@ def prepare(
     for what, pictures in (("images", targets), ("patches", queries)):
         log.info("%s", describe(what, pictures, names, settings.value_range == "auto"))
         _tell_numbers(what, pictures.source)
-    _check_constant(queries)
+    said = _contents(queries, roles)
     if settings.search == "exhaustive":
         for _ in targets:  # read through, so that a bad value ends the run before hours of work
             pass
-    return Job(targets, queries, roles, replace(settings, bands=names), model, stored)
+    return Job(targets, queries, roles, replace(settings, bands=names), model, said, stored)
 
 
 def _rehearse(names: tuple[str, ...], evidence: tuple[str, ...]) -> list[Channel]:
@@ -196,9 +200,16 @@ def _tell_numbers(what: str, source: Source) -> None:
         )
 
 
-def _check_constant(patches: Pictures) -> None:
-    """Read all patches: a warning where some are constant, an error where all are."""
-    constant = [k for k, dn in enumerate(patches) if (dn[0] == dn[0, 0]).all() and (dn == dn[:1, :1]).all()]
+def _contents(patches: Pictures, roles: Roles) -> tuple[Content, ...]:
+    """How much each patch has to say, all of them read; a warning where some are constant, an error where all are.
+
+    One thread is as fast as several, which would wait for each other.
+    """
+    constant, out = [], []
+    for k, dn in enumerate(patches):
+        if (dn[0] == dn[0, 0]).all() and (dn == dn[:1, :1]).all():
+            constant.append(k)
+        out.append(content(dn, roles))
     if len(constant) == len(patches):
         raise MatcherError(
             f"{patches.source.where(0)}: is constant, and so is every other patch: there is nothing to match; "
@@ -211,6 +222,7 @@ def _check_constant(patches: Pictures) -> None:
             patches.source.where(constant[0]),
             more,
         )
+    return tuple(out)
 
 
 def _check_sizes(targets: Pictures, patches: Pictures) -> None:
