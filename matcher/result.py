@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher import checks
 from matcher.errors import MatcherError
 from matcher.formats.base import Source
 from matcher.formats.details import Names
 from matcher.formats.notebook import ROWS, pictures, table, window
 from matcher.formats.raster import file_names
 from matcher.placements import Placements
-from matcher.settings import check_confidence
 
 SURE = 0.9  # confidence of an answer that is not in doubt
 
@@ -62,7 +62,7 @@ class Result(Placements, _Beside):
 
     def refuse(self, min_confidence: float) -> "Result":
         """The same answers, those less sure than `min_confidence` (0 to 1) refused."""
-        check_confidence(min_confidence)
+        min_confidence = checks.number("min_confidence", min_confidence, 0, 1)
         out = replace(self, refused=self.confidence < np.float32(min_confidence))
         for name in ("_files", "_pictures"):
             object.__setattr__(out, name, getattr(self, name))

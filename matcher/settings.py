@@ -1,16 +1,16 @@
 """Every option of a match, by the names and defaults that the command line and the Python API share."""
 
-import math
-import os
+import functools
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
+from matcher import checks
 from matcher.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import os
+    from collections.abc import Iterable, Sequence
 
 BANDS_BY_COUNT = {
     1: ("gray",),
@@ -37,6 +37,8 @@ PLUGINS = "matcher.evidence"  # the group of entry points by which packages add 
 DEFAULT_EVIDENCE = ("phase", "phase2", "ratio")
 MIN_SIDE = 12  # px a side of a patch: fewer are found by chance alone
 LEAST_MEMORY = 256 << 20  # bytes, that libraries and one image at work take
+_MEMORY = "256 MiB or more, as a whole number of bytes"
+_SHAPE = "height, width and bands, whole numbers above 0"
 
 
 @dataclass(frozen=True)
@@ -95,48 +97,31 @@ class Settings:
     dtype: str | None = None
 
     def __post_init__(self) -> None:
-        for field in ("bands", "evidence"):  # a list, or one string with commas, says the same
-            names = getattr(self, field)
-            if names is not None:
-                parts = names.split(",") if isinstance(names, str) else names
-                object.__setattr__(self, field, tuple(str(name).strip() for name in parts))
-        _check(
-            self.value_range in RANGES, f"value range {self.value_range!r}: choose from {', '.join(RANGES)}"
-        )
-        _check(self.search in SEARCHES, f"search {self.search!r}: choose from {', '.join(SEARCHES)}")
-        _check(bool(self.evidence), f"no evidence: name one or more of {', '.join(EVIDENCE)}")
-        for name in self.evidence:
-            _check(
-                known_evidence(name), f"evidence {name!r}: choose from {', '.join(EVIDENCE)}, or install it"
-            )
-        _check(
-            len(set(self.evidence)) == len(self.evidence),
-            f"evidence named twice in {', '.join(self.evidence)}",
-        )
-        added = sorted(set(self.evidence) - set(EVIDENCE))
-        object.__setattr__(self, "evidence", (*(name for name in EVIDENCE if name in self.evidence), *added))
+        settle = functools.partial(
+            object.__setattr__, self
+        )  # to what is meant: 2 where np.int64(2) was given
+        checks.choice("value_range", self.value_range, RANGES)
+        checks.choice("search", self.search, SEARCHES)
+        settle("evidence", _evidence(self.evidence))
         if self.bands is not None:
+            settle("bands", checks.words("bands", self.bands))
             _check(bool(self.bands) and all(self.bands), "band names are empty: give one name a band")
             _check(
                 len(set(self.bands)) == len(self.bands), f"a band is named twice in {', '.join(self.bands)}"
             )
-        _check(_number(self.effort) and 0.1 <= self.effort <= 100, "effort goes from 0.1 to 100")
-        _check(
-            self.threads is None or (_whole(self.threads) and self.threads >= 1), "threads: give 1 or more"
-        )
-        _check(_whole(self.memory) and self.memory >= LEAST_MEMORY, "memory: give 256 MiB or more, in bytes")
+        settle("effort", checks.number("effort", self.effort, 0.1, 100))
+        if self.threads is not None:
+            settle("threads", checks.whole("threads", self.threads, 1))
+        settle("memory", checks.whole("memory", self.memory, LEAST_MEMORY, wanted=_MEMORY))
         for field in ("image_shape", "patch_shape"):
-            shape = getattr(self, field)
-            if shape is not None:
-                _check(
-                    len(shape) == 3 and all(_whole(n) and n > 0 for n in shape),
-                    f"{field} {shape}: give height, width and bands, all above 0",
-                )
-                object.__setattr__(self, field, tuple(int(n) for n in shape))
+            if getattr(self, field) is not None:
+                settle(field, checks.wholes(field, getattr(self, field), _SHAPE, count=3, least=1))
         if self.model is not None:
-            object.__setattr__(self, "model", os.fspath(self.model))
-        check_prior(self.prior)
-        check_confidence(self.min_confidence)
+            settle("model", checks.path("model", self.model))
+        if self.dtype is not None and not isinstance(self.dtype, str):
+            raise checks.refusal("dtype", self.dtype, "the name of a type, such as 'float32' or '>u2'")
+        settle("prior", checks.share("prior", self.prior))
+        settle("min_confidence", checks.number("min_confidence", self.min_confidence, 0, 1))
 
     def band_names(self, count: int) -> tuple[str, ...]:
         """The names of so many bands.
@@ -174,26 +159,27 @@ class SeriesOptions:
     series_bands: int = 4
 
     def __post_init__(self) -> None:
-        known = RANGES[1:]
-        _check(self.value_range in known, f"value range {self.value_range!r}: choose from {', '.join(known)}")
-        for count in (self.series_dates, self.series_bands):
-            _check(_whole(count) and count >= 1, "series_dates and series_bands: give 1 or more")
+        checks.choice("value_range", self.value_range, RANGES[1:])
+        for field in ("series_dates", "series_bands"):
+            object.__setattr__(self, field, checks.whole(field, getattr(self, field), 1))
 
 
-def with_options(settings: Settings | None, options: dict[str, Any]) -> Settings:
-    """The settings, by default all defaults, with some fields replaced.
+def with_options(
+    settings: Settings | None, options: dict[str, Any], beside: "Iterable[str]" = ()
+) -> Settings:
+    """The settings, by default all defaults, with some fields replaced; `beside` are other options of the same call.
 
     Raises
     ------
     SettingsError
-        If there is no such field, or a value does not fit it.
+        If these are no settings, there is no such field, or a value does not fit it.
     """
-    settings = settings or Settings()
+    checks.of_kind("settings", settings, Settings)
     unknown = [name for name in options if name not in Settings.__dataclass_fields__]
     if unknown:
-        known = ", ".join(Settings.__dataclass_fields__)
+        known = ", ".join(dict.fromkeys((*beside, *Settings.__dataclass_fields__)))
         raise SettingsError(f"unknown option {', '.join(unknown)}: choose from {known}")
-    return replace(settings, **options)
+    return replace(Settings() if settings is None else settings, **options)
 
 
 class PictureOptions(TypedDict, total=False):
@@ -227,16 +213,6 @@ class MatchOptions(PictureOptions, total=False):
     prior: float
 
 
-def check_prior(value: float) -> None:
-    """Raise a SettingsError where a share of patches that are there does not lie between 0 and 1."""
-    _check(_number(value) and 0 < value < 1, "prior lies between 0 and 1, neither of them included")
-
-
-def check_confidence(value: float) -> None:
-    """Raise a SettingsError where a least confidence is not from 0 to 1."""
-    _check(_number(value) and 0 <= value <= 1, "min_confidence goes from 0 to 1")
-
-
 def known_evidence(name: str) -> bool:
     """Whether evidence of this name ships, or an installed package adds it."""
     if name in EVIDENCE:
@@ -249,12 +225,14 @@ def plugin_names() -> tuple[str, ...]:
     return tuple(sorted({point.name for point in entry_points(group=PLUGINS)}))
 
 
-def _number(value: object) -> bool:
-    return isinstance(value, Real) and math.isfinite(value)
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
+def _evidence(given: Any) -> tuple[str, ...]:
+    """Names of evidence in their own order: those that ship, then what packages add."""
+    names = checks.words("evidence", given)
+    _check(bool(names), f"no evidence: name one or more of {', '.join(EVIDENCE)}")
+    for name in names:
+        _check(known_evidence(name), f"evidence {name!r}: choose from {', '.join(EVIDENCE)}, or install it")
+    _check(len(set(names)) == len(names), f"evidence named twice in {', '.join(names)}")
+    return (*(name for name in EVIDENCE if name in names), *sorted(set(names) - set(EVIDENCE)))
 
 
 def _check(fine: bool, message: str) -> None:

@@ -1,5 +1,6 @@
 """One scene brought onto another: tie points, blunders among them, the transform, and what is left."""
 
+import functools
 import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher import checks
 from matcher.aliases import Progress
 from matcher.alignment.accuracy import Figure, measure
 from matcher.alignment.chips import ChipSearch, corners, find, settled
@@ -16,7 +18,7 @@ from matcher.alignment.outliers import outliers
 from matcher.alignment.probes import prior
 from matcher.alignment.ties import OUTLIER, TiePoints
 from matcher.alignment.transforms import choose
-from matcher.errors import MatcherError, SettingsError
+from matcher.errors import MatcherError
 from matcher.formats.gather import common_bands
 from matcher.formats.opening import open_rasters
 from matcher.formats.raster import RasterSource
@@ -24,7 +26,7 @@ from matcher.geo.grid import Grid
 from matcher.imagery import Roles, open_pictures
 from matcher.indexing.tiles import TiledSource
 from matcher.model import read_model, shipped
-from matcher.settings import MIN_SIDE, MatchOptions, Settings, check_confidence, check_prior, with_options
+from matcher.settings import MIN_SIDE, MatchOptions, Settings, with_options
 from matcher.threads import limited
 
 if TYPE_CHECKING:
@@ -65,18 +67,15 @@ class Aligning:
     offset: float | None = None
 
     def __post_init__(self) -> None:
-        check_confidence(self.least)
-        check_prior(self.prior)
-        if self.count < 1:
-            raise SettingsError("at least 1 tie point must be sought")
-        if not MIN_SIDE <= self.side <= 512:
-            raise SettingsError(f"chips of tie points are {MIN_SIDE} to 512 px a side")
-        if not 2 <= self.radius <= 128:
-            raise SettingsError("tie points are sought within 2 to 128 px")
-        if self.transform not in ("auto", *KINDS):
-            raise SettingsError(
-                f"a transform is auto or one of {', '.join(KINDS)}; {self.transform!r} is none"
-            )
+        settle = functools.partial(object.__setattr__, self)
+        settle("count", checks.whole("count", self.count, 1))
+        settle("side", checks.whole("side", self.side, MIN_SIDE, 512))
+        settle("radius", checks.whole("radius", self.radius, 2, 128))
+        settle("least", checks.number("least", self.least, 0, 1))
+        settle("prior", checks.share("prior", self.prior))
+        checks.choice("transform", self.transform, ("auto", *KINDS))
+        if self.offset is not None:
+            settle("offset", checks.number("offset", self.offset))
 
 
 class AlignOptions(MatchOptions, total=False):
@@ -167,9 +166,11 @@ def align(
         If a file cannot be read, only one of both says where it lies, the scenes show no common ground, or too few tie
         points agree for the transform asked for.
     """
+    checks.of_kind("points", points, TiePoints)
+    checks.function("progress", progress)
     own, given = Aligning.__dataclass_fields__, dict[str, Any](options)
     asked = Aligning(**{key: value for key, value in given.items() if key in own})
-    settings = with_options(settings, {k: v for k, v in given.items() if k not in own})
+    settings = with_options(settings, {k: v for k, v in given.items() if k not in own}, own)
     sides, settings = open_sides(moving, reference, settings, asked)
     with limited(settings.threads):
         return align_sides(sides[0], sides[1], settings, asked, points, progress)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from matcher import checks
 from matcher.changing.detect import CLASSES, PRIOR, Change, find_change
 from matcher.errors import MatcherError
 from matcher.formats.notebook import pictures, table
@@ -86,6 +87,9 @@ def change(
     MatcherError
         If an input cannot be read, a place names no patch or image that is there, or does not lie in its image.
     """
+    threshold, prior = checks.number("threshold", threshold, 0, 1), checks.share("prior", prior)
+    if places is not None and not isinstance(places, Placements | str | os.PathLike):
+        raise checks.refusal("places", places, "what matcher.match gave, or the path of a submission")
     left, right, settings = open_pair(images, patches, with_options(settings, {**options}))
     targets, queries = open_pictures(left, right, settings.value_range)
     if places is None:

@@ -1,8 +1,10 @@
 """What is cut, and from what."""
 
+import functools
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from matcher import checks
 from matcher.errors import SettingsError
 from matcher.settings import SeriesOptions
 
@@ -10,6 +12,8 @@ Sky = Literal["any", "clear", "cloudy"]
 Form = Literal["official", "arrays"]
 SKIES: tuple[Sky, ...] = get_args(Sky)
 FORMS: tuple[Form, ...] = get_args(Form)
+_DATES = "the numbers of two dates or more, from 0 up"
+_GAP = "the least and the most, two whole numbers from 0 up"
 
 
 @dataclass(frozen=True)
@@ -51,15 +55,23 @@ class CutOptions(SeriesOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for fine, message in (
-            (self.patches >= 1 and self.side >= 4, "give 1 patch an image or more, of 4 px a side or more"),
-            (self.largest >= self.side, f"an image of {self.largest} px holds no patch of {self.side}"),
-            (0 <= self.holdout < 1, "holdout goes from 0 to less than 1"),
-            (self.sky in SKIES, f"sky {self.sky!r}: choose from {', '.join(SKIES)}"),
-            (self.form in FORMS, f"form {self.form!r}: choose from {', '.join(FORMS)}"),
-            (self.gap is None or 0 <= self.gap[0] <= self.gap[1], "gap: give least,most, from 0 up"),
-            (self.dates is None or len(set(self.dates)) > 1, "dates: give two or more"),
-            (self.seed >= 0, "seed is 0 or more"),
-        ):
-            if not fine:
-                raise SettingsError(message)
+        settle = functools.partial(object.__setattr__, self)
+        settle("patches", checks.whole("patches", self.patches, 1))
+        settle("side", checks.whole("side", self.side, 4))
+        settle("largest", checks.whole("largest", self.largest, 4))
+        if self.largest < self.side:
+            raise SettingsError(f"an image of {self.largest} px holds no patch of {self.side}")
+        if self.dates is not None:
+            settle("dates", checks.wholes("dates", self.dates, _DATES))
+            if len(set(self.dates)) < 2:
+                raise checks.refusal("dates", self.dates, _DATES)
+        if self.gap is not None:
+            settle("gap", checks.wholes("gap", self.gap, _GAP, count=2))
+            if self.gap[0] > self.gap[1]:
+                raise checks.refusal("gap", self.gap, _GAP)
+        settle("holdout", checks.number("holdout", self.holdout, 0, 1))
+        if self.holdout == 1:
+            raise SettingsError("holdout 1.0: give less than 1, so that places are left to train with")
+        checks.choice("sky", self.sky, SKIES)
+        checks.choice("form", self.form, FORMS)
+        settle("seed", checks.whole("seed", self.seed))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher import checks
 from matcher.aliases import Progress
 from matcher.cutting.options import CutOptions
 from matcher.cutting.windows import Dates, number_of
@@ -59,8 +60,10 @@ def cut(
     MatcherError
         If a series cannot be read, nothing fits the options, or the folder cannot be written.
     """
-    options = options or CutOptions()
-    out = Path(folder)
+    checks.of_kind("options", options, CutOptions)
+    checks.function("progress", progress)
+    options = CutOptions() if options is None else options
+    out = Path(checks.path("folder", folder))
     inside = OutputFolder(out, "cut")
     parts = [""] if options.holdout == 0 else ["train", "validation"]
     inside.make(

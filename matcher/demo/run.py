@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher import checks
 from matcher.aliases import Progress
 from matcher.demo.sample import SamplePlace, cut_patches, read_sample
 from matcher.formats.files import atomic_write
@@ -20,7 +21,7 @@ from matcher.placements import Placements
 from matcher.report.gallery import GalleryCard, draw_gallery
 from matcher.result import Result
 from matcher.scoring import Score, score
-from matcher.settings import Settings
+from matcher.settings import Settings, with_options
 
 _GIVEN = ("test_images.tfrecords", "test_patches.tfrecords", "answers.csv", "groups.csv")
 _FOUND = ("submission.csv", "details.csv", "matches.png")
@@ -69,7 +70,8 @@ def run_demo(
     MatcherError
         If the folder cannot be made or written to.
     """
-    folder = Path(folder)
+    checks.function("progress", progress)
+    folder, settings = Path(checks.path("folder", folder)), with_options(settings, {})
     inside = OutputFolder(folder, "demo")
     inside.make(_GIVEN + _FOUND)
     places = read_sample()

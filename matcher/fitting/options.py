@@ -1,9 +1,12 @@
 """What a fit is asked to do."""
 
+import functools
 from dataclasses import dataclass
 
-from matcher.errors import SettingsError
-from matcher.settings import LEAST_MEMORY, MIN_SIDE, SeriesOptions, Settings
+from matcher import checks
+from matcher.settings import MIN_SIDE, SeriesOptions, Settings
+
+_SIDES = f"one or more sizes of {MIN_SIDE} px or more, none of them twice"
 
 
 @dataclass(frozen=True)
@@ -34,14 +37,13 @@ class FitOptions(SeriesOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for fine, message in (
-            (
-                bool(self.sides) and min(self.sides) >= MIN_SIDE,
-                f"sides: give one or more of {MIN_SIDE} px or more",
-            ),
-            (len(set(self.sides)) == len(self.sides), "sides: one is named twice"),
-            (self.rounds >= 0 and self.seed >= 0, "rounds and seed are 0 or more"),
-            (self.memory >= LEAST_MEMORY, "memory: give 256 MiB or more, in bytes"),
-        ):
-            if not fine:
-                raise SettingsError(message)
+        settle = functools.partial(object.__setattr__, self)
+        settle("sides", checks.wholes("sides", self.sides, _SIDES, least=MIN_SIDE))
+        if not self.sides or len(set(self.sides)) < len(self.sides):
+            raise checks.refusal("sides", self.sides, _SIDES)
+        for field in ("rounds", "seed"):
+            settle(field, checks.whole(field, getattr(self, field)))
+        # What a match of these would refuse is refused before hours of fitting.
+        asked = Settings(bands=self.bands, threads=self.threads, memory=self.memory)
+        for field in ("bands", "threads", "memory"):
+            settle(field, getattr(asked, field))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher import checks
 from matcher.cutting.windows import number_of
 from matcher.errors import MatcherError
 from matcher.fitting.colours import ColourPairs
@@ -117,7 +118,9 @@ def fit_model(
     MatcherError
         If a series cannot be read or is given twice, or there are too few places of two dates to compare.
     """
-    options = options or FitOptions()
+    checks.of_kind("options", options, FitOptions)
+    checks.function("progress", progress)
+    options = FitOptions() if options is None else options
     spectra, pairs = MeanSpectra(), ColourPairs()
     names: tuple[str, ...] | None = None
     alike: dict[tuple[str, ...], dict[str, Path | Series]] = {}  # series by their bands, and file

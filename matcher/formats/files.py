@@ -18,6 +18,7 @@ import weakref
 from collections.abc import Iterator
 from typing import IO, Any
 
+from matcher import checks
 from matcher.errors import FormatError, MatcherError
 
 try:
@@ -84,7 +85,7 @@ class FileBytes:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, fleeting: bool = False) -> None:
-        self.path = os.fspath(path)
+        self.path = checks.path("path", path)
         try:
             self._fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         except FileNotFoundError:
@@ -235,7 +236,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
     MatcherError
         If the folder is missing or the file cannot be written.
     """
-    target = os.path.realpath(path)
+    target = os.path.realpath(checks.path("path", path))
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     with _write_errors(path):
         if os.path.exists(target) and not os.path.isfile(target) and not os.path.isdir(target):

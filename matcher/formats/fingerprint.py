@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -122,11 +122,12 @@ def _looked_at(path: str) -> Iterator[bytes]:
 
 
 def _arrays(what: Any) -> Iterator[np.ndarray]:
+    """The numbers of pictures in memory; nothing of what is no picture, which is refused when it is opened."""
     if isinstance(what, Source):
         yield what.ids
         yield from (what[k] for k in range(len(what)))
-    else:
-        yield from map(np.asarray, what)
+    elif isinstance(what, Iterable):
+        yield from (array for array in map(np.asarray, what) if not array.dtype.hasobject)
 
 
 def stamp_of(path: str) -> Stamp:

@@ -4,12 +4,14 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path as Folder
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from matcher import checks
 from matcher.aliases import AnyPath
 from matcher.errors import FormatError, MatcherError, NoInputError
 from matcher.formats.arrays import ArraySource
@@ -25,9 +27,10 @@ from matcher.formats.raster import RasterSource
 from matcher.formats.reader import Asked
 from matcher.formats.registry import open_paths, readable
 from matcher.formats.xarrays import is_xarray, open_xarrays
-from matcher.settings import Settings
+from matcher.settings import Settings, with_options
 
 log = logging.getLogger("matcher")
+_SHAPE = "three whole numbers above 0: height, width and bands"
 What = AnyPath | Sequence[AnyPath] | NDArray | Sequence[ArrayLike] | Source
 
 
@@ -246,13 +249,18 @@ def open_series(
     FormatError, MatcherError
         As `open_images`.
     """
+    checks.function("on_bad", on_bad)
+    dates, bands = checks.whole("dates", dates, 1), checks.whole("bands", bands, 1)
+    shape, dtype = _shape(shape), with_options(None, {"dtype": dtype}).dtype
     if isinstance(what, str | os.PathLike):
         folder = Folder(what)
         paths: list[Any] = sorted(folder.glob("*.tfrecord*")) if folder.is_dir() else [what]
         if not paths:
             raise FormatError(f"{folder}: has no file *.tfrecords in it")
-    else:
+    elif is_paths(what):
         paths = list(what)
+    else:
+        raise checks.refusal("series", what, "a path, or a list of paths")
     return OfficialSeries(paths, shape=shape, dates=dates, bands=bands, dtype=dtype, on_bad=on_bad)
 
 
@@ -265,13 +273,26 @@ def _open(
     dtype: str | None,
     on_bad: OnBad | None,
 ) -> Source:
-    count = bands if isinstance(bands, int) else None
-    names = None if bands is None or isinstance(bands, int) else tuple(bands)
-    if shape is not None and (len(shape) != 3 or count not in (None, shape[2])):
-        wanted = "" if count is None else f" of {count} bands"
-        raise MatcherError(f"the shape {tuple(shape)} is not (height, width, bands){wanted}")
+    checks.function("on_bad", on_bad)
+    count, names = None, None
+    if isinstance(bands, Integral | float):
+        count = checks.whole("bands", bands, 1)
+    elif bands is not None:
+        names = checks.words("bands", bands)
+    shape = _shape(shape)
+    if shape is not None and count not in (None, shape[2]):
+        raise MatcherError(f"the shape {shape} is not (height, width, bands) of {count} bands")
+    dtype = with_options(None, {"dtype": dtype}).dtype
     asked = Asked(_name(what, noun), noun, names, shape, count, dtype, on_bad=on_bad)
     return _agreeing(_sources(what, asked, ids), shape, count)
+
+
+def _shape(given: Any) -> Shape | None:
+    """Height, width and bands, or whatever the last axis counts."""
+    if given is None:
+        return None
+    height, width, last = checks.wholes("shape", given, _SHAPE, count=3, least=1)
+    return height, width, last
 
 
 def _sources(what: Any, asked: Asked, ids: ArrayLike | None) -> Source:

@@ -1,12 +1,13 @@
 """Co-registered time series of any form behind one small protocol: a date is read when it is asked for."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.aliases import AnyPath
+from matcher.checks import shown
 from matcher.errors import FormatError
 from matcher.formats.reader import Asked, Series
 from matcher.formats.registry import series_in
@@ -63,7 +64,14 @@ def paths_of(what: SeriesInput) -> list[AnyPath]:
 
 
 def _each(what: SeriesInput) -> Sequence[AnyPath | NDArray | Series]:
-    return [what] if isinstance(what, _ONE) else what
+    if isinstance(what, _ONE):
+        return [what]
+    if not isinstance(what, Iterable) or not (several := list(what)):
+        raise FormatError(
+            f"series {shown(what)}: give a path, an array of (dates, height, width, bands), a Series, or one or more "
+            "of these"
+        )
+    return several
 
 
 def _array(stack: NDArray, number: int) -> Series:

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from matcher import checks
 from matcher.aliases import AnyPath
-from matcher.errors import FormatError, MatcherError
+from matcher.errors import FormatError
 from matcher.formats.base import Source
 from matcher.formats.files import atomic_write, problem
 from matcher.placements import Placements
@@ -38,6 +39,8 @@ def write_submission(path: AnyPath, placements: Placements, *, xy_order: str = "
     MatcherError
         If the file cannot be written, or `xy_order` is neither.
     """
+    if not isinstance(placements, Placements):
+        raise checks.refusal("placements", placements, "`Placements`, or what matcher.match gave")
     first, second = (placements.x, placements.y) if _is_xy(xy_order) else (placements.y, placements.x)
     columns = (np.asarray(c).tolist() for c in (placements.ids, placements.image, first, second))
     with atomic_write(path, "w") as file:
@@ -106,7 +109,7 @@ def read_rows(path: AnyPath) -> Iterator[tuple[int, list[str]]]:
     FormatError
         If the file is missing, a folder, not UTF-8 text, or not CSV.
     """
-    name = os.fspath(path)
+    name = checks.path("path", path)
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file, strict=True)
@@ -133,9 +136,7 @@ def to_int64(text: str) -> int | None:
 
 
 def _is_xy(xy_order: str) -> bool:
-    if xy_order not in ("xy", "yx"):
-        raise MatcherError(f"the order of x and y is 'xy' or 'yx', not {xy_order!r}")
-    return xy_order == "xy"
+    return checks.choice("xy_order", xy_order, ("xy", "yx")) == "xy"
 
 
 def _data_rows(path: AnyPath) -> Iterator[tuple[int, list[str]]]:

@@ -13,8 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from matcher import checks
 from matcher.aliases import AnyPath, Progress
-from matcher.errors import FormatError, MatcherError, ResumeError, SettingsError
+from matcher.errors import FormatError, MatcherError, ResumeError
 from matcher.formats.base import OnBad
 from matcher.formats.catalog import (
     Catalog,
@@ -84,8 +85,11 @@ def make_index(
         If an image cannot be read, or a file cannot be written.
     """
     settings = with_options(settings, dict[str, Any](options))
-    if cut not in CUTS:
-        raise SettingsError(f"cut {cut!r}: choose from {', '.join(CUTS)}")
+    checks.choice("cut", cut, CUTS)
+    if offset is not None:
+        offset = checks.number("offset", offset)
+    checks.function("on_bad", on_bad)
+    checks.function("progress", progress)
     place, wanted = folder_of(folder), sides_of(sides)
     _check(place)
     with contextlib.ExitStack() as stack:
@@ -102,7 +106,7 @@ def make_index(
             "range_asked": settings.value_range,
             "shape_asked": None if settings.image_shape is None else list(settings.image_shape),
             "dtype_asked": settings.dtype,
-            "offset_asked": None if offset is None else float(offset),
+            "offset_asked": offset,
             "cut": cut,
         }
         catalog = Catalog(made, source.shape(0)[2], origins, pictures)
@@ -120,6 +124,8 @@ def add_images(
     Where these, and those that are there, are numbered from 0 they are numbered on; otherwise all keep their ids.
     """
     place = folder_of(folder)
+    checks.function("progress", progress)
+    threads = with_options(None, {"threads": threads}).threads
     with _changing(place), limited(threads):
         old = _changeable(place)
         added, origins = _more(place, old, images)
@@ -140,6 +146,7 @@ def add_images(
 def remove_images(folder: AnyPath, ids: Sequence[int], *, progress: Progress | None = None) -> Catalog:
     """Take images out of an index by their ids; raises a `FormatError` where it holds none of one, or no others."""
     place, gone = folder_of(folder), ids_of(ids)
+    checks.function("progress", progress)
     with _changing(place), limited(None):
         old = _changeable(place)
         lacking = sorted(gone - {one.id for one in old.pictures})
@@ -159,6 +166,8 @@ def replace_images(
     Of files that the index is of already, images are known by the ids that they have there.
     """
     place = folder_of(folder)
+    checks.function("progress", progress)
+    threads = with_options(None, {"threads": threads}).threads
     with _changing(place), limited(threads):
         old = _changeable(place)
         new, origins = known_again(old, *_more(place, old, images))

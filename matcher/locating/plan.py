@@ -1,11 +1,12 @@
 """What `matcher.locate` is asked, and the plan made of it: inputs opened and checked, the searches they need."""
 
+import functools
 import logging
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from matcher import checks
 from matcher.errors import MatcherError, NoInputError, SettingsError
 from matcher.formats.base import BadRecord
 from matcher.formats.gather import bad_raster, common_bands
@@ -15,7 +16,7 @@ from matcher.formats.raster import RasterSource
 from matcher.indexing.opened import ImageIndex, indexed
 from matcher.locating.area import Near, box
 from matcher.locating.variants import Search, parse_rotations, parse_scale, searches
-from matcher.settings import MatchOptions, Settings, check_confidence, check_prior
+from matcher.settings import MatchOptions, Settings, with_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,12 +68,18 @@ class Locating:
     skip_bad: bool = False
 
     def __post_init__(self) -> None:
-        if not 1 <= self.candidates <= 50:
-            raise SettingsError("candidates go from 1 to 50")
-        check_prior(self.prior)
-        check_confidence(self.min_confidence)
-        if not all(math.isfinite(angle) and abs(angle) <= 180 for angle in self.rotations):
-            raise SettingsError("rotations are degrees from -180 to 180")
+        settle = functools.partial(object.__setattr__, self)
+        settle("candidates", checks.whole("candidates", self.candidates, 1, 50))
+        settle("min_confidence", checks.number("min_confidence", self.min_confidence, 0, 1))
+        settle("prior", checks.share("prior", self.prior))
+        checks.of_kind("near", self.near, Near)
+        settle("rotations", checks.numbers("rotations", self.rotations, -180, 180))
+        if self.chip_bands is not None:
+            settle("chip_bands", checks.words("chip_bands", self.chip_bands))
+        if self.offset is not None:
+            settle("offset", checks.number("offset", self.offset))
+        for field in ("pixels", "skip_bad"):
+            settle(field, checks.flag(field, getattr(self, field)))
 
 
 class LocateOptions(MatchOptions, total=False):
@@ -113,7 +120,8 @@ class LocatePlan:
 
 def plan(chips: Any, scenes: Any, settings: Settings | None = None, **options: Any) -> LocatePlan:
     """Open and check everything that `locate` needs, and say which searches it makes; takes and raises the same."""
-    own = {field.name for field in fields(Locating)}
+    checks.of_kind("settings", settings, Settings)
+    own = {field.name: None for field in fields(Locating)}  # in their order, for messages
     asked = {key: value for key, value in options.items() if key in own}
     if isinstance(asked.get("near"), str):
         asked["near"] = Near.parse(asked["near"])
@@ -126,10 +134,7 @@ def plan(chips: Any, scenes: Any, settings: Settings | None = None, **options: A
     if settings is not None and settings.prior != Settings.prior:
         asked.setdefault("prior", settings.prior)
     wanted = Locating(**asked)
-    try:
-        settings = replace(settings or Settings(), **{k: v for k, v in options.items() if k not in own})
-    except TypeError as error:
-        raise MatcherError(f"unknown option: {error}") from error
+    settings = with_options(settings, {k: v for k, v in options.items() if k not in own}, own)
     bad: list[BadRecord] = []
     on_bad = bad.append if wanted.skip_bad else None
     images, patches, stored = scenes, chips, indexed(scenes)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from affine import Affine
 
+from matcher import checks
 from matcher.aliases import Advance, Progress
 from matcher.decision.reasons import IN_DOUBT, fault, fault_of_little, reason
 from matcher.evidence import channels, templates
@@ -71,6 +72,7 @@ def locate(
         If an input cannot be read, a scene has no CRS (without `pixels`), bands do not fit, or a chip fits nowhere;
         the message names the file.
     """
+    checks.function("progress", progress)
     planned = plan(chips, scenes, settings, **options)
     for one in planned.skipped:
         log.warning("skipped: %s", one)

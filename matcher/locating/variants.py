@@ -4,10 +4,12 @@ import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher import checks
 from matcher.errors import MatcherError, SettingsError
 from matcher.formats.raster import RasterSource
 from matcher.geo.grid import Grid, Matrix, relation, upright
@@ -43,14 +45,16 @@ def parse_scale(text: str | float) -> float | None:
     SettingsError
         If it is neither.
     """
-    if text == "auto":
+    if isinstance(text, str) and text == "auto":
         return None
     try:
-        value = float(text)
-    except ValueError:
+        value = float(text) if isinstance(text, str | Real) and not isinstance(text, bool) else math.nan
+    except (ValueError, OverflowError):
         value = math.nan
     if not 1 / 64 <= value <= 64:
-        raise SettingsError(f"--scale {text}: give auto, or scene pixels a chip pixel from 1/64 to 64")
+        raise SettingsError(
+            f"--scale {checks.shown(text)}: give auto, or scene pixels a chip pixel from 1/64 to 64"
+        )
     return value
 
 

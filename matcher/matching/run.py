@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher import checks
 from matcher.aliases import Progress
 from matcher.decision.confidence import confidence, log_likelihood
 from matcher.decision.reasons import IN_DOUBT, fault_of_little, has_little, reason
@@ -77,6 +78,7 @@ def match(
     >>> int(result.image[0]), int(result.x[0]), int(result.y[0])
     (0, 10, 20)
     """
+    checks.function("progress", progress)
     job = prepare(images, patches, settings, **options)
     tell_search(job)
     found = match_rows(job, progress=progress).refuse(job.settings.min_confidence)

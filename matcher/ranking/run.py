@@ -1,21 +1,22 @@
 """Retrieval: every image, or every window of a given stride, ranked for every patch."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher import checks
 from matcher.aliases import Progress
-from matcher.errors import SettingsError
 from matcher.evidence import Channel, channels, templates
 from matcher.matching.job import Job, prepare
 from matcher.ranking.rankings import Ranking, WindowGrid
 from matcher.search.correlation import score_maps, target_bytes, target_spectra
 from matcher.search.exhaustive import fitting, search_everywhere
 from matcher.search.peaks import combined
-from matcher.settings import MatchOptions, Settings
+from matcher.settings import MatchOptions, Settings, with_options
 from matcher.threads import limited, spread
 
 if TYPE_CHECKING:
@@ -53,12 +54,14 @@ def retrieve(
     Raises
     ------
     MatcherError
-        As `matcher.match`; also if the stride is below 1.
+        As `matcher.match`; also if `stride` or `keep` is no whole number of 1 or more.
     """
-    if stride is not None and stride < 1:
-        raise SettingsError(f"stride {stride}: give 1 px or more")
-    options["search"] = "exhaustive"
-    job = prepare(images, patches, settings, **options)
+    checks.function("progress", progress)
+    if stride is not None:
+        stride = checks.whole("stride", stride, 1, 1 << 30)
+    keep = checks.whole("keep", keep, 1)
+    settings = replace(with_options(settings, {**options}), search="exhaustive")
+    job = prepare(images, patches, settings)
     count, total = len(job.patches), len(job.targets)
     done = 0
 

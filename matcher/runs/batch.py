@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from matcher import checks
 from matcher.aliases import Progress
 from matcher.errors import MatcherError
 from matcher.formats.fingerprint import Inputs
@@ -22,7 +23,7 @@ from matcher.runs.engines import Engine, InProcess, Particular, SetAside, Work
 from matcher.runs.folder import DETAILS, SUBMISSION, RunFolder
 from matcher.runs.ready import Batch, Ready, make_ready
 from matcher.runs.shards import Shard, cut, join
-from matcher.settings import Settings
+from matcher.settings import Settings, with_options
 
 log = logging.getLogger("matcher")
 
@@ -65,13 +66,20 @@ def run_at_once(
     MatcherError
         As `matcher.match`.
     """
-    batch = batch or Batch()
+    settings, batch = _asked(settings, batch, progress)
     with _memory_errors():
-        ready = make_ready(images, patches, settings or Settings(), batch)
+        ready = make_ready(images, patches, settings, batch)
         shards = list(cut(len(ready.job.patches), len(ready.job.patches), batch.part))
         tell_search(ready.job, sum(map(len, shards)))
         rows = [match_rows(ready.job, range(s.start, s.stop), progress) for s in shards]  # type: ignore[arg-type]
     return _outcome(ready, batch, rows)
+
+
+def _asked(settings: Any, batch: Any, progress: Any) -> tuple[Settings, Batch]:
+    """The settings and the batch, by default all defaults; a SettingsError where something else was given."""
+    checks.of_kind("batch", batch, Batch)
+    checks.function("progress", progress)
+    return with_options(settings, {}), Batch() if batch is None else batch
 
 
 def run(
@@ -112,10 +120,11 @@ def run(
         As `matcher.match`; if a file cannot be written; or if shards were set aside because their workers died.
         What is finished is kept.
     """
-    settings, batch = settings or Settings(), batch or Batch()
+    settings, batch = _asked(settings, batch, progress)
     if isinstance(engine, Particular):
         engine.check(settings)
-    place = RunFolder(folder)
+    checks.function("engine", engine)
+    place = RunFolder(checks.path("folder", folder))
     with place.locked(), _memory_errors():
         inputs = Inputs(images=images.folder if isinstance(images, ImageIndex) else images, patches=patches)
         identity = _identity(inputs, settings, batch)

@@ -1,5 +1,6 @@
 """From inputs to a job whose every record can be used, and the list of those that cannot."""
 
+import functools
 import hashlib
 import re
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher import checks
 from matcher.errors import MatcherError, NoInputError, SettingsError
 from matcher.formats.base import BadRecord, Source
 from matcher.formats.opening import open_pair
@@ -46,9 +48,15 @@ class Batch:
     must_answer: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
+        settle = functools.partial(object.__setattr__, self)
+        settle("shard_size", checks.whole("shard_size", self.shard_size, 1))
+        settle("part", checks.wholes("part", self.part, "I of N, two whole numbers", count=2, least=1))
+        settle("skip_bad", checks.flag("skip_bad", self.skip_bad))
+        if self.must_answer is not None:
+            settle(
+                "must_answer", checks.wholes("must_answer", self.must_answer, "ids, whole numbers from 0 up")
+            )
         number, parts = self.part
-        if self.shard_size < 1:
-            raise SettingsError("a shard has 1 patch or more")
         if not 1 <= number <= parts:
             raise SettingsError(f"shard {number}/{parts}: the first number goes from 1 to the second")
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher import checks
 from matcher.errors import MatcherError
 from matcher.formats.columns import read_columns
 from matcher.scoring.summary import Groups, labels_of, load_groups
@@ -81,6 +82,9 @@ def facets_of(
         raise MatcherError(
             "difficulty: a path or a mapping of column to a mapping of patch id to value is wanted"
         )
+    if columns is not None:
+        checks.words("columns", columns)
+        columns = [columns] if isinstance(columns, str) else list(columns)
     strange = [name for name in columns or () if name not in held]
     if strange:
         raise MatcherError(f"difficulty: has no column {strange[0]!r}; it has {', '.join(held) or 'none'}")

@@ -8,7 +8,8 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from matcher.errors import MatcherError, SettingsError
+from matcher import checks
+from matcher.errors import MatcherError
 from matcher.placements import OFFICIAL_RADIUS, Placements
 from matcher.ranking.files import is_ranking, read_ranking
 from matcher.ranking.rankings import Ranking, standing
@@ -270,8 +271,7 @@ def load_placements(source: Placed, what: str, xy_order: str = "xy") -> Placemen
     MatcherError
         If an array is missing, is not one row of whole numbers, or they are of unlike length.
     """
-    if xy_order not in ("xy", "yx"):
-        raise SettingsError(f"xy order {xy_order!r} is not known: give xy or yx")
+    checks.choice("xy_order", xy_order, ("xy", "yx"))
     if isinstance(source, str | PathLike):
         from matcher.formats.submission import read_submission
 

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.errors import MatcherError, SettingsError
+from matcher import checks
+from matcher.errors import MatcherError
 from matcher.scoring.bootstrap import FEW_IMAGES, percentile_interval, resampled_means
 from matcher.scoring.judge import (
     LABELS,
@@ -188,11 +189,8 @@ def score(
 
 def check_draws(resamples: int, seed: int) -> None:
     """Raise SettingsError where the intervals cannot be drawn so."""
-    whole = all(isinstance(n, int | np.integer) for n in (resamples, seed))
-    if not whole or resamples < 1 or seed < 0:
-        raise SettingsError(
-            f"resamples {resamples!r}, seed {seed!r}: give whole numbers, at least 1, and a seed of 0 or more"
-        )
+    checks.whole("resamples", resamples, 1, 1_000_000)
+    checks.whole("seed", seed)
 
 
 def summarise(judged: Judged, labels: NDArray[np.str_] | None, resamples: int, seed: int) -> Score:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher import checks
 from matcher.errors import MatcherError
 from matcher.formats.series import SeriesInput, iterate_series
 from matcher.imagery import Roles, read_stack
@@ -103,12 +104,15 @@ def features(
         If a series cannot be read, has one date and no split is given, or bands do not fit.
     """
     options = SeriesOptions(**reading)
+    side, stride = checks.whole("side", side, 1), checks.whole("stride", stride, 1, 1 << 30)
+    each_date, windows = checks.flag("each_date", each_date), checks.flag("windows", windows)
+    asked = Settings(bands=None if bands is None else checks.words("bands", bands))
     given = None if split is None else read_split(split)
     places: list[PlaceSplit] = []
     made: list[Features] = []
     for one in iterate_series(series, options):
         stack = read_stack(one, options.value_range)
-        names = Settings(bands=None if bands is None else tuple(bands)).band_names(one.shape[3])
+        names = asked.band_names(one.shape[3])
         if given is None and len(stack) < 2:
             raise MatcherError(
                 f"{one.file}: has one date; give a series of two or more, or a split with --split"

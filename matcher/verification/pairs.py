@@ -1,5 +1,6 @@
 """Pairs of patches: read and written, and cut from series with known answers."""
 
+import functools
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -55,6 +56,9 @@ class Pairs:
     files: tuple[tuple[str, ...], tuple[str, ...]] | None = None
 
     def __post_init__(self) -> None:
+        settle = functools.partial(object.__setattr__, self)  # lists say the same as arrays
+        for name in ("first", "second"):
+            settle(name, _array(self.name, name, getattr(self, name)))
         for what in (self.first, self.second):
             if what.ndim != 4 or what.shape != self.first.shape or not what.size:
                 raise FormatError(
@@ -62,14 +66,27 @@ class Pairs:
                     "(n, height, width, bands) were expected"
                 )
         for name in ("same", "kind", "place", "group"):
-            column = getattr(self, name)
-            if column is not None and column.shape != (len(self.first),):
+            if getattr(self, name) is None:
+                continue
+            column = _array(self.name, name, getattr(self, name))
+            if column.shape != (len(self.first),):
                 raise FormatError(
                     f"{self.name}: {name} has the shape {column.shape}; one a pair was expected"
                 )
+            if name == "same" and (column.dtype.kind not in "biuf" or not np.isin(column, (0, 1)).all()):
+                raise FormatError(f"{self.name}: same holds other values than 0 and 1")
+            settle(name, column.astype(bool) if name == "same" else column)
 
     def __len__(self) -> int:
         return len(self.first)
+
+
+def _array(name: str, column: str, given: Any) -> NDArray:
+    """What was given for a column, as an array."""
+    try:
+        return np.asarray(given)
+    except ValueError:  # of lists of unlike length
+        raise FormatError(f"{name}: {column} is no array: its rows are of unlike length") from None
 
 
 def read_pairs(path: AnyPath) -> Pairs:
@@ -86,13 +103,10 @@ def read_pairs(path: AnyPath) -> Pairs:
         if key not in members:
             raise FormatError(f"{name}: has no array {key!r}; pairs are two stacks, 'first' and 'second'")
     arrays = {key: member.load(member.check()) for key, member in members.items()}
-    same = arrays.get("same")
-    if same is not None and (same.dtype.kind not in "biuf" or not np.isin(same, (0, 1)).all()):
-        raise FormatError(f"{name}: same holds other values than 0 and 1")
     return Pairs(
         arrays["first"],
         arrays["second"],
-        None if same is None else same.astype(bool),
+        arrays.get("same"),
         arrays.get("kind"),
         arrays.get("place"),
         arrays.get("group"),

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher import checks
 from matcher.aliases import Progress
-from matcher.errors import FormatError, MatcherError, SettingsError
+from matcher.errors import FormatError, MatcherError
 from matcher.formats.arrays import ArraySource
 from matcher.formats.files import atomic_write
 from matcher.imagery import Pictures, Roles, open_pictures, resolve_bands
@@ -84,8 +85,8 @@ def verify(
         If the pairs cannot be read, a value is NaN or absurd, bands do not fit, or `max_shift` leaves less than
         12 px of overlap.
     """
-    if not 0 < prior < 1:
-        raise SettingsError(f"prior {prior}: give a share between 0 and 1")
+    checks.function("progress", progress)
+    prior, max_shift = checks.share("prior", prior), checks.whole("max_shift", max_shift)
     settings = with_options(settings, {**options})
     pairs = _pairs(pairs, others, settings)
     check_shift((pairs.first.shape[1], pairs.first.shape[2]), max_shift)

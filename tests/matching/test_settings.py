@@ -51,7 +51,7 @@ def test_every_option_is_documented(field):
     ("options", "message"),
     [
         ({"search": "fast"}, "search 'fast': choose from pyramid, exhaustive"),
-        ({"value_range": "12bit"}, "value range '12bit': choose from auto, dn, signed"),
+        ({"value_range": "12bit"}, "value_range '12bit': choose from auto, dn, signed"),
         ({"evidence": ()}, "no evidence: name one or more of bands"),
         ({"evidence": ""}, "evidence '': choose from bands"),
         ({"evidence": ("phase", "shape")}, "evidence 'shape': choose from bands, ndvi"),
@@ -59,16 +59,23 @@ def test_every_option_is_documented(field):
         ({"bands": ()}, "band names are empty"),
         ({"bands": ("red", "")}, "band names are empty"),
         ({"bands": ("red", "nir", "red")}, "a band is named twice in red, nir, red"),
-        ({"effort": 0}, "effort goes from 0.1 to 100"),
-        ({"effort": float("inf")}, "effort goes from 0.1 to 100"),
-        ({"effort": "high"}, "effort goes from 0.1 to 100"),
-        ({"threads": 0}, "threads: give 1 or more"),
-        ({"threads": 1.5}, "threads: give 1 or more"),
-        ({"threads": True}, "threads: give 1 or more"),
-        ({"memory": 1 << 20}, "memory: give 256 MiB or more"),
-        ({"min_confidence": 1.5}, "min_confidence goes from 0 to 1"),
-        ({"min_confidence": float("nan")}, "min_confidence goes from 0 to 1"),
-        ({"memory": "2GiB"}, "memory: give 256 MiB or more, in bytes"),
+        ({"effort": 0}, "effort 0: give a finite number from 0.1 to 100"),
+        ({"effort": float("inf")}, "effort inf: give a finite number from 0.1 to 100"),
+        ({"effort": "high"}, "effort 'high': give a finite number from 0.1 to 100"),
+        ({"threads": 0}, "threads 0: give a whole number of 1 or more"),
+        ({"threads": 1.5}, "threads 1.5: give a whole number of 1 or more"),
+        ({"threads": True}, "threads True: give a whole number of 1 or more"),
+        ({"memory": 1 << 20}, "memory 1048576: give 256 MiB or more"),
+        ({"min_confidence": 1.5}, "min_confidence 1.5: give a finite number from 0 to 1"),
+        ({"min_confidence": float("nan")}, "min_confidence nan: give a finite number from 0 to 1"),
+        ({"memory": "2GiB"}, "memory '2GiB': give 256 MiB or more, as a whole number of bytes"),
+        ({"prior": True}, "prior True: give a number between 0 and 1"),
+        ({"evidence": 5}, "evidence 5: give names in order"),
+        ({"bands": ("red", 5)}, "bands ('red', 5): give names in order"),
+        ({"image_shape": 5}, "image_shape 5: give height, width and bands"),
+        ({"patch_shape": (64, 64)}, "patch_shape (64, 64): give height, width and bands"),
+        ({"model": 5}, "model 5: give the path of a file or folder"),
+        ({"dtype": np.float32}, "dtype <class 'numpy.float32'>: give the name of a type"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(options, message):
@@ -91,9 +98,9 @@ def test_what_cannot_be_is_refused_by_name(options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"value_range": "auto"}, "value range 'auto': choose from dn, signed, reflectance, 8bit, 16bit"),
-        ({"series_dates": 0}, "series_dates and series_bands: give 1 or more"),
-        ({"series_bands": 1.5}, "series_dates and series_bands: give 1 or more"),
+        ({"value_range": "auto"}, "value_range 'auto': choose from dn, signed, reflectance, 8bit, 16bit"),
+        ({"series_dates": 0}, "series_dates 0: give a whole number of 1 or more"),
+        ({"series_bands": 1.5}, "series_bands 1.5: give a whole number of 1 or more"),
     ],
 )
 def test_whatever_reads_series_refuses_the_same(reader, options, message):
@@ -127,6 +134,16 @@ def test_the_order_of_evidence_makes_no_difference(order, count):
 def test_what_can_be_is_kept(effort, threads, memory):
     settings = Settings(effort=effort, threads=threads, memory=memory)
     assert (settings.effort, settings.threads, settings.memory) == (effort, threads, memory)
+
+
+def test_numpys_numbers_are_kept_as_plain_ones():
+    """What is written as JSON, as settings of a run are, has to be plain."""
+    settings = Settings(
+        threads=np.int64(2), memory=np.int64(1 << 30), effort=np.float32(2), image_shape=[np.int8(9)] * 3
+    )
+    kept = (settings.threads, settings.memory, settings.effort, *settings.image_shape)
+    assert kept == (2, 1 << 30, 2.0, 9, 9, 9)
+    assert {type(value) for value in kept} == {int, float}
 
 
 class TestBandNames:
