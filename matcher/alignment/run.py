@@ -21,6 +21,7 @@ from matcher.alignment.transforms import choose
 from matcher.errors import MatcherError
 from matcher.formats.gather import common_bands
 from matcher.formats.opening import open_rasters
+from matcher.formats.plain import with_offset
 from matcher.formats.raster import RasterSource
 from matcher.geo.grid import Grid
 from matcher.imagery import Roles, open_pictures
@@ -182,7 +183,7 @@ def open_sides(
     """Both scenes with the bands that both have, and the settings with these bands' names."""
     left = moving if isinstance(moving, RasterSource) else open_rasters(moving, settings.bands)
     right = (
-        reference
+        with_offset(reference, asked.offset)
         if isinstance(reference, RasterSource)
         else open_rasters(reference, settings.bands, asked.offset)
     )

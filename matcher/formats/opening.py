@@ -22,7 +22,7 @@ from matcher.formats.catalogued import open_catalogued
 from matcher.formats.gather import common_bands
 from matcher.formats.official import OfficialSeries
 from matcher.formats.pixel_sizes import check_pixel_sizes
-from matcher.formats.plain import as_rasters, names_of, with_bands
+from matcher.formats.plain import as_rasters, names_of, with_bands, with_offset
 from matcher.formats.raster import RasterSource
 from matcher.formats.reader import Asked
 from matcher.formats.registry import open_paths, readable
@@ -115,7 +115,7 @@ def open_rasters(
     bands : sequence of str, optional
         Which bands, in order; see `matcher.formats.bandnames.choose`.
     offset : float, optional
-        Added to every valid value of rasters; by default what the product's metadata say, otherwise 0.
+        Added to every valid value, of arrays and records too; by default what the product's metadata say, otherwise 0.
     on_bad : callable, optional
         Called with a `BadRecord` for each raster that cannot be used, which is then left out; each is read through to
         find out. The others keep their numbers.
@@ -133,7 +133,8 @@ def open_rasters(
     """
     names = None if bands is None else tuple(bands)
     asked = Asked(_name(what, noun), noun, names, shape, None, dtype, offset, on_bad, mixed)
-    return as_rasters(_sources(what, asked, None), names)
+    # Readers of rasters have added it; what was no raster before, or was opened before, has not.
+    return with_offset(as_rasters(_sources(what, asked, None), names), offset)
 
 
 def open_files(

@@ -1,6 +1,7 @@
 """Pictures that say neither their bands nor where they lie: some of their bands, and the same as rasters."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +92,14 @@ def names_of(source: Source, wanted: Sequence[str] | None) -> tuple[str | None, 
     if wanted is not None:
         return Settings(bands=parse_bands(wanted)[0]).band_names(count)
     return BANDS_BY_COUNT.get(count, (None,) * count)
+
+
+def with_offset(source: RasterSource, offset: float | None) -> RasterSource:
+    """The rasters with an offset in place of what their files say is added to their values; as they are where None."""
+    if offset is None:
+        return source
+    rasters = [replace(raster, offset=offset) for raster in source.rasters]
+    return RasterSource(rasters, source.name, source.ids)
 
 
 def as_rasters(source: Source, wanted: Sequence[str] | None = None) -> RasterSource:

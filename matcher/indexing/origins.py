@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from matcher.errors import FormatError, MatcherError
+from matcher.errors import FormatError, MatcherError, SettingsError
 from matcher.formats.base import Laid, OnBad, Source, is_paths
 from matcher.formats.catalog import Origin, Pictured, is_index
 from matcher.formats.catalogued import entries_of, opened_again
@@ -46,6 +46,11 @@ def opened(
     if inside is not None:
         raise FormatError(f"{inside}: is an index itself; name its images")
     source = open_files(paths, settings, offset, on_bad)
+    if offset is not None and not isinstance(source, RasterSource):
+        raise SettingsError(
+            f"{source.name}: the offset {offset:g} is added to the values of rasters, and these are none: leave it "
+            "out, or add it to the values yourself"
+        )
     names = names_of(source, settings.bands)
     known = (
         tuple(str(name) for name in names) if None not in names else settings.band_names(source.shape(0)[2])

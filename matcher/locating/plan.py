@@ -11,7 +11,7 @@ from matcher.errors import MatcherError, NoInputError, SettingsError
 from matcher.formats.base import BadRecord
 from matcher.formats.gather import bad_raster, common_bands
 from matcher.formats.opening import open_rasters
-from matcher.formats.plain import as_rasters
+from matcher.formats.plain import as_rasters, with_offset
 from matcher.formats.raster import RasterSource
 from matcher.indexing.opened import ImageIndex, indexed
 from matcher.locating.area import Near, box
@@ -140,7 +140,9 @@ def plan(chips: Any, scenes: Any, settings: Settings | None = None, **options: A
     images, patches, stored = scenes, chips, indexed(scenes)
     if stored is not None:
         images = _stored_scenes(stored, settings, wanted)
-    elif not isinstance(scenes, RasterSource):
+    elif isinstance(scenes, RasterSource):
+        images = with_offset(scenes, wanted.offset)
+    else:
         images = open_rasters(
             scenes, settings.bands, wanted.offset, on_bad, shape=settings.image_shape, dtype=settings.dtype
         )

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 
 from matcher import open_images
+from matcher.alignment.run import Aligning, open_sides
 from matcher.errors import FormatError, NoInputError, SettingsError
 from matcher.formats.bandnames import by_landsat, choose, name_of, parse_bands, split_band
 from matcher.formats.opening import open_rasters
 from matcher.formats.registry import files_of
+from matcher.locating.plan import plan
+from matcher.settings import Settings
 
 rasterio = pytest.importorskip("rasterio")
 from rasterio.enums import ColorInterp  # noqa: E402
@@ -398,6 +401,23 @@ class TestNoData:
         assert shifted[2, 3].tolist() == [0] * 4
         assert shifted[5, 6].tolist() == [1] * 4
         np.testing.assert_array_equal(shifted[6:], array[6:] - 1000)
+
+    def test_offset_of_arrays_and_of_what_is_open(self, tmp_path):
+        array = picture(low=1001, high=4000)
+        array[2, 3] = 0
+        np.save(tmp_path / "a.npy", array[None])
+        wanted = open_rasters(write(tmp_path / "a.tif", array, nodata=0), offset=-1000)[0]
+        opened = open_rasters(tmp_path / "a.tif")
+        for given in (array[None], tmp_path / "a.npy", opened):
+            np.testing.assert_array_equal(open_rasters(given, offset=-1000)[0], wanted)
+        for planned in (
+            plan(array[None], given, offset=-1000, pixels=True) for given in (array[None], opened)
+        ):
+            np.testing.assert_array_equal(planned.scenes[0], wanted)
+        asked = Aligning(offset=-1000)
+        sides, _ = open_sides(open_rasters(array[None]), open_rasters(array[None]), Settings(), asked)
+        np.testing.assert_array_equal(sides[1].source[0], wanted)
+        np.testing.assert_array_equal(sides[0].source[0], array)
 
 
 def product(root, *, offsets="", baseline="05.10", level="L2A"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import matcher
-from matcher.errors import FormatError, ResumeError
+from matcher.errors import FormatError, ResumeError, SettingsError
 from matcher.formats.handles import HANDLES
 from matcher.formats.opening import open_rasters
 from matcher.indexing import completing
@@ -161,6 +161,14 @@ def test_two_images_for_one_id(tmp_path, folder, land):
 
 class TestOffset:
     """Another offset is another index."""
+
+    def test_of_what_is_no_raster(self, tmp_path, land):
+        np.save(tmp_path / "a.npy", land[:1])
+        with pytest.raises(
+            SettingsError, match=r"a\.npy: the offset -1000 is added to the values of rasters, and"
+        ):
+            matcher.make_index(tmp_path / "a.npy", tmp_path / "index", [SIDE], offset=-1000)
+        assert not (tmp_path / "index").exists()
 
     def test_further_sizes(self, tmp_path, folder):
         matcher.make_index(folder, tmp_path / "index", [SIDE], offset=0)
