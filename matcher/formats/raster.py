@@ -273,12 +273,15 @@ def _stem(name: str) -> str:
 
 
 def _finish(values: NDArray, empty: NDArray[np.bool_], offset: float) -> NDArray:
-    """Offset added and no data set to 0; what is valid and would fall to 0 in all bands or below stays just above."""
+    """Offset added and no data set to 0; what is valid and would fall to 0 in all bands or below stays just above.
+
+    Just above is 1 of whole numbers, and of floating ones what 1 DN is where they are reflectance.
+    """
     if values.dtype.kind == "f":
         empty = empty | ~np.isfinite(values).all(-1)
     if offset:
         integer = values.dtype.kind in "ui"
-        low, high = (1, np.iinfo(values.dtype).max) if integer else (1, np.inf)
+        low, high = (1, np.iinfo(values.dtype).max) if integer else (1e-4, np.inf)
         empty = empty | (values == 0).all(-1)
         values = np.clip(values.astype(np.float64) + offset, low, high).astype(values.dtype)
     if empty.any():

@@ -402,6 +402,13 @@ class TestNoData:
         assert shifted[5, 6].tolist() == [1] * 4
         np.testing.assert_array_equal(shifted[6:], array[6:] - 1000)
 
+    def test_offset_of_reflectance(self):
+        array = (picture(low=1001, high=4000) / 10000).astype(np.float32)
+        array[5, 6] = 0.09
+        shifted = open_rasters(array[None], offset=-0.1)[0]
+        assert (shifted[5, 6] == np.float32(1e-4)).all()
+        np.testing.assert_allclose(shifted[6:], array[6:] - np.float32(0.1), atol=1e-6)
+
     def test_offset_of_arrays_and_of_what_is_open(self, tmp_path):
         array = picture(low=1001, high=4000)
         array[2, 3] = 0
