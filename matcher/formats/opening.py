@@ -258,7 +258,7 @@ def open_series(
         paths: list[Any] = sorted(folder.glob("*.tfrecord*")) if folder.is_dir() else [what]
         if not paths:
             raise FormatError(f"{folder}: has no file *.tfrecords in it")
-    elif is_paths(what):
+    elif is_paths(what) or (isinstance(what, Sequence) and not what):
         paths = list(what)
     else:
         raise checks.refusal("series", what, "a path, or a list of paths")

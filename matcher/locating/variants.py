@@ -53,7 +53,7 @@ def parse_scale(text: str | float) -> float | None:
         value = math.nan
     if not 1 / 64 <= value <= 64:
         raise SettingsError(
-            f"--scale {checks.shown(text)}: give auto, or scene pixels a chip pixel from 1/64 to 64"
+            f"--scale {text if isinstance(text, str) else checks.shown(text)}: give auto, or scene pixels a chip pixel from 1/64 to 64"
         )
     return value
 
