@@ -19,7 +19,7 @@ from matcher.errors import FormatError, MatcherError
 from matcher.formats.files import atomic_write
 from matcher.formats.fingerprint import stamp_of
 from matcher.formats.opening import open_rasters
-from matcher.formats.raster import RasterSource
+from matcher.formats.raster import RasterSource, stem_of
 from matcher.settings import Settings
 from matcher.threads import limited
 
@@ -86,6 +86,7 @@ def align_series(
             "files": _stamps(scenes, target),
         },
     )
+    asked = replace(asked, offset=None)  # the reference has it, and no scene that is another's
     with limited(settings.threads):
         if mutual:
             return _mutual(scenes, target, names, place, write, settings, asked, progress)
@@ -229,7 +230,7 @@ def _names(scenes: RasterSource) -> list[str]:
     out: list[str] = []
     taken = {"align", "pairs"}
     for k in range(len(scenes)):
-        stem = Path(scenes.where(k).rstrip("/")).stem.replace("*", "bands")
+        stem = stem_of(scenes.where(k))
         name, number = stem, 2
         while taken & (own := {name.casefold(), f"{name}{FIELD}".casefold()}):
             name, number = f"{stem}-{number}", number + 1
@@ -247,8 +248,11 @@ def _stamps(*sources: RasterSource) -> list[list[Any]]:
     out: list[list[Any]] = []
     for source in sources:
         for raster in source.rasters:
-            # Of what is no file of its own, such as an array, the file that it was read from.
-            for path in dict.fromkeys(band.path or source.name for band in raster.bands):
+            # Of what is no file of its own, such as a picture of a stack, the file that it was read from.
+            own = raster.name
+            while ", " in own and not os.path.exists(own):
+                own = own.rpartition(", ")[0]
+            for path in dict.fromkeys(band.path or own for band in raster.bands):
                 try:
                     out.append([os.path.abspath(path), *stamp_of(path)[:2]])
                 except FormatError:  # in an archive, or elsewhere

@@ -269,6 +269,10 @@ class JoinedSource:
         part, k = self._at[index]
         return part.where(k)
 
+    def part(self, index: int) -> tuple[Source, int]:
+        """The source that one is of, and its number there."""
+        return self._at[index]
+
     def __getitem__(self, index: int) -> NDArray:
         """One picture, (height, width, bands)."""
         part, k = self._at[index]

@@ -89,6 +89,14 @@ class Typed(Protocol):
         """Of the values of one."""
 
 
+@runtime_checkable
+class Joined(Protocol):
+    """A source of the pictures of several sources."""
+
+    def part(self, index: int) -> tuple["Source", int]:
+        """The source that one is of, and its number there."""
+
+
 @dataclass(frozen=True)
 class BadRecord:
     """One record that cannot be used.

@@ -21,7 +21,7 @@ from matcher.formats.handles import HANDLES
 from matcher.formats.opening import open_rasters
 from matcher.formats.outputs import OutputFolder, check_ending
 from matcher.formats.pictures import Picture
-from matcher.formats.raster import Raster, RasterSource
+from matcher.formats.raster import Raster, RasterSource, stem_of
 from matcher.geo.grid import degrees
 from matcher.geo.place import COLUMNS, Place, records
 from matcher.version import install_command
@@ -206,7 +206,7 @@ def georeferenced_names(chips: Sequence[str]) -> dict[str, str]:
     out: dict[str, str] = {}
     taken: set[str] = set()
     for chip in dict.fromkeys(chips):
-        stem = Path(chip).stem.replace("*", "bands")
+        stem = stem_of(chip)
         name, number = f"{stem}.tif", 2
         while name.casefold() in taken:
             name, number = f"{stem}-{number}.tif", number + 1

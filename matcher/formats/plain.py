@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.formats.bandnames import choose, parse_bands
-from matcher.formats.base import Source, Typed, Windowed
+from matcher.formats.base import Joined, Source, Typed, Windowed
 from matcher.formats.handles import Window
 from matcher.formats.raster import Band, Raster, RasterSource
 from matcher.settings import BANDS_BY_COUNT, Settings
@@ -21,31 +21,36 @@ class ChosenBands:
     source : Source
     bands : sequence of int
         Numbers of bands, from 0.
+
+    Attributes
+    ----------
+    source : Source
+        With all its bands.
     """
 
     def __init__(self, source: Source, bands: Sequence[int]) -> None:
-        self._source, self._bands = source, list(bands)
+        self.source, self._bands = source, list(bands)
         self.name, self.ids = source.name, source.ids
 
     def __len__(self) -> int:
-        return len(self._source)
+        return len(self.source)
 
     def shape(self, index: int) -> tuple[int, int, int]:
         """(height, width, bands) of one."""
-        height, width, _ = self._source.shape(index)
+        height, width, _ = self.source.shape(index)
         return height, width, len(self._bands)
 
     def where(self, index: int) -> str:
         """File, record and offset of one, for messages."""
-        return self._source.where(index)
+        return self.source.where(index)
 
     def __getitem__(self, index: int) -> NDArray:
         """One picture, (height, width, bands)."""
-        return np.ascontiguousarray(self._source[index][..., self._bands])
+        return np.ascontiguousarray(self.source[index][..., self._bands])
 
     def read(self, index: int, row: int, col: int, height: int, width: int) -> NDArray:
         """A window of one picture, (height, width, bands)."""
-        return _window(self._source, index, (row, col, height, width))[..., self._bands]
+        return _window(self.source, index, (row, col, height, width))[..., self._bands]
 
 
 class _HeldPicture:
@@ -114,9 +119,9 @@ def as_rasters(source: Source, wanted: Sequence[str] | None = None) -> RasterSou
         return source
     names = names_of(source, wanted)
     rasters = []
-    for k, identifier in enumerate(source.ids.tolist()):
+    for k in range(len(source)):
         height, width, _ = source.shape(k)
-        name = source.name if len(source) == 1 else f"{source.name}, {identifier}"
+        name = _called(source, k)
         bands = tuple(Band("", n, name) for n, name in enumerate(names, 1))
         rasters.append(
             Raster(
@@ -130,6 +135,13 @@ def as_rasters(source: Source, wanted: Sequence[str] | None = None) -> RasterSou
             )
         )
     return RasterSource(rasters, source.name, source.ids)
+
+
+def _called(source: Source, index: int) -> str:
+    """What one picture is called: its file, and its id where the file holds several."""
+    whole = source.source if isinstance(source, ChosenBands) else source
+    own = whole.part(index)[0] if isinstance(whole, Joined) else whole
+    return own.name if len(own) == 1 else f"{own.name}, {source.ids[index]}"
 
 
 def _window(source: Source, index: int, window: Window) -> NDArray:

@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -266,6 +267,17 @@ def number(names: Sequence[str]) -> NDArray[np.int64]:
     ):
         return np.array([int(s) for s in stems], np.int64)
     return np.arange(len(names), dtype=np.int64)
+
+
+def stem_of(name: str) -> str:
+    """What a file that is made of a raster is called, by the raster's name: without folder and suffix.
+
+    Of one of several in a file it is the file's, and what tells it from the others: ``dates-3`` of ``dates.npy, 3``.
+    """
+    file, comma, label = name.rstrip("/").rpartition(", ")
+    several = bool(comma and Path(file).suffix) and not Path(label).suffix
+    stem = Path(file).stem + f"-{label}" if several else Path(name.rstrip("/")).stem
+    return stem.replace("*", "bands")
 
 
 def _stem(name: str) -> str:

@@ -52,9 +52,8 @@ def parse_scale(text: str | float) -> float | None:
     except (ValueError, OverflowError):
         value = math.nan
     if not 1 / 64 <= value <= 64:
-        raise SettingsError(
-            f"--scale {text if isinstance(text, str) else checks.shown(text)}: give auto, or scene pixels a chip pixel from 1/64 to 64"
-        )
+        given = text if isinstance(text, str) else checks.shown(text)
+        raise SettingsError(f"--scale {given}: give auto, or scene pixels a chip pixel from 1/64 to 64")
     return value
 
 

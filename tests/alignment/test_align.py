@@ -10,8 +10,10 @@ from click.testing import CliRunner
 from scipy import ndimage
 
 import matcher
+from matcher.alignment import series
 from matcher.alignment.frame import Side, frame
 from matcher.alignment.outputs import Onto, write_field, write_moved
+from matcher.alignment.run import Aligning
 from matcher.alignment.table import records, summary
 from matcher.alignment.ties import tie_points
 from matcher.cli import main
@@ -19,6 +21,7 @@ from matcher.errors import MatcherError
 from matcher.formats.opening import open_rasters
 from matcher.formats.tiefiles import read_ties, write_ties
 from matcher.geo.resample import shrink
+from matcher.settings import Settings
 from tests.locating.test_locate import ground, other_date
 
 rasterio = pytest.importorskip("rasterio")
@@ -494,3 +497,36 @@ class TestManyInAFolder:
         assert {path.name for path in (tmp_path / "o").iterdir()} >= {"b.csv", "b.json", "b-field.tif"}
         np.save(tmp_path / "b.npy", other_date(land, 5)[None])
         assert "run with other files" in self.run(*common).output
+
+    def test_arrays_of_several_files_have_the_names_of_their_files(self, tmp_path, land):
+        dates = np.stack([land, other_date(land)])
+        np.save(tmp_path / "a.npy", dates[:1])
+        np.save(tmp_path / "b.npy", dates)
+        np.savez(tmp_path / "c.npz", images=dates)
+        done = self.run(
+            tmp_path / "a.npy", tmp_path / "b.npy", "in", tmp_path / "a.npy", "--folder", tmp_path / "o"
+        )
+        assert done.exit_code == 0, done.output
+        assert {path.name for path in (tmp_path / "o").glob("*.csv")} == {"a.csv", "b-1.csv", "b-2.csv"}
+        told = [json.loads((tmp_path / "o" / f"{name}.json").read_text())["moving"] for name in ("a", "b-1")]
+        assert told == [str(tmp_path / "a.npy"), f"{tmp_path / 'b.npy'}, 1"]
+        common = (tmp_path / "c.npz", "in", tmp_path / "a.npy", "--folder", tmp_path / "p")
+        assert self.run(*common).exit_code == 0
+        assert {path.name for path in (tmp_path / "p").glob("*.csv")} == {"c-0.csv", "c-1.csv"}
+        np.savez(tmp_path / "c.npz", images=dates[::-1])
+        assert "run with other files" in self.run(*common).output
+
+    def test_an_offset_is_the_references_alone(self, tmp_path, land, monkeypatch):
+        seen = []
+
+        def record(moving, reference, _settings, asked):
+            seen.append([asked.offset, moving.rasters[0].offset, reference.rasters[0].offset])
+            raise MatcherError("enough")
+
+        monkeypatch.setattr(series, "open_sides", record)
+        scenes = np.stack([land, other_date(land)])
+        settings, asked = Settings(), Aligning(offset=-7)
+        series.align_series(
+            scenes, land[None], tmp_path / "o", lambda *_: [], settings=settings, asked=asked, mutual=True
+        )
+        assert seen == [[None, 0, -7], [None, 0, -7], [None, 0, 0]]

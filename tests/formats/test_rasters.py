@@ -14,6 +14,7 @@ from matcher.alignment.run import Aligning, open_sides
 from matcher.errors import FormatError, NoInputError, SettingsError
 from matcher.formats.bandnames import by_landsat, choose, name_of, parse_bands, split_band
 from matcher.formats.opening import open_rasters
+from matcher.formats.raster import stem_of
 from matcher.formats.registry import files_of
 from matcher.locating.plan import plan
 from matcher.settings import Settings
@@ -576,3 +577,19 @@ class TestDamage:
         (tmp_path / "z.vrt").write_text('<VRTDataset rasterXSize="9" rasterYSize="9"></VRTDataset>')
         with pytest.raises(FormatError, match=r"z\.vrt: (has no band|cannot be opened)"):
             open_images(tmp_path / "z.vrt")
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("a/dates.npy, 3", "dates-3"),
+        ("c.npz, array 'images', 0", "c-0"),
+        ("s.zarr, 2020-06-01", "s-2020-06-01"),
+        ("Paris, June.tif", "Paris, June"),
+        ("x/S2A.SAFE/", "S2A"),
+        ("LC08_B*.tif", "LC08_Bbands"),
+        ("array of images, 1", "array of images, 1"),
+    ],
+)
+def test_what_files_made_of_a_raster_are_called(name, stem):
+    assert stem_of(name) == stem

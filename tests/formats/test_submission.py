@@ -50,7 +50,7 @@ class TestSubmission:
         assert rows_of(read_submission(tmp_path / "s.csv", xy_order="yx")) == [(17, 192, 219, 143)]
         assert rows_of(read_submission(tmp_path / "s.csv")) == [(17, 192, 143, 219)]
         for call in (read_submission, lambda *a, **k: write_submission(a[0], rows, **k)):
-            with pytest.raises(MatcherError, match="^xy_order 'zz': choose from xy, yx"):
+            with pytest.raises(MatcherError, match=r"^xy_order 'zz': choose from xy, yx"):
                 call(tmp_path / "s.csv", xy_order="zz")
 
     @given(st.lists(st.tuples(WHOLE, WHOLE, WHOLE, WHOLE), min_size=1, unique_by=lambda row: row[0]))
