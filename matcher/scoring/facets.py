@@ -104,7 +104,7 @@ def facet_of(name: str, ids: NDArray[np.int64], values: Values) -> Facet | None:
     """Label the patches `ids` by a column; None where it has more than 20 labels.
 
     Numbers, where there are more than a few, are cut into thirds at their quantiles over `ids`; ids without a
-    value, blanks and numbers that are not finite make "(unknown)".
+    value, blanks and numbers that are not finite make "(unknown)", in further brackets where a label is called so.
 
     Raises
     ------
@@ -121,10 +121,11 @@ def facet_of(name: str, ids: NDArray[np.int64], values: Values) -> Facet | None:
         and len(distinct) >= FEWEST_NUMBERS
     ):
         return _thirds(name, np.array([math.nan if n is None else n for n in numbers]))
-    labels = np.array([text or UNKNOWN for text in texts])
+    unknown = own_name(UNKNOWN, texts)
+    labels = np.array([text or unknown for text in texts])
     order = np.unique(labels).tolist()
-    if None not in [_number(label) for label in order if label != UNKNOWN]:
-        order.sort(key=lambda label: math.inf if label == UNKNOWN else float(label))
+    if None not in [_number(label) for label in order if label != unknown]:
+        order.sort(key=lambda label: math.inf if label == unknown else float(label))
     return Facet(name, labels, tuple(order)) if len(order) <= MOST_LABELS else None
 
 

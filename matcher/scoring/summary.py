@@ -276,11 +276,19 @@ def load_groups(groups: Groups) -> Mapping[int, str]:
 
 
 def labels_of(ids: NDArray[np.int64], groups: Mapping[int, str]) -> NDArray[np.str_]:
-    """One label an id, as text; raises MatcherError where no id has one."""
+    """One label an id, as text; those without one are `NO_GROUP`, in further brackets where a group is called so.
+
+    Raises
+    ------
+    MatcherError
+        If no id has a label.
+    """
     labels = [groups.get(int(i)) for i in ids]
     if all(label is None for label in labels):
         raise MatcherError(f"groups: none of their {len(groups)} patch ids is in the answers")
-    return np.array([str(label) if label not in (None, "") else NO_GROUP for label in labels])
+    texts = ["" if label is None else str(label) for label in labels]
+    none = own_name(NO_GROUP, texts)
+    return np.array([text or none for text in texts])
 
 
 def score_rows(ranked: bool) -> list[str]:

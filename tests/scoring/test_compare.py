@@ -200,6 +200,8 @@ def test_numbers_that_are_not_finite_are_unknown():
 def test_few_numbers_are_labels_in_their_own_order():
     facet = facet_of("dates", np.arange(6), dict(enumerate(["10", "9", "10", "", "9", "100"])))
     assert facet.order == ("9", "10", "100", "(unknown)")
+    facet = facet_of("sky", np.arange(3), {0: "(unknown)", 1: "clear"})
+    assert facet.labels.tolist() == ["(unknown)", "clear", "((unknown))"]
 
 
 def test_columns_that_tell_nothing():

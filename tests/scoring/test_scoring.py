@@ -121,6 +121,16 @@ def test_groups_are_scored_apart():
     assert result.groups["city"].extra == ()
 
 
+def test_a_group_called_as_those_of_none_is_another():
+    groups = {1: "(no group)", 2: "(no group)", 3: "sea"}
+    result = score(placements(SUBMISSION), placements(ANSWERS), groups)
+    assert {name: part.n_patches for name, part in result.groups.items()} == {
+        "(no group)": 2,
+        "((no group))": len(ANSWERS) - 3,
+        "sea": 1,
+    }
+
+
 def test_missing_ids_are_told_by_group():
     result = score(
         placements({1: SUBMISSION[1]}), placements(ANSWERS), dict.fromkeys(range(1, 5), "a") | {5: "b"}
