@@ -131,19 +131,32 @@ def rivals(pairs: Pairs, *, max_shift: int = 16, settings: Settings | None = Non
 
 
 def check_labels(pairs: Pairs) -> None:
-    """Raise FormatError where labelled pairs are all alike: there is nothing to tell apart."""
+    """Raise FormatError where labelled pairs are all alike, or those of all places but one: nothing is told apart."""
     if pairs.same is not None and (pairs.same.all() or not pairs.same.any()):
         kind = "of one place" if pairs.same.any() else "of two places"
         raise FormatError(
             f"{pairs.name}: has pairs {kind} alone, so nothing can be judged: give some of each, or leave out the "
             "array 'same' to have the probabilities"
         )
+    if pairs.same is None or pairs.place is None:
+        return
+    names = np.unique(pairs.place)
+    for name in names if len(names) > 1 else ():  # each is judged by what is fitted to the others
+        rest = pairs.same[pairs.place != name]
+        if rest.all() or not rest.any():
+            kind = "of one place" if rest.any() else "of two places"
+            raise FormatError(
+                f"{pairs.name}: has pairs {kind} alone beside those of {name}, which are judged by the others: give "
+                "some of each, or leave out the array 'place'"
+            )
 
 
 def account(
     pairs: Pairs, verdicts: Verdicts, others: NDArray[np.float64], *, refit: bool = True
 ) -> dict[str, dict[str, Curves]]:
     """What the probability and its rivals are worth on labelled pairs: by method, then ``all`` and each group.
+
+    Where a group is called ``all``, that of all pairs is ``(all)``.
 
     A rival's score is made a probability by a logistic regression. Where pairs name two places or more, those are
     fitted with the place of each pair left out, and with `refit` so is matcher's own; with one place the rivals
@@ -152,7 +165,7 @@ def account(
     Raises
     ------
     MatcherError
-        If pairs are not labelled, or all of one kind.
+        If pairs are not labelled, or all of one kind, be it without those of one place.
     """
     if pairs.same is None:
         raise FormatError(f"{pairs.name}: has no array 'same', so there is nothing to compare with")
@@ -170,9 +183,11 @@ def account(
             )
     if several and refit:
         chances[OWN] = held_out(verdicts.features, pairs.same, group, pairs.place)  # type: ignore[arg-type]
-    parts = {"all": np.ones(len(pairs), bool)}
-    if len(np.unique(group)) > 1:
-        parts |= {name: group == name for name in np.unique(group).tolist()}
+    names = np.unique(group).tolist() if len(np.unique(group)) > 1 else []
+    whole = "all"
+    while whole in names:  # a group's own name
+        whole = f"({whole})"
+    parts = {whole: np.ones(len(pairs), bool), **{name: group == name for name in names}}
     return {
         method: {
             part: curves(chance[rows], pairs.same[rows])

@@ -1,6 +1,7 @@
 """Pairs of patches: overlap correlation, curves, fits, the probability itself, and the command."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -136,6 +137,25 @@ def test_same_places_are_told_from_others_and_shifts_found(sample_pairs):
     assert found.probability[0] > 0.99
     assert verify(moved, prior=1e-4).probability[0] < found.probability[0]
     assert verify(moved, max_shift=4).probability[0] < 0.5
+
+
+def test_a_group_called_all_is_not_all_pairs(sample_pairs):
+    group = np.where(np.arange(len(sample_pairs)) % 3, "all", "rest")
+    judged = account(
+        replace(sample_pairs, group=group), verify(sample_pairs), rivals(sample_pairs), refit=False
+    )
+    counts = {part: curve.count for part, curve in judged["matcher"].items()}
+    assert counts == {"(all)": 64, "all": int((group == "all").sum()), "rest": int((group == "rest").sum())}
+
+
+@pytest.mark.parametrize(("lone", "kind"), [(True, "two places"), (False, "one place")])
+def test_places_whose_others_are_of_one_kind_are_refused_before_the_work(sample_pairs, tmp_path, lone, kind):
+    place = np.where(sample_pairs.same == lone, "a", np.where(np.arange(len(sample_pairs)) % 2, "b", "c"))
+    write_pairs(tmp_path / "pairs.npz", replace(sample_pairs, place=place))
+    done = run(tmp_path / "pairs.npz")
+    assert done.exit_code == 1
+    assert f"pairs.npz: has pairs of {kind} alone beside those of a" in done.stderr
+    assert "leave out the array 'place'" in done.stderr
 
 
 def test_constant_patches_are_told_nothing():
