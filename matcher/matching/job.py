@@ -203,7 +203,8 @@ def _tell_numbers(what: str, source: Source) -> None:
 def _contents(patches: Pictures, roles: Roles) -> tuple[Content, ...]:
     """How much each patch has to say, all of them read; a warning where some are constant, an error where all are.
 
-    One thread is as fast as several, which would wait for each other.
+    One among others is ground that looks so, open water or deep snow; where there is nothing else, the file or the
+    value range is more likely wrong. One thread is as fast as several, which would wait for each other.
     """
     constant, out = [], []
     for k, dn in enumerate(patches):
@@ -211,9 +212,10 @@ def _contents(patches: Pictures, roles: Roles) -> tuple[Content, ...]:
             constant.append(k)
         out.append(content(dn, roles))
     if len(constant) == len(patches):
+        others = ", and so is every other patch" if len(patches) > 1 else ""
         raise MatcherError(
-            f"{patches.source.where(0)}: is constant, and so is every other patch: there is nothing to match; "
-            "check the file and the value range (--range)"
+            f"{patches.source.where(0)}: is constant{others}: there is nothing to match; check the file and the value "
+            "range (--range)"
         )
     if constant:
         more = f" and {len(constant) - 1} more" if len(constant) > 1 else ""

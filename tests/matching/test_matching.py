@@ -225,6 +225,14 @@ def test_a_constant_patch_among_others_is_answered_and_named(search, caplog):
     assert "array of patches, picture 1" in warnings[0]
 
 
+@pytest.mark.parametrize(
+    ("count", "said"), [(1, "0: is constant: there"), (2, "0: is constant, and so is every other")]
+)
+def test_constant_patches_alone_are_refused(count, said):
+    with pytest.raises(MatcherError, match=f"^array of patches, picture {said}"):
+        matcher.match(noise(1, 96, 96), np.full((count, 64, 64, 4), 700, np.uint16))
+
+
 @pytest.mark.parametrize("search", SEARCHES)
 def test_a_constant_patch_is_answered_by_its_colour_as_is_said(search, caplog):
     images = noise(2, 96, 96) // 4
