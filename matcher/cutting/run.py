@@ -17,7 +17,7 @@ from matcher.cutting.windows import Dates, number_of
 from matcher.cutting.writing import ChallengeWriter, file_names
 from matcher.errors import MatcherError
 from matcher.formats.outputs import OutputFolder
-from matcher.formats.series import SeriesInput, iterate_series, paths_of
+from matcher.formats.series import Places, SeriesInput, iterate_series, paths_of
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ def cut(
     Raises
     ------
     MatcherError
-        If a series cannot be read, nothing fits the options, or the folder cannot be written.
+        If a series cannot be read or is given twice, under whatever name, nothing fits the options, or the folder
+        cannot be written.
     """
     checks.of_kind("options", options, CutOptions)
     checks.function("progress", progress)
@@ -78,12 +79,14 @@ def cut(
             for writer in writers.values():
                 scratch.callback(writer.close)
             names: set[str] = set()
+            seen = Places()
             for one in iterate_series(series, options):
                 if one.place in names:
                     raise MatcherError(
                         f"{one.file}: a place called {one.place} was read before; names must differ"
                     )
                 names.add(one.place)
+                seen.add(one)
                 part = parts[-1] if _fraction(options.seed, one.place) < options.holdout else parts[0]
                 writers[part].add(one)
                 if progress is not None:
@@ -108,7 +111,9 @@ def cut(
 
 def stacks(series: SeriesInput, options: CutOptions) -> Iterator[tuple[str, str, NDArray]]:
     """(place, group, DN of the chosen dates) of every series, as `matcher.verification.pairs.cut_pairs` takes them."""
+    seen = Places()
     for one in iterate_series(series, options):
+        seen.add(one)
         dates = Dates(one, options)
         yield one.place, one.group, np.stack([dates[d] for d in dates.usable])
 

@@ -16,7 +16,7 @@ from matcher.fitting.options import FitOptions
 from matcher.fitting.rounds import Progress, match_rounds
 from matcher.fitting.spectra import LEAST, SIDE, MeanSpectra
 from matcher.fitting.trust import Held, enough, held_out
-from matcher.formats.series import Series, SeriesInput, iterate_series
+from matcher.formats.series import Places, Series, SeriesInput, iterate_series
 from matcher.imagery import Roles, read_stack
 from matcher.model import Model, shipped
 from matcher.settings import DEFAULT_EVIDENCE, Settings
@@ -116,7 +116,8 @@ def fit_model(
     Raises
     ------
     MatcherError
-        If a series cannot be read or is given twice, or there are too few places of two dates to compare.
+        If a series cannot be read or is given twice, under whatever name, or there are too few places of two dates to
+        compare.
     """
     checks.of_kind("options", options, FitOptions)
     checks.function("progress", progress)
@@ -125,12 +126,9 @@ def fit_model(
     names: tuple[str, ...] | None = None
     alike: dict[tuple[str, ...], dict[str, Path | Series]] = {}  # series by their bands, and file
     places = windows = 0
-    seen: set[tuple[str, str]] = set()
+    seen = Places()
     for one in iterate_series(series, options):
-        key = (os.path.realpath(one.file), one.place)
-        if key in seen:
-            raise MatcherError(f"{one.file}: is given twice; give each series once")
-        seen.add(key)
+        seen.add(one)
         first = names is None or one.shape[3] == len(names)
         own = Settings(bands=options.bands if first else None).band_names(one.shape[3])
         # Files are opened again for the rounds; what is no file is kept.

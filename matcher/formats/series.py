@@ -1,5 +1,6 @@
 """Co-registered time series of any form behind one small protocol: a date is read when it is asked for."""
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -13,7 +14,7 @@ from matcher.formats.reader import Asked, Series
 from matcher.formats.registry import series_in
 from matcher.settings import SeriesOptions
 
-__all__ = ["Series", "SeriesInput", "iterate_series", "paths_of"]
+__all__ = ["Series", "Places", "SeriesInput", "iterate_series", "paths_of"]
 
 
 SeriesInput = AnyPath | NDArray | Series | Sequence[AnyPath | NDArray | Series]
@@ -56,6 +57,34 @@ def iterate_series(what: SeriesInput, options: SeriesOptions | None = None) -> I
             raise FormatError(f"{path}: there is no such file")
         asked = Asked(path, noun="dates", count=options.series_bands)
         yield from series_in(path, asked, options.series_dates)
+
+
+class Places:
+    """The series that were read, of which no two may be of one place: what is fitted or cut takes them for different.
+
+    A series is known again by the pixels of its first date that is not constant, whatever its file is called.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, str] = {}  # names by digests
+
+    def add(self, series: Series) -> None:
+        """Take note of one more; a FormatError where its pixels are those of an earlier one."""
+        for date in range(series.shape[0]):
+            pixels = np.ascontiguousarray(series.read(date))
+            if (pixels != pixels[:1, :1]).any():
+                digest = hashlib.sha256(f"{pixels.dtype.str} {pixels.shape}".encode())
+                digest.update(pixels.reshape(-1).view(np.uint8).data)
+                break
+        else:
+            return
+        key = digest.hexdigest()
+        if key in self._seen:
+            raise FormatError(
+                f"{series.file}: is given twice: {series.place} has the pixels of {self._seen[key]}; give each series "
+                "once"
+            )
+        self._seen[key] = f"{series.place}, {series.file}"
 
 
 def paths_of(what: SeriesInput) -> list[AnyPath]:

@@ -212,8 +212,8 @@ def world(tmp_path_factory):
     write(folder / "more/7.tif", scene[60:100, 50:90])
     np.save(folder / "i.npy", scene[np.newaxis])
     np.save(folder / "p.npy", scene[np.newaxis, 20:60, 30:70])
-    for name in ("series", "other"):
-        np.save(folder / f"{name}.npy", np.stack([scene, scene]))
+    np.save(folder / "series.npy", np.stack([scene, scene]))
+    np.save(folder / "other.npy", np.stack([scene[::-1], scene[::-1]]))
     (folder / "s.csv").write_text("Patch ID,Result\n0,0 30 20\n")
     return folder
 

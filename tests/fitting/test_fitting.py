@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import zipfile
 from dataclasses import replace
 
@@ -371,8 +372,16 @@ class TestFit:
         with pytest.raises(MatcherError, match="a fit needs two places"):
             fit_model([*series[:count], lone], FitOptions(sides=(64, 32), rounds=0))
 
-    def test_one_series_twice(self, series):
-        for again in (series[0], series[0].parent / ".." / series[0].parent.name / series[0].name):
+    def test_one_series_twice(self, series, tmp_path):
+        copy, link = tmp_path / "copy.npz", tmp_path / "link.npz"
+        shutil.copy(series[0], copy)
+        link.symlink_to(series[0])
+        for again in (
+            series[0],
+            series[0].parent / ".." / series[0].parent.name / series[0].name,
+            copy,
+            link,
+        ):
             with pytest.raises(MatcherError, match="is given twice"):
                 fit_model([series[0], again], FitOptions(sides=(32,), rounds=0))
 

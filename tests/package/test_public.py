@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import matcher
+from matcher.cutting.run import stacks
 
 RNG = np.random.default_rng(11)
 
@@ -100,6 +101,20 @@ class TestSeries:
             assert (tmp_path / name / "answers.csv").read_bytes() == (
                 tmp_path / "array" / "answers.csv"
             ).read_bytes()
+
+    def test_one_series_twice_is_not_two_places(self, scene, tmp_path):
+        """Under whatever name: its images would be found in each other, and pairs of them told to be of two places."""
+        np.save(tmp_path / "a.npy", scene)
+        np.save(tmp_path / "b.npy", scene)
+        given, options = [tmp_path / "a.npy", tmp_path / "b.npy"], matcher.CutOptions(patches=5, side=32)
+        with pytest.raises(
+            matcher.MatcherError, match=r"b\.npy: is given twice: b has the pixels of a, \S+a\.npy"
+        ):
+            matcher.cut(given, tmp_path / "out", options)
+        with pytest.raises(matcher.MatcherError, match="is given twice"):
+            list(stacks(given, options))
+        blank = np.zeros((2, 40, 40, 4), np.uint16)
+        assert len(list(stacks([blank, blank], options))) == 2
 
     def test_features_of_an_array(self, scene, tmp_path):
         np.save(tmp_path / "s.npy", scene)
