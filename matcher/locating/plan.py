@@ -168,10 +168,7 @@ def plan(chips: Any, scenes: Any, settings: Settings | None = None, **options: A
         patches = _usable(patches, make, bad)
     patches, made = make(patches)
     if not any(search.variants[0].first for search in made):
-        raise MatcherError(
-            f"{images.name}: no scene, or no part of one that --near names, is large enough for a chip"
-            f"{_swapped(images, wanted.near)}"
-        )
+        raise MatcherError(f"{images.name}: {_no_room(patches, images, wanted)}")
     _warn_of_positions(patches, wanted.near)
     settings = replace(settings, bands=None, image_shape=None, patch_shape=None)
     return LocatePlan(patches, images, settings, wanted, made, tuple(bad), stored=stored)
@@ -208,6 +205,20 @@ def _searches(
         for search in searches(chosen, which, pictures, asked.scale, asked.rotations, asked.near, names)
     ]
     return chosen, sorted(made, key=lambda search: not search.variants[0].first)
+
+
+def _no_room(chips: RasterSource, scenes: RasterSource, asked: Locating) -> str:
+    """Why no scene has a place for any chip, and the way out."""
+    everywhere = _searches(chips, scenes, replace(asked, near=None))[1]
+    if any(search.variants[0].first for search in everywhere):
+        return (
+            "--near names no part of a scene that is large enough for a chip: name a wider area, or leave it out"
+            f"{_swapped(scenes, asked.near)}"
+        )
+    return (
+        "no scene is large enough for a chip at the scenes' pixel size: chips go first and scenes last, and --scale "
+        "says how many scene pixels a chip's pixel is"
+    )
 
 
 def _swapped(scenes: RasterSource, near: Near | None) -> str:

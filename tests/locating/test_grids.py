@@ -158,7 +158,7 @@ def test_near_across_180_degrees(tmp_path, area, crs):
     (place,) = matcher.locate(*files, near=area)
     (record,) = records([place])
     assert metres_apart(truth, (record["lon"], record["lat"])) < 10
-    with pytest.raises(MatcherError, match="no part of one"):
+    with pytest.raises(MatcherError, match="--near names no part of a scene"):
         matcher.locate(*files, near="0.0,-17,20")
 
 

@@ -219,10 +219,18 @@ class TestNear:
         assert (inside.row, inside.col) == pytest.approx((301, 455), abs=0.5)
         (outside,) = matcher.locate(path, scene, near=f"{lon + 0.04},{lat},0.8")
         assert outside.rank == 0
-        with pytest.raises(MatcherError, match="no scene, or no part of one"):
+        with pytest.raises(MatcherError, match="--near names no part of a scene"):
             matcher.locate(path, scene, near="10,10,11,11")
         with pytest.raises(MatcherError, match="the longitude goes first"):
             matcher.locate(path, scene, near=f"{lat},{lon},0.5")
+
+    @pytest.mark.parametrize("near", [None, "10,10,11,11"])
+    def test_scenes_that_hold_no_chip_are_not_laid_to_the_area(self, tmp_path, land, near):
+        """Chips and scenes that have changed places are told as that, whatever area is named."""
+        large = chip(tmp_path, land, 100, 100, name="large.tif", side=128)
+        small = chip(tmp_path, land, 100, 100, name="small.tif", side=64)
+        with pytest.raises(MatcherError, match="no scene is large enough for a chip"):
+            matcher.locate(large, small, near=near)
 
     def test_an_area_is_of_middles(self, tmp_path, land, scene):
         """A chip reaches beyond an area that is smaller than it, and is found; the scene is read half a chip about."""
