@@ -79,7 +79,7 @@ _FORMS = "csv, geojson, gpkg (extra geopackage), points (QGIS), gcps (gdal_trans
     type=click.IntRange(2, 128),
     default=12,
     show_default=True,
-    help="How far from the place that 25 probes tell a chip is sought, px.",
+    help="How far from the place that probes tell a chip is sought, px.",
 )
 @click.option(
     "--min-confidence",

@@ -96,7 +96,7 @@ def _pictures(views: Sequence[View]) -> str:
         "<h2>Before and after</h2><div class='bar'><button id='blink' aria-pressed='false'>Blink</button>"
         "<label>Squares <input id='squares' type='range' min='2' max='24' value='8'></label>"
         "<span class='hint'>Squares of the moving scene among those of the reference: lines run on where both lie on "
-        "each other. Blink changes between both.</span></div><div class='charts'>"
+        "each other. Blink changes between both.</span></div><div class='charts pairs'>"
     ]
     for view in views:
         shown = [webp(colours(dn, False), _SIDE, 80) for dn in (view.before, view.after, view.reference)]
@@ -159,13 +159,11 @@ def _arrows(made: Alignment, offsets: NDArray[np.float64], unused: bool) -> str:
                 f"<circle cx='{x:.1f}' cy='{y:.1f}' r='2.2' fill='var(--soft)' fill-opacity='.5'><title>{title}"
                 "</title></circle>"
             )
-    key = (
-        f"<text x='6' y='{height + 14}'>an arrow as long as the points lie apart: {unit / 1.2:.2f} px</text>"
-    )
     return (
         f"<svg viewBox='0 0 {_WIDE} {height + 20}' role='img' aria-label='arrows at tie points'>"
         f"<rect width='{made.size[1] * scale:.0f}' height='{height}' fill='none' stroke='var(--line)'/>"
-        f"{''.join(marks)}{key}</svg>"
+        f"{''.join(marks)}</svg>"
+        f"<p class='hint'>an arrow as long as the points lie apart: {unit / 1.2:.2f} px</p>"
     )
 
 

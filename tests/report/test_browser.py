@@ -112,7 +112,7 @@ def page_of_scenes(tmp_path_factory):
     """Of a scene brought onto another."""
     pytest.importorskip("rasterio")
     folder = tmp_path_factory.mktemp("aligned")
-    land = located.ground(220, 240)
+    land = located.ground(220, 720)  # two parts of it are shown
     located.write(folder / "reference.tif", land, nodata=0)
     located.write(folder / "moving.tif", np.roll(located.other_date(land), (3, 2), (0, 1)), nodata=0)
     names = [str(folder / name) for name in ("moving.tif", "reference.tif", "page.html")]
@@ -268,3 +268,21 @@ def test_squares_and_blinking_by_keyboard_alone(page_of_scenes, opened):
     assert page.locator("#blink").get_attribute("aria-pressed") == "true"
     one = page.evaluate(shown)
     page.wait_for_function("(old) => document.querySelector('canvas.pair').toDataURL() !== old", arg=one)
+
+
+def test_before_and_after_stand_side_by_side(page_of_scenes, opened):
+    page = opened(page_of_scenes)
+    rows = page.evaluate(
+        "() => [...document.querySelectorAll('canvas.pair')].map((c) => c.getBoundingClientRect().top)"
+    )
+    assert len(rows) >= 4
+    assert rows[::2] == rows[1::2]
+
+
+def test_places_of_a_chip_are_in_sight_as_a_whole(page_of_chips, opened):
+    page = opened(page_of_chips)
+    hidden = page.evaluate(
+        "() => [...document.querySelectorAll('.located .scroll')].map((s) => s.scrollWidth - s.clientWidth)"
+    )
+    assert hidden
+    assert max(hidden) <= 0
