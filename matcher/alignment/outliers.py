@@ -35,6 +35,8 @@ def outliers(
     ndarray of bool, (n,)
     """
     out = np.zeros(len(places), bool)
+    if len(places) < _FEWEST:
+        return out
     rest = shifts - plane(places, shifts)
     for _ in range(_ROUNDS):
         kept = np.flatnonzero(~out)
