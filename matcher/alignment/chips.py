@@ -33,7 +33,7 @@ class ChipSearch:
         Of a chip, pixels of the search.
     radius : int
         How far from the place expected, pixels of the search.
-    least : float
+    min_confidence : float
         Confidence from which a point is used.
     prior : float
         The share of chips expected to be there.
@@ -44,7 +44,7 @@ class ChipSearch:
 
     side: int
     radius: int
-    least: float
+    min_confidence: float
     prior: float
     roles: Roles
     evidence: tuple[str, ...]
@@ -110,7 +110,7 @@ def _find(
     shift = frame.predicted(middle + frame.shrink * moved) - middle
     sigma = fine.sigma * frame.shrink
     word = ""
-    if sure < search.least or not np.isfinite(sigma):
+    if sure < search.min_confidence or not np.isfinite(sigma):
         word = reason(chip, under, search.roles, said, score, runner_up, chance)
     return (*middle[0].tolist(), *shift[0].tolist(), sigma, sure, word)
 

@@ -49,10 +49,11 @@ class Aligning:
         Of a chip, pixels of the coarser of both scenes.
     radius : int
         How far from the place that probes tell a chip is sought, the same pixels.
-    least : float
-        Confidence below which a tie point is not used.
+    min_confidence : float
+        Below it a tie point is not used; goes before that of the settings.
     prior : float
-        The share of chips whose ground is expected to be seen in the reference at all.
+        The share of chips whose ground is expected to be seen in the reference at all; goes before that of the
+        settings.
     transform : str
         ``auto`` or one of `matcher.alignment.fits.KINDS`.
     offset : float, optional
@@ -62,7 +63,7 @@ class Aligning:
     count: int = 400
     side: int = 64
     radius: int = 12
-    least: float = 0.9
+    min_confidence: float = 0.9
     prior: float = 0.5
     transform: str = "auto"
     offset: float | None = None
@@ -72,7 +73,7 @@ class Aligning:
         settle("count", checks.whole("count", self.count, 1))
         settle("side", checks.whole("side", self.side, MIN_SIDE, 512))
         settle("radius", checks.whole("radius", self.radius, 2, 128))
-        settle("least", checks.number("least", self.least, 0, 1))
+        settle("min_confidence", checks.number("min_confidence", self.min_confidence, 0, 1))
         settle("prior", checks.share("prior", self.prior))
         checks.choice("transform", self.transform, ("auto", *KINDS))
         if self.offset is not None:
@@ -80,12 +81,11 @@ class Aligning:
 
 
 class AlignOptions(MatchOptions, total=False):
-    """The fields of `Aligning` and of `Settings` as keywords of a call, for type checkers; `prior` is of both."""
+    """The fields of `Aligning` and of `Settings` as keywords of a call, for type checkers; some are of both."""
 
     count: int
     side: int
     radius: int
-    least: float
     transform: Literal["auto", "shift", "similarity", "affine", "polynomial", "field"]
     offset: float | None
 
@@ -155,7 +155,8 @@ def align(
     settings : Settings, optional
         Options of the match.
     points : TiePoints, optional
-        Taken instead of being sought: what `matcher.formats.tiefiles.read_ties` read, perhaps mended by hand.
+        Taken instead of being sought: what `matcher.alignment.ties.tie_points` makes of those that
+        `matcher.formats.tiefiles.read_ties` read, perhaps mended by hand.
     progress : callable, optional
         Called with (chips done, chips in all) now and then.
     **options
@@ -170,8 +171,12 @@ def align(
     checks.of_kind("points", points, TiePoints)
     checks.function("progress", progress)
     own, given = Aligning.__dataclass_fields__, dict[str, Any](options)
-    asked = Aligning(**{key: value for key, value in given.items() if key in own})
     settings = with_options(settings, {k: v for k, v in given.items() if k not in own}, own)
+    if settings.min_confidence > 0:
+        given.setdefault("min_confidence", settings.min_confidence)
+    if settings.prior != Settings.prior:
+        given.setdefault("prior", settings.prior)
+    asked = Aligning(**{key: value for key, value in given.items() if key in own})
     sides, settings = open_sides(moving, reference, settings, asked)
     with limited(settings.threads):
         return align_sides(sides[0], sides[1], settings, asked, points, progress)
@@ -181,11 +186,11 @@ def open_sides(
     moving: Any, reference: Any, settings: Settings, asked: Aligning
 ) -> tuple[tuple[Side, Side], Settings]:
     """Both scenes with the bands that both have, and the settings with these bands' names."""
-    left = moving if isinstance(moving, RasterSource) else open_rasters(moving, settings.bands)
+    left = moving if isinstance(moving, RasterSource) else open_moving(moving, settings)
     right = (
         with_offset(reference, asked.offset)
         if isinstance(reference, RasterSource)
-        else open_rasters(reference, settings.bands, asked.offset)
+        else open_reference(reference, settings, asked)
     )
     for source in (left, right):
         if len(source) != 1:
@@ -206,6 +211,19 @@ def open_sides(
         for source, dn, georef in zip((left, right), pictures[::-1], georefs, strict=True)
     )
     return (sides[0], sides[1]), settings if names is None else replace(settings, bands=names)
+
+
+def open_moving(moving: Any, settings: Settings) -> RasterSource:
+    """What is moved, opened as the settings say; records have the patches' shape, or else the images'."""
+    shape = settings.patch_shape or settings.image_shape
+    return open_rasters(moving, settings.bands, shape=shape, dtype=settings.dtype)
+
+
+def open_reference(reference: Any, settings: Settings, asked: Aligning) -> RasterSource:
+    """What it is laid on, opened as the settings say; records have the images' shape."""
+    return open_rasters(
+        reference, settings.bands, asked.offset, shape=settings.image_shape, dtype=settings.dtype
+    )
 
 
 def align_sides(
@@ -257,7 +275,9 @@ def _search(laid: Frame, asked: Aligning, settings: Settings) -> ChipSearch:
     """How chips of a side asked for are sought."""
     model = shipped() if settings.model is None else read_model(settings.model)
     roles = Roles.of(settings.band_names(laid.moving.source.shape(laid.moving.index)[2]))
-    return ChipSearch(asked.side, asked.radius, asked.least, asked.prior, roles, settings.evidence, model)
+    return ChipSearch(
+        asked.side, asked.radius, asked.min_confidence, asked.prior, roles, settings.evidence, model
+    )
 
 
 def _sought(

@@ -13,12 +13,19 @@ import numpy as np
 from matcher.alignment.fits import Transform
 from matcher.alignment.frame import Side
 from matcher.alignment.network import adjust
-from matcher.alignment.run import Aligning, Alignment, Progress, align_sides, open_sides
+from matcher.alignment.run import (
+    Aligning,
+    Alignment,
+    Progress,
+    align_sides,
+    open_moving,
+    open_reference,
+    open_sides,
+)
 from matcher.alignment.table import summary
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.files import atomic_write
 from matcher.formats.fingerprint import stamp_of
-from matcher.formats.opening import open_rasters
 from matcher.formats.raster import RasterSource, stem_of
 from matcher.settings import Settings
 from matcher.threads import limited
@@ -72,8 +79,8 @@ def align_series(
     MatcherError
         If an input cannot be opened, the folder belongs to a run of other files or options, or cannot be written.
     """
-    scenes = open_rasters(moving, settings.bands)
-    target = open_rasters(reference, settings.bands, asked.offset)
+    scenes = open_moving(moving, settings)
+    target = open_reference(reference, settings, asked)
     names = _names(scenes)
     place = Path(folder)
     _claim(

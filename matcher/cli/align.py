@@ -83,7 +83,6 @@ _FORMS = "csv, geojson, gpkg (extra geopackage), points (QGIS), gcps (gdal_trans
 )
 @click.option(
     "--min-confidence",
-    "least",
     type=click.FloatRange(0, 1),
     default=0.9,
     show_default=True,

@@ -18,7 +18,9 @@ from matcher.alignment.table import records, summary
 from matcher.alignment.ties import tie_points
 from matcher.cli import main
 from matcher.errors import MatcherError
+from matcher.formats.example import encode_example
 from matcher.formats.opening import open_rasters
+from matcher.formats.tfrecord import write_records
 from matcher.formats.tiefiles import read_ties, write_ties
 from matcher.geo.resample import shrink
 from matcher.settings import Settings
@@ -68,6 +70,34 @@ class TestAlign:
         assert aligned.points.used.sum() >= 25
         assert aligned.accuracy()["rmse"].value < 0.1
         assert aligned.accuracy(after=False)["rmse"].value == pytest.approx(np.hypot(4.2, 2.3), abs=0.05)
+
+    @pytest.mark.parametrize(
+        "given", [{"min_confidence": 1.0}, {"settings": matcher.Settings(min_confidence=1.0)}]
+    )
+    def test_points_less_sure_than_asked_for_are_not_used(self, tmp_path, land, given):
+        """Noise leaves every chip in some doubt."""
+        noisy = other_date(land) + np.random.default_rng(3).normal(0, 900, land.shape)
+        write(tmp_path / "moving.tif", noisy.clip(1, 4095).astype(np.uint16))
+        write(tmp_path / "reference.tif", land)
+        asked = {"count": 30, "side": 32, "transform": "shift"}
+        files = tmp_path / "moving.tif", tmp_path / "reference.tif"
+        assert matcher.align(*files, **asked).points.used.sum() > 20
+        with pytest.raises(MatcherError, match="needs 3 tie points that agree, and there are 0"):
+            matcher.align(*files, **asked, **given)
+
+    def test_records_of_a_shape_and_type(self, tmp_path, land):
+        """Neither square nor of the challenge's type: read as the options say."""
+        for name, array in (("moving", np.roll(other_date(land), (2, 3), (0, 1))), ("reference", land)):
+            record = {"image_raw": array.astype(">u2").tobytes(), "image_id": 0}
+            write_records(tmp_path / f"{name}.tfrecords", [encode_example(record)])
+        made = matcher.align(
+            tmp_path / "moving.tfrecords",
+            tmp_path / "reference.tfrecords",
+            image_shape=land.shape,
+            dtype=">u2",
+            count=30,
+        )
+        np.testing.assert_allclose(made.transform.matrix[0], (-2, -3), atol=0.05)
 
     @pytest.mark.slow
     def test_far_off_and_turned(self, tmp_path, land):
