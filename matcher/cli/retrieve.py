@@ -1,18 +1,18 @@
 """``matcher retrieve``: all images ranked for every patch."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from matcher.cli.options import (
-    bands_option,
     dry_run_option,
     evidence_option,
     gathered,
     memory_option,
     quiet_option,
     range_option,
+    reading_options,
     threads_option,
 )
 from matcher.cli.output import emit, json_option, xy_order_option
@@ -22,6 +22,7 @@ from matcher.errors import MatcherError, SettingsError
 from matcher.settings import Settings
 
 if TYPE_CHECKING:
+    from matcher.formats.base import Source
     from matcher.placements import Placements
     from matcher.ranking.rankings import Ranking
 
@@ -56,7 +57,7 @@ _OTHER = "the other scores' order of the candidates, each at matcher's own place
     type=Read(),
     help="Another method's scores of the candidates, as exported: fuse them (needs --answers of some patches).",
 )
-@bands_option
+@reading_options
 @range_option
 @evidence_option
 @threads_option
@@ -80,7 +81,6 @@ def command(
     fused as calibrated log-likelihood ratios, and kept out where fusing does not pay; the column "other" is their order
     of the candidates, each at matcher's own place in it.
     """
-    from matcher.formats.opening import open_images
     from matcher.formats.outputs import check_ending
     from matcher.formats.submission import images_that_are_not_there
     from matcher.ranking.files import SUFFIXES, read_ranking
@@ -88,23 +88,24 @@ def command(
     from matcher.scoring.judge import check_grid, load_answers
 
     files = gathered(_Files, options)
+    inputs = _Inputs(images, patches, Settings(**{name: options.pop(name) for name in _settings(options)}))
     _check_wanted(answers, scores, files.qrels, files.output or files.export or dry_run)
     if files.export is not None:
         check_ending(files.export, "rankings", SUFFIXES)
     truth = None if answers is None else load_answers(answers, xy_order)
     theirs = None if scores is None else read_ranking(scores)
     if truth is not None and options["ranked"] is None:
-        _check_answers(str(answers), truth, patches, options["stride"], fused=theirs is not None)
+        _check_answers(str(answers), truth, inputs, options["stride"], fused=theirs is not None)
     if dry_run:
-        _tell(images, patches, options, files.named())
+        _tell(inputs, options, files.named())
         return
     if truth is not None:
         if theirs is not None and options["ranked"] is None:
-            _check_scores(str(scores), theirs, patches, options["stride"])
-        told = images_that_are_not_there(truth[0], open_images(images))
+            _check_scores(str(scores), theirs, inputs, options["stride"])
+        told = images_that_are_not_there(truth[0], inputs.open_images())
         if told is not None:
             click.echo(f"matcher: warning: {answers}: {told}", err=True)
-    ranking = _ranking(images, patches, **options)
+    ranking = _ranking(inputs, **options)
     if files.output is not None and not ranking.placed:
         raise MatcherError(f"{files.output}: a submission needs places, and the ranking says none")
     if truth is None:
@@ -121,6 +122,34 @@ def command(
     if files.qrels is not None:
         write_qrels(truth[0], files.qrels, judged.ranking)
     emit(judged.text, judged.data, files.json_to, judged.notes)
+
+
+def _settings(options: dict[str, Any]) -> list[str]:
+    """Which of the options are fields of the settings."""
+    return [field.name for field in fields(Settings) if field.name in options]
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What is ranked, and for what, opened as the settings say."""
+
+    images: str
+    patches: str
+    settings: Settings
+
+    def open_images(self) -> "Source":
+        """The images."""
+        from matcher.formats.opening import open_images
+
+        asked = self.settings
+        return open_images(self.images, shape=asked.image_shape, bands=asked.bands, dtype=asked.dtype)
+
+    def open_patches(self) -> "Source":
+        """The patches."""
+        from matcher.formats.opening import open_patches
+
+        asked = self.settings
+        return open_patches(self.patches, shape=asked.patch_shape, bands=asked.bands, dtype=asked.dtype)
 
 
 @dataclass(frozen=True)
@@ -168,18 +197,16 @@ def _check_wanted(answers: str | None, scores: str | None, qrels: str | None, wr
 
 
 def _check_answers(
-    name: str, truth: "tuple[Placements, bool]", patches: str, stride: int | None, *, fused: bool
+    name: str, truth: "tuple[Placements, bool]", inputs: _Inputs, stride: int | None, *, fused: bool
 ) -> None:
     """Raise where answers cannot judge the ranking that is to be made."""
     import numpy as np
 
-    from matcher.formats.opening import open_patches
-
     placements, places = truth
-    known = np.isin(placements.ids, open_patches(patches).ids)
+    known = np.isin(placements.ids, inputs.open_patches().ids)
     if not known.any():
         raise MatcherError(
-            f"{name}: has no answer of any patch of {patches}: give the answers that belong to them"
+            f"{name}: has no answer of any patch of {inputs.patches}: give the answers that belong to them"
         )
     if stride is not None and not places:
         raise MatcherError(f"{name}: says images alone; with --stride give answers that say places")
@@ -189,26 +216,22 @@ def _check_answers(
         )
 
 
-def _check_scores(name: str, theirs: "Ranking", patches: str, stride: int | None) -> None:
+def _check_scores(name: str, theirs: "Ranking", inputs: _Inputs, stride: int | None) -> None:
     """Raise where another method's scores cannot belong to the ranking that is to be made."""
     import numpy as np
-
-    from matcher.formats.opening import open_patches
 
     noun = "image" if stride is None else "window"
     if theirs.noun != noun:
         raise MatcherError(f"{name}: ranks {theirs.noun}s, and the ranking {noun}s: give the same of both")
-    missing = np.setdiff1d(open_patches(patches).ids, theirs.ids)
+    missing = np.setdiff1d(inputs.open_patches().ids, theirs.ids)
     if len(missing):
         raise MatcherError(f"{name}: has no scores of patch {missing[0]}")
 
 
-def _tell(images: str, patches: str, options: dict[str, Any], outputs: list[str]) -> None:
+def _tell(inputs: _Inputs, options: dict[str, Any], outputs: list[str]) -> None:
     """Say what would be done."""
-    from matcher.formats.opening import open_images, open_patches
-
-    counts = len(open_images(images)), len(open_patches(patches))
-    click.echo(f"{images}: {counts[0]:,} images\n{patches}: {counts[1]:,} patches")
+    counts = len(inputs.open_images()), len(inputs.open_patches())
+    click.echo(f"{inputs.images}: {counts[0]:,} images\n{inputs.patches}: {counts[1]:,} patches")
     what = "images" if options["stride"] is None else f"windows at every {options['stride']} px"
     if options["ranked"] is None:
         click.echo(
@@ -220,33 +243,31 @@ def _tell(images: str, patches: str, options: dict[str, Any], outputs: list[str]
         click.echo(f"would write {path}")
 
 
-def _ranking(
-    images: str, patches: str, ranked: str | None, stride: int | None, top: int, quiet: bool, **options: Any
-) -> "Ranking":
+def _ranking(inputs: _Inputs, ranked: str | None, stride: int | None, top: int, quiet: bool) -> "Ranking":
     """The ranking, made or read."""
     from matcher.ranking.files import read_ranking
     from matcher.ranking.run import retrieve
 
     if ranked is None:
         with reporting(quiet) as progress:
-            return retrieve(images, patches, Settings(**options), stride=stride, keep=top, progress=progress)
+            return retrieve(
+                inputs.images, inputs.patches, inputs.settings, stride=stride, keep=top, progress=progress
+            )
     ranking = read_ranking(ranked)
     found = None if ranking.grid is None else ranking.grid.stride
     if stride is not None and stride != found:
         raise SettingsError(f"{ranked}: does not rank windows at every {stride} px, as --stride says")
-    _check_ids(ranked, ranking, images, patches)
+    _check_ids(ranked, ranking, inputs)
     return ranking
 
 
-def _check_ids(name: str, ranking: "Ranking", images: str, patches: str) -> None:
+def _check_ids(name: str, ranking: "Ranking", inputs: _Inputs) -> None:
     """Raise where a ranking names a patch or an image that is not there."""
     import numpy as np
 
-    from matcher.formats.opening import open_images, open_patches
-
     for noun, source, ids in (
-        ("patch", open_patches(patches), ranking.ids),
-        ("image", open_images(images), ranking.image[ranking.image >= 0]),
+        ("patch", inputs.open_patches(), ranking.ids),
+        ("image", inputs.open_images(), ranking.image[ranking.image >= 0]),
     ):
         strange = np.setdiff1d(ids, source.ids)
         if len(strange):

@@ -11,7 +11,9 @@ from click.testing import CliRunner
 from matcher.cli import main
 from matcher.demo.sample import cut_patches, read_sample
 from matcher.errors import MatcherError
+from matcher.formats.example import encode_example
 from matcher.formats.submission import read_submission, write_submission
+from matcher.formats.tfrecord import write_records
 from matcher.matching.run import match
 from matcher.placements import Placements
 from matcher.ranking.files import read_ranking, write_ranking
@@ -310,3 +312,21 @@ def test_windows_are_exported_and_fused(challenge, tmp_path, ending):
     assert result.exit_code == 0, result.output
     assert "the other scores add" in result.stdout
     assert "other: the other scores' order of the candidates, each at matcher's own place" in result.stdout
+
+
+def test_records_of_a_shape_and_type_by_the_command(tmp_path):
+    """What an error of such records names is taken, with answers and without."""
+    image = np.random.default_rng(0).integers(200, 3000, (80, 120, 4)).astype(">u2")
+    patch = image[20:52, 30:78]
+    for name, held in (("image", image), ("patch", patch)):
+        record = {f"{name}_raw": held.tobytes(), f"{name}_id": 7}
+        write_records(tmp_path / f"{name}.tfrecords", [encode_example(record)])
+    (tmp_path / "a.csv").write_text("Patch ID,Result\n7,7 30 20\n")
+    files = tmp_path / "image.tfrecords", tmp_path / "patch.tfrecords"
+    refused = run(*files, "-o", tmp_path / "s.csv")
+    assert "--image-shape, --patch-shape" in refused.output
+    said = ["--image-shape", "80,120,4", "--patch-shape", "32,48,4", "--dtype", ">u2"]
+    done = run(*files, "-o", tmp_path / "s.csv", "--answers", tmp_path / "a.csv", *said)
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "s.csv").read_text().splitlines()[1] == "7,7 30 20"
+    assert run(*files, "-o", tmp_path / "s.csv", "--dry-run", *said).exit_code == 0
