@@ -26,16 +26,49 @@ _GROUPS = {
     "Series": ("cut", "features", "fit_model"),
     "Files": ("open_images", "open_patches", "open_series", "read_submission", "write_submission"),
 }
-# Beside the public names: what a user needs who writes files, runs batches, or adds a reader or a kind of evidence.
+# Beside the public names: their options and what they hand back, and what a user needs who writes files, runs batches,
+# or adds a reader or a kind of evidence.
 _MORE = {
-    "Batches": ("matcher.runs.batch.Batch", "matcher.runs.batch.run", "matcher.runs.merge.merge"),
+    "Options": ("matcher.locating.plan.Locating", "matcher.alignment.run.Aligning"),
+    "What is handed back": (
+        "matcher.locating.found.Places",
+        "matcher.alignment.run.Alignment",
+        "matcher.alignment.ties.TiePoints",
+        "matcher.ranking.rankings.Ranking",
+        "matcher.verification.verifying.Verdicts",
+        "matcher.changing.run.Found",
+        "matcher.cutting.run.Counts",
+        "matcher.shared.run.SeriesFeatures",
+        "matcher.fitting.run.Fit",
+        "matcher.formats.catalog.Catalog",
+    ),
+    "Batches": (
+        "matcher.runs.batch.Batch",
+        "matcher.runs.batch.run",
+        "matcher.runs.batch.Outcome",
+        "matcher.runs.workers.LocalWorkers",
+        "matcher.runs.cluster.DaskCluster",
+        "matcher.runs.merge.merge",
+    ),
+    "Inputs": (
+        "matcher.formats.opening.open_rasters",
+        "matcher.formats.tiefiles.read_ties",
+        "matcher.alignment.ties.tie_points",
+    ),
     "Outputs": (
         "matcher.formats.placefiles.write_places",
         "matcher.formats.placefiles.write_georeferenced",
         "matcher.report.page.write_report",
         "matcher.report.located.write_located",
     ),
-    "Plug-ins": ("matcher.formats.reader.Reader", "matcher.formats.reader.Asked", "matcher.evidence.plugins"),
+    "A synthetic Earth": ("matcher.simulate.challenge.simulate",),
+    "Plug-ins": (
+        "matcher.formats.reader.Reader",
+        "matcher.formats.reader.Asked",
+        "matcher.evidence.plugins",
+        "matcher.evidence.channel.Channel",
+        "matcher.imagery.Roles",
+    ),
 }
 
 

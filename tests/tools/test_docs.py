@@ -2,6 +2,7 @@
 
 import configparser
 import importlib.util
+import inspect
 import itertools
 import re
 import subprocess
@@ -91,6 +92,18 @@ def test_the_reference_has_every_public_name():
         assert importlib.util.find_spec(module), path
         held = importlib.import_module(module)
         assert hasattr(held, name) or importlib.util.find_spec(path), path
+
+
+def test_the_reference_has_what_public_functions_take_and_hand_back():
+    """Classes of options that docstrings name, and of results."""
+    held = set(re.findall(r"^::: \S+\.(\w+)$", pages().python(), re.M))
+    for name in matcher.__all__:
+        public = getattr(matcher, name)
+        if inspect.isfunction(public):
+            told = str(inspect.signature(public).return_annotation)
+            back = set(re.findall(r"matcher\.[\w.]+\.([A-Z]\w+)", told))
+            taken = set(re.findall(r"[Ff]ields of `(?:[\w.]+\.)?(\w+)`", public.__doc__))
+            assert back | taken <= held | {"Source", "OfficialSeries"}, name
 
 
 def test_what_a_page_would_fetch_is_found():
