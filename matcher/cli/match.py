@@ -95,11 +95,14 @@ def command(
         for one in outcome.skipped:
             click.echo(f"matcher: skipped: {spell_skipped(one)}", err=True)
     if not quiet:
+        from matcher.matching.job import counted
+
         taken = spell_time(time.monotonic() - start)
-        skipped = f", {len(outcome.skipped)} records skipped" if outcome.skipped else ""
+        skipped = f", {counted(len(outcome.skipped), 'records')} skipped" if outcome.skipped else ""
         where = output or options["run_dir"]
         told = summary(outcome.result, settings["min_confidence"])
-        click.echo(f"matcher: {where}: {len(outcome.result)} answers in {taken}: {told}{skipped}", err=True)
+        answers = counted(len(outcome.result), "answers")
+        click.echo(f"matcher: {where}: {answers} in {taken}: {told}{skipped}", err=True)
     sys.exit(outcome.exit_code)
 
 

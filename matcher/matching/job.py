@@ -165,10 +165,13 @@ def tell_search(job: Job, count: int | None = None) -> None:
     patches, images = len(job.patches), len(job.targets)
     some = "" if count in (None, patches) else f"{count:,} of "
     every = ", every pixel" if job.settings.search == "exhaustive" else ""
-    log.info(
-        "searching %s%s patch%s in %s image%s%s",
-        some, f"{patches:,}", "" if patches == 1 else "es", f"{images:,}", "" if images == 1 else "s", every,
-    )  # fmt: skip
+    log.info("searching %s%s in %s%s", some, counted(patches, "patches"), counted(images, "images"), every)
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things, with the noun's ending taken off where there is one of them."""
+    ending = "es" if noun.endswith("ches") else "s"
+    return f"{count:,} {noun.removesuffix(ending) if count == 1 else noun}"
 
 
 def _tell_unindexed(stored: ImageIndex, side: tuple[int, int]) -> None:
@@ -186,7 +189,7 @@ def describe(what: str, pictures: Pictures, names: Sequence[str], detected: bool
     spelled = [f"{height} x {width}" for height, width in (sizes[0], sizes[-1])]
     size = spelled[0] if len(sizes) == 1 else f"{spelled[0]} to {spelled[1]}"
     return (
-        f"{pictures.name}: {len(pictures)} {what} of {size} px, bands {','.join(names)}, "
+        f"{pictures.name}: {counted(len(pictures), what)} of {size} px, bands {','.join(names)}, "
         f"values {pictures.value_range}{' (detected)' if detected else ''}"
     )
 

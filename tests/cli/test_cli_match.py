@@ -78,7 +78,9 @@ def test_refused_answers(world, tmp_path):
     common = (world / "images.npz", tmp_path / "p.npz", "--details", details, "--range", "dn", "-o", out)
     result = run(*common, "--min-confidence", 0.9)
     assert result.exit_code == 0, result.output
-    assert re.search(r": 1 answers in \d+:\d\d: ", result.stderr)
+    assert re.search(r": 1 answer in \d+:\d\d: ", result.stderr)
+    assert ": 1 patch of 64 x 64 px" in result.stderr
+    assert "searching 1 patch in 3 images" in result.stderr
     assert "1 in none of these images" in result.stderr
     assert len(read_submission(out)) == 1
     assert details.read_text().splitlines()[1].startswith("5,none,,,")
