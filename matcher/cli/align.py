@@ -102,7 +102,7 @@ def command(
     Printed is a line a scene: transform, tie points, RMSE before and after, px and metres. Exit codes: 0 done, 1 an
     error, 2 wrong usage, 3 done with scenes that could not be aligned.
     """
-    from matcher.cli.align_text import HEADER, line
+    from matcher.cli.align_text import table
     from matcher.errors import SettingsError
 
     moving, reference = split(files)
@@ -118,7 +118,7 @@ def command(
             done = [one(moving, reference, wanted, points, progress, options)]
         else:
             done = many(moving, reference, folder, wanted, mutual, progress, options)
-    click.echo("\n".join([HEADER, *(line(row) for row in done)]))
+    click.echo(table(done))
     if not quiet:
         for path in [*wanted.outputs, wanted.moved, wanted.field, folder]:
             if path is not None:

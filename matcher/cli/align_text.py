@@ -1,19 +1,33 @@
 """What ``matcher align`` prints: a line a scene."""
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
-HEADER = "scene  transform  tie points  RMSE before  RMSE after  CE90 after"
+from matcher.words import lined_up
+
+_HEADER = ("scene", "transform", "tie points", "RMSE before", "RMSE after", "CE90 after")
 
 
-def line(row: dict[str, Any]) -> str:
-    """One scene's figures, or why it could not be aligned."""
-    name = os.path.basename(row["moving"].rstrip("/"))
-    if "error" in row:
-        return f"{name}  not aligned: {row['error']}"
+def table(done: Sequence[dict[str, Any]]) -> str:
+    """The figures of scenes, a line each, and below them why others could not be aligned."""
+    names = [os.path.basename(row["moving"].rstrip("/")) for row in done]
+    rows = [
+        _HEADER,
+        *(_cells(name, row) for name, row in zip(names, done, strict=True) if "error" not in row),
+    ]
+    failed = [
+        f"{name}: not aligned: {row['error']}"
+        for name, row in zip(names, done, strict=True)
+        if "error" in row
+    ]
+    return "\n".join([*([lined_up(rows, (0, 1))] if len(rows) > 1 else []), *failed])
+
+
+def _cells(name: str, row: dict[str, Any]) -> tuple[str, ...]:
     ties = row["tie_points"]
     cells = [name, row["transform"], f"{ties['used']} of {ties['sought']}"]
     for part, key in (("before", "rmse"), ("after", "rmse"), ("after", "ce90")):
         px, metres = (row[part][key][unit][0] for unit in ("px", "m"))
         cells.append("" if px is None else f"{px:.2f} px" + ("" if metres is None else f" ({metres:.2f} m)"))
-    return "  ".join(cells)
+    return tuple(cells)

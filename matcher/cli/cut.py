@@ -7,6 +7,7 @@ import click
 from matcher.cli.options import SEED_HELP, Names, quiet_option, series_options
 from matcher.cli.paths import Filled, Read
 from matcher.cli.progress import reporting
+from matcher.words import counted
 
 
 @click.command("cut")
@@ -83,7 +84,8 @@ def command(
         made = cut(series, output, chosen, progress=progress)
     for part, (places, images, count) in made.counts.items():
         where = f"{output}/{part}" if part else output
-        click.echo(f"{where}: {places} places, {images} images, {count} patches")
+        numbers = ((places, "places"), (images, "images"), (count, "patches"))
+        click.echo(f"{where}: {', '.join(counted(*one) for one in numbers)}")
 
 
 def _cut_pairs(series: tuple[str, ...], output: str, options: Any, count: int) -> None:
@@ -97,7 +99,7 @@ def _cut_pairs(series: tuple[str, ...], output: str, options: Any, count: int) -
     path = inside.path / name
     write_pairs(path, made)
     inside.wrote(name)
-    click.echo(f"{path}: {len(made)} pairs")
+    click.echo(f"{path}: {counted(len(made), 'pairs')}")
 
 
 def _whole(name: str, texts: tuple[str, ...]) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from matcher.geo.place import Place, records
+from matcher.words import counted, lined_up
 
 if TYPE_CHECKING:
     from matcher.locating.plan import LocatePlan
@@ -33,9 +34,7 @@ def table(places: Sequence[Place]) -> str:
         scene = os.path.basename(place.scene.rstrip("/"))
         corner = f"{place.row:.1f}", f"{place.col:.1f}"
         rows.append((name, scene, *corner, *degrees, scale, _spell(place.confidence), place.reason))
-    widths = [max(len(row[k]) for row in rows) for k in range(len(_HEADER))]
-    lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
-    return "\n".join([*lines, "", summary(places)])
+    return f"{lined_up(rows, (0, 1, len(_HEADER) - 1))}\n\n{summary(places)}"
 
 
 def _spell(confidence: float) -> str:
@@ -56,20 +55,12 @@ def summary(places: Sequence[Place]) -> str:
     )
 
 
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    left = (0, 1, len(row) - 1)
-    return [
-        cell.ljust(w) if k in left else cell.rjust(w)
-        for k, (cell, w) in enumerate(zip(row, widths, strict=True))
-    ]
-
-
 def dry(planned: "LocatePlan", outputs: Sequence[str]) -> str:
     """What a run would read, search, hold and write."""
     from matcher.matching.estimate import slowness
     from matcher.threads import usable_cores
 
-    lines = [f"{len(planned.chips)} chips, {len(planned.scenes)} scenes:"]
+    lines = [f"{counted(len(planned.chips), 'chips')}, {counted(len(planned.scenes), 'scenes')}:"]
     for source, what in ((planned.chips, "chip"), (planned.scenes, "scene")):
         for raster in source.rasters:
             bands = ",".join(band.name or "?" for band in raster.bands)
@@ -84,7 +75,8 @@ def dry(planned: "LocatePlan", outputs: Sequence[str]) -> str:
         stored = _stored(planned, search)
         when = "" if search.variants[0].first else ", for chips still in doubt"
         lines.append(
-            f"search of {len(search.variants)} chips of {high} x {wide} px in {len(search.tiles)} pieces{when}"
+            f"search of {counted(len(search.variants), 'chips')} of {high} x {wide} px in "
+            f"{counted(len(search.tiles), 'pieces')}{when}"
             f"{', whose codes the index has' if stored else ''}"
         )
         held = max(held, 0 if stored else size * _INDEX_BYTES)

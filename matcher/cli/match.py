@@ -95,7 +95,7 @@ def command(
         for one in outcome.skipped:
             click.echo(f"matcher: skipped: {spell_skipped(one)}", err=True)
     if not quiet:
-        from matcher.matching.job import counted
+        from matcher.words import counted
 
         taken = spell_time(time.monotonic() - start)
         skipped = f", {counted(len(outcome.skipped), 'records')} skipped" if outcome.skipped else ""

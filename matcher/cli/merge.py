@@ -6,6 +6,7 @@ import click
 
 from matcher.cli.options import min_confidence_option
 from matcher.cli.paths import Read, Written
+from matcher.words import counted
 
 
 @click.command("merge")
@@ -33,5 +34,8 @@ def command(
     if details is not None:
         outcome.result.to_details(details)
     outcome.result.to_submission(output, xy_order=xy_order)
-    click.echo(f"matcher: {output}: {len(outcome.result)} answers of {len(folders)} directories", err=True)
+    click.echo(
+        f"matcher: {output}: {counted(len(outcome.result), 'answers')} of {len(folders)} directories",
+        err=True,
+    )
     sys.exit(outcome.exit_code)

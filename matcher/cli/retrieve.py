@@ -20,6 +20,7 @@ from matcher.cli.paths import Read, Written
 from matcher.cli.progress import reporting
 from matcher.errors import MatcherError, SettingsError
 from matcher.settings import Settings
+from matcher.words import counted
 
 if TYPE_CHECKING:
     from matcher.formats.base import Source
@@ -231,7 +232,8 @@ def _check_scores(name: str, theirs: "Ranking", inputs: _Inputs, stride: int | N
 def _tell(inputs: _Inputs, options: dict[str, Any], outputs: list[str]) -> None:
     """Say what would be done."""
     counts = len(inputs.open_images()), len(inputs.open_patches())
-    click.echo(f"{inputs.images}: {counts[0]:,} images\n{inputs.patches}: {counts[1]:,} patches")
+    for name, count, noun in zip((inputs.images, inputs.patches), counts, ("images", "patches"), strict=True):
+        click.echo(f"{name}: {counted(count, noun)}")
     what = "images" if options["stride"] is None else f"windows at every {options['stride']} px"
     if options["ranked"] is None:
         click.echo(

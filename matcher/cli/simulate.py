@@ -3,6 +3,7 @@
 import click
 
 from matcher.cli.paths import Filled
+from matcher.words import counted
 
 
 @click.command("simulate")
@@ -44,4 +45,5 @@ def command(
             progress=lambda _what, _done, _total: bar.update(),
         )
     series_note = f", {made.series} training series" if made.series else ""
-    click.echo(f"{made.folder}: {made.images} images, {made.patches} patches{series_note}")
+    numbers = f"{counted(made.images, 'images')}, {counted(made.patches, 'patches')}"
+    click.echo(f"{made.folder}: {numbers}{series_note}")

@@ -27,6 +27,7 @@ from matcher.search.pyramid.exact_tiles import weigh
 from matcher.search.pyramid.index import Index, Layout
 from matcher.search.task import Task
 from matcher.settings import DEFAULT_EVIDENCE, MIN_SIDE, MatchOptions, Settings, with_options
+from matcher.words import counted
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -166,12 +167,6 @@ def tell_search(job: Job, count: int | None = None) -> None:
     some = "" if count in (None, patches) else f"{count:,} of "
     every = ", every pixel" if job.settings.search == "exhaustive" else ""
     log.info("searching %s%s in %s%s", some, counted(patches, "patches"), counted(images, "images"), every)
-
-
-def counted(count: int, noun: str) -> str:
-    """A number of things, with the noun's ending taken off where there is one of them."""
-    ending = "es" if noun.endswith("ches") else "s"
-    return f"{count:,} {noun.removesuffix(ending) if count == 1 else noun}"
 
 
 def _tell_unindexed(stored: ImageIndex, side: tuple[int, int]) -> None:

@@ -16,6 +16,7 @@ from matcher.settings import SeriesKeywords, SeriesOptions, Settings
 from matcher.shared.features import Features, joined, window_features
 from matcher.shared.kinds import evidence_shares
 from matcher.shared.split import Split, fit_split, read_split, scale_names, share_text
+from matcher.words import counted
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -45,13 +46,16 @@ class SeriesFeatures:
     def __str__(self) -> str:
         parts = []
         for one in self.places:
-            text = f"{one.place}: share of energy of {len(one.dates)} dates (in brackets, part of the band's energy)\n"
+            dates = counted(len(one.dates), "dates")
+            text = f"{one.place}: share of energy of {dates} (in brackets, part of the band's energy)\n"
             text += share_text(one.split)
             if one.evidence:
                 text += "\nevidence, share: " + ", ".join(f"{k} {v:.2f}" for k, v in one.evidence.items())
             parts.append(text)
         if self.features is not None:
-            parts.append(f"{len(self.features.row)} windows of {len(self.features.names)} features")
+            parts.append(
+                f"{counted(len(self.features.row), 'windows')} of {len(self.features.names)} features"
+            )
         return "\n\n".join(parts)
 
     def to_dict(self) -> dict[str, Any]:

@@ -351,7 +351,7 @@ class TestCommand:
         arguments += ["--folder", str(tmp_path / "out")]
         done = CliRunner().invoke(main, arguments)
         assert done.exit_code == 3, done.output
-        assert "clouded.tif  not aligned" in done.stdout
+        assert "clouded.tif: not aligned" in done.stdout
         # Every probe, and not some of them, has nothing to be found by.
         assert re.search(
             r"of (\d+) probes 0 were found there.*; near the place stated: \1 flat$", done.stdout, re.M

@@ -137,7 +137,7 @@ def test_dry_run_writes_nothing(folder, tmp_path):
     out = tmp_path / "p.csv"
     result = run(folder / "chips", folder / "scene.tif", "--dry-run", "-o", out)
     assert result.exit_code == 0, result.output
-    assert "2 chips, 1 scenes" in result.stdout
+    assert "2 chips, 1 scene:" in result.stdout
     assert "300 x 400 px" in result.stdout
     assert "2 pairs of chip and piece, 0.1 million pixels" in result.stdout
     assert "GiB" in result.stdout
