@@ -17,7 +17,7 @@ from matcher.cutting.windows import Dates, number_of
 from matcher.cutting.writing import ChallengeWriter, file_names
 from matcher.errors import MatcherError
 from matcher.formats.outputs import OutputFolder
-from matcher.formats.series import Places, SeriesInput, iterate_series, paths_of
+from matcher.formats.series import SeriesInput, distinct_series, paths_of
 
 
 @dataclass(frozen=True)
@@ -78,25 +78,18 @@ def cut(
             writers = {part: ChallengeWriter(Path(work, part or "all"), options) for part in parts}
             for writer in writers.values():
                 scratch.callback(writer.close)
-            names: set[str] = set()
-            seen = Places()
-            for one in iterate_series(series, options):
-                if one.place in names:
-                    raise MatcherError(
-                        f"{one.file}: a place called {one.place} was read before; names must differ"
-                    )
-                names.add(one.place)
-                seen.add(one)
+            read = 0
+            for read, one in enumerate(distinct_series(series, options), 1):
                 part = parts[-1] if _fraction(options.seed, one.place) < options.holdout else parts[0]
                 writers[part].add(one)
                 if progress is not None:
-                    progress(len(names), 0)
+                    progress(read, 0)
             counts = {}
             for part, writer in writers.items():
                 counts[part] = writer.finish()
                 if not counts[part][2]:
                     raise MatcherError(
-                        f"{part or out}: no window fits: {len(names)} places were read; allow other dates, gaps, "
+                        f"{part or out}: no window fits: {read} places were read; allow other dates, gaps, "
                         "skies, a smaller side, or another holdout or seed"
                     )
             for part, writer in writers.items():
@@ -110,12 +103,17 @@ def cut(
 
 
 def stacks(series: SeriesInput, options: CutOptions) -> Iterator[tuple[str, str, NDArray]]:
-    """(place, group, DN of the chosen dates) of every series, as `matcher.verification.pairs.cut_pairs` takes them."""
-    seen = Places()
-    for one in iterate_series(series, options):
-        seen.add(one)
+    """(place, group, DN of the chosen dates) of every series, as `matcher.verification.pairs.cut_pairs` takes them.
+
+    Raises
+    ------
+    MatcherError
+        If a series cannot be read, or two places have one name.
+    """
+    for one in distinct_series(series, options):
         dates = Dates(one, options)
-        yield one.place, one.group, np.stack([dates[d] for d in dates.usable])
+        if dates.usable:
+            yield one.place, one.group, np.stack([dates[d] for d in dates.usable])
 
 
 def _fraction(seed: int, name: str) -> float:

@@ -80,7 +80,10 @@ class ChallengeWriter:
             )
             image, x, y = np.array(self._answers)[order].T
             write_submission(self.folder / "answers.csv", Placements(np.arange(count), image, x, y))
-            with open(self.folder / "manifest.csv", "w", newline="", encoding="utf-8") as file:
+            # The name of a file need not be text on Linux.
+            with open(
+                self.folder / "manifest.csv", "w", newline="", encoding="utf-8", errors="backslashreplace"
+            ) as file:
                 rows = csv.writer(file, lineterminator="\n")
                 rows.writerow(MANIFEST)
                 rows.writerows((k, *self._rows[n]) for k, n in enumerate(order.tolist()))

@@ -160,6 +160,6 @@ def series_of(source: Source, path: str) -> Series:
         return source[date][row : row + height, col : col + width]
 
     shape = (len(source), height, width, source.shape(0)[2])
-    own = Path(path)
-    place = own.name if own.is_dir() else f"{own.absolute().parent.name}-{own.name}"  # a glob, a list
+    own = Path(os.path.abspath(path))  # "." has no name of its own
+    place = own.name if own.is_dir() else f"{own.parent.name}-{own.name}"  # a glob, a list
     return Series(place, path, "", shape, tuple(labels), read)

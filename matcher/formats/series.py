@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from matcher.formats.reader import Asked, Series
 from matcher.formats.registry import series_in
 from matcher.settings import SeriesOptions
 
-__all__ = ["Series", "Places", "SeriesInput", "iterate_series", "paths_of"]
+__all__ = ["Places", "Series", "SeriesInput", "distinct_series", "iterate_series", "paths_of"]
 
 
 SeriesInput = AnyPath | NDArray | Series | Sequence[AnyPath | NDArray | Series]
@@ -56,7 +57,28 @@ def iterate_series(what: SeriesInput, options: SeriesOptions | None = None) -> I
         if not os.path.exists(path) and not any(c in path for c in "*?["):
             raise FormatError(f"{path}: there is no such file")
         asked = Asked(path, noun="dates", count=options.series_bands)
-        yield from series_in(path, asked, options.series_dates)
+        for one in series_in(path, asked, options.series_dates):
+            # On Linux a name need not be text; a place's goes into tables and draws its windows.
+            yield replace(one, place=one.place.encode("utf-8", "backslashreplace").decode())
+
+
+def distinct_series(what: SeriesInput, options: SeriesOptions | None = None) -> Iterator[Series]:
+    """The same, each place once.
+
+    Raises
+    ------
+    FormatError
+        As `iterate_series`, or if two places have one name, by which answers and tables would mistake them, or the same
+        pixels.
+    """
+    names: set[str] = set()
+    seen = Places()
+    for one in iterate_series(what, options):
+        if one.place in names:
+            raise FormatError(f"{one.file}: a place called {one.place} was read before; names must differ")
+        names.add(one.place)
+        seen.add(one)
+        yield one
 
 
 class Places:

@@ -200,13 +200,17 @@ def cut_pairs(
     SettingsError
         If a number is out of its range.
     MatcherError
-        If no series holds such windows, or there are fewer than two places.
+        If no series holds such windows, there are fewer than two places, or their bands differ in number.
     """
     if count < 1 or side < 1 or max_shift < 0 or seed < 0:
         raise SettingsError("pairs: count and side are 1 or more, max shift and seed 0 or more")
     rng = np.random.default_rng(seed)
     cut = _Cut([], [], [])
+    bands = 0
     for place, group, stack in series:
+        bands = bands or stack.shape[3]
+        if stack.shape[3] != bands:
+            raise MatcherError(f"{place}: has {stack.shape[3]} bands, the first series has {bands}")
         _cut_series(place, group, stack, count, (side, max_shift), rng, cut)
     if len({place for _, place in cut.pool}) < 2:
         raise MatcherError(

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import sys
 import types
 
 import numpy as np
@@ -13,6 +15,7 @@ from matcher.cutting.options import CutOptions
 from matcher.cutting.windows import Dates, texture
 from matcher.formats.official import write_series
 from matcher.formats.opening import open_images, open_patches
+from matcher.formats.series import iterate_series
 from matcher.formats.submission import read_submission
 
 
@@ -187,3 +190,40 @@ def test_errors_are_one_line_and_no_output(series, tmp_path):
         assert result.stderr.startswith("matcher: ")
         assert said in result.stderr
         assert not list((tmp_path / "out").iterdir()) if (tmp_path / "out").exists() else True
+
+
+def test_pairs_of_what_does_not_fit_together_are_refused(series, tmp_path):
+    np.save(tmp_path / "gray.npy", coded(9)[..., :1])
+    for arguments, said in [
+        ([series[1], tmp_path / "gray.npy"], "gray: has 1 bands, the first series has 4"),
+        ([series[0], series[0]], "many-0 was read before"),
+        ([*series, "--dates", "30,31"], "pairs need two places"),
+        ([*series, "--dates", "0,1,-1"], "from 0 up"),
+    ]:
+        result = run(*arguments, "-o", tmp_path / "out", "--pairs", 4, "--side", 24)
+        assert (result.exit_code, said in result.stderr) == (1, True), (arguments, result.output)
+        assert not (tmp_path / "out" / "pairs.npz").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
+def test_a_series_whose_name_is_not_utf_8(tmp_path):
+    path = tmp_path / os.fsdecode(b"a\xff.npy")
+    np.save(path, coded(0))
+    result = run(path, "-o", tmp_path / "out", "--side", 24, "--patches", 2)
+    assert result.exit_code == 0, result.output
+    assert {row["place"] for row in manifest(tmp_path / "out")} == {"a\\udcff"}
+
+
+def test_the_working_folder_is_a_place_of_its_own_name(tmp_path, monkeypatch):
+    pytest.importorskip("rasterio")
+    from tests.formats.test_rasters import write
+
+    folder = tmp_path / "field"
+    folder.mkdir()
+    for k, date in enumerate(coded(0)):
+        write(folder / f"{k}.tif", date)
+    outcomes = []
+    for where, name in ((tmp_path, "field"), (folder, ".")):
+        monkeypatch.chdir(where)
+        outcomes += [(one.place, one.shape) for one in iterate_series(name)]
+    assert outcomes == [("field", (3, *coded(0).shape[1:]))] * 2
