@@ -57,6 +57,7 @@ def command(
     written: level and texture of the shared part. SERIES are those of `matcher cut`.
     """
     from matcher.formats.outputs import check_ending
+    from matcher.report.shared import FORMATS as PICTURES
     from matcher.shared.features import SUFFIXES
     from matcher.shared.run import features
 
@@ -64,6 +65,8 @@ def command(
         check_ending(output, "features", SUFFIXES)
     if save_split is not None:
         check_ending(save_split, "splits", (".npz",))
+    if picture is not None:
+        check_ending(picture, "pictures", PICTURES)
     made = features(series, side=window, windows=output is not None, **options)
     if save_split is not None or picture is not None:
         _write_split(made.places, save_split, picture)

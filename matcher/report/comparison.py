@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from matcher.report.figures import COLOURS, new_figure, save_figure
+from matcher.report.figures import COLOURS, new_figure, plain, save_figure
 from matcher.scoring.comparison import Comparison
 from matcher.scoring.judge import LABELS
 from matcher.scoring.pair import HITS
@@ -126,7 +126,7 @@ def _dots(
     below = [max(0.0, value - interval[0]) if interval else 0.0 for value, interval in points]
     above = [max(0.0, interval[1] - value) if interval else 0.0 for value, interval in points]
     axes.errorbar(
-        values, rows, xerr=[below, above], linestyle="", capsize=2, markersize=5, label=_plain(name), **look
+        values, rows, xerr=[below, above], linestyle="", capsize=2, markersize=5, label=plain(name), **look
     )
 
 
@@ -140,7 +140,7 @@ def _look(k: int) -> dict[str, Any]:
 
 
 def _name_rows(axes: "Axes", names: Sequence[str]) -> None:
-    axes.set_yticks(range(len(names)), [_plain(name) for name in names])
+    axes.set_yticks(range(len(names)), [plain(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
     for row in range(0, len(names), 2):
         axes.axhspan(row - 0.5, row + 0.5, color="0.95", zorder=0)
@@ -151,8 +151,3 @@ def _name_rows(axes: "Axes", names: Sequence[str]) -> None:
 def _legend(axes: "Axes") -> None:
     """Below the panel, where it covers nothing."""
     axes.legend(fontsize="small", ncols=2, loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=2.5)
-
-
-def _plain(text: str) -> str:
-    """Text that matplotlib neither sets as a formula nor leaves out of a legend."""
-    return (" " if text.startswith("_") else "") + text.replace("$", r"\$")

@@ -56,3 +56,8 @@ def save_figure(figure: Any, path: str | os.PathLike[str], dpi: int) -> None:
     figure.savefig(picture, format=Path(path).suffix.lower()[1:], dpi=dpi)
     with atomic_write(path) as file:
         file.write(picture.getvalue())
+
+
+def plain(text: str) -> str:
+    """Text that matplotlib neither sets as a formula nor leaves out of a legend."""
+    return (" " if text.startswith("_") else "") + text.replace("$", r"\$")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.report.figures import FORMATS as PLOTTED
-from matcher.report.figures import new_figure, save_figure
+from matcher.report.figures import new_figure, plain, save_figure
 from matcher.shared.split import Split, scale_names, shared_part, standard
 
 FORMATS = (*PLOTTED, ".jpg")
@@ -29,7 +29,7 @@ def draw_split(stack: NDArray, dates: tuple[str, ...], split: Split, path: str |
     for axis, date in zip(grid.T, chosen, strict=False):
         values = standard(stack[date])
         axis[0].imshow(_shown(values))
-        axis[0].set_title(dates[date], fontsize=8)
+        axis[0].set_title(plain(dates[date]), fontsize=8)
         axis[1].imshow(_shown(values - shared))
         axis[1].set_title("its own part", fontsize=8)
     grid[0, -2].imshow(_shown(shared))
@@ -42,7 +42,7 @@ def draw_split(stack: NDArray, dates: tuple[str, ...], split: Split, path: str |
         axis.remove()
     shares = figure.add_subplot(grid[0, -1].get_gridspec()[:, -1])
     shown = shares.imshow(split.share, vmin=0, vmax=1, cmap="viridis", aspect="auto")
-    shares.set_xticks(range(len(split.bands)), split.bands, fontsize=7, rotation=45)
+    shares.set_xticks(range(len(split.bands)), [plain(band) for band in split.bands], fontsize=7, rotation=45)
     shares.set_yticks(range(len(split.share)), scale_names(), fontsize=7)
     shares.set_title("share of energy, by wavelength, px", fontsize=8)
     figure.colorbar(shown, ax=shares, shrink=0.7)

@@ -2,7 +2,7 @@
 
 import os
 
-from matcher.report.figures import COLOURS, new_figure, save_figure
+from matcher.report.figures import COLOURS, new_figure, plain, save_figure
 from matcher.verification.curves import Curves
 
 
@@ -20,16 +20,20 @@ def draw_curves(methods: dict[str, dict[str, Curves]], path: str | os.PathLike[s
     for (left, right), part in zip(axes, parts, strict=True):
         for colour, (method, by_part) in zip(COLOURS, methods.items(), strict=False):
             c = by_part[part]
-            left.plot(*c.roc.T, color=colour, label=f"{method}, AUC {c.auc:.3f}")
-            right.plot(*c.precision_recall.T, color=colour, label=f"{method}, AP {c.average_precision:.3f}")
+            left.plot(*c.roc.T, color=colour, label=f"{plain(method)}, AUC {c.auc:.3f}")
+            right.plot(
+                *c.precision_recall.T, color=colour, label=f"{plain(method)}, AP {c.average_precision:.3f}"
+            )
         left.set(
-            title=f"{part}: ROC",
+            title=f"{plain(part)}: ROC",
             xlabel="false alarms",
             ylabel="same pairs found",
             xlim=(0, 1),
             ylim=(0, 1.02),
         )
-        right.set(title=f"{part}: precision and recall", xlabel="recall", ylabel="precision", ylim=(0, 1.02))
+        right.set(
+            title=f"{plain(part)}: precision and recall", xlabel="recall", ylabel="precision", ylim=(0, 1.02)
+        )
         for axis in (left, right):
             axis.legend(loc="lower right" if axis is left else "lower left", fontsize=8)
     save_figure(figure, path, 110)

@@ -105,7 +105,7 @@ def window_features(
     seen = means((stack > 0).any(-1).all(0).astype(float)) >= 0.5
     values = np.concatenate([level, *texture], -1)[seen]
     if not len(values):
-        raise MatcherError(f"{place or 'the series'}: no window holds data")
+        raise MatcherError(f"no window of {date if date != 'all' else 'its dates'} holds data")
     names = [f"level_{band}" for band in split.bands]
     names += [f"texture_{band}_{scale}" for scale in scale_names()[:-1] for band in split.bands]
     where = np.argwhere(seen)

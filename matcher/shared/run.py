@@ -1,7 +1,8 @@
 """From series to splits and features."""
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher import checks
-from matcher.errors import MatcherError
-from matcher.formats.series import SeriesInput, iterate_series
+from matcher.errors import MatcherError, SettingsError
+from matcher.formats.series import SeriesInput, distinct_series
 from matcher.imagery import Roles, read_stack
 from matcher.settings import SeriesKeywords, SeriesOptions, Settings
 from matcher.shared.features import Features, joined, window_features
@@ -105,7 +106,8 @@ def features(
     Raises
     ------
     MatcherError
-        If a series cannot be read, has one date and no split is given, or bands do not fit.
+        If a series cannot be read, has one date and no split is given, or bands do not fit, or if two series have
+        one name.
     """
     options = SeriesOptions(**reading)
     side, stride = checks.whole("side", side, 1), checks.whole("stride", stride, 1, 1 << 30)
@@ -114,22 +116,42 @@ def features(
     given = None if split is None else read_split(split)
     places: list[PlaceSplit] = []
     made: list[Features] = []
-    for one in iterate_series(series, options):
+    for one in distinct_series(series, options):
         stack = read_stack(one, options.value_range)
-        names = asked.band_names(one.shape[3])
         if given is None and len(stack) < 2:
             raise MatcherError(
                 f"{one.file}: has one date; give a series of two or more, or a split with --split"
             )
-        own = fit_split(stack, names) if given is None else given
+        with _named(one.file):
+            names = asked.band_names(one.shape[3])
+            own = fit_split(stack, names) if given is None else _fitting(given, names)
         evidence = evidence_shares(stack, Roles.of(names)) if len(stack) > 1 else {}
         if places:
             places[-1] = replace(places[-1], stack=np.empty((0, 0, 0, 0), np.float32))
         places.append(PlaceSplit(one.place, one.dates, own, evidence, stack))
         if windows:
             parts = [(stack, "all")] if not each_date else [(stack[[k]], d) for k, d in enumerate(one.dates)]
-            made += [
-                window_features(part, own, side=side, stride=stride, place=one.place, date=date)
-                for part, date in parts
-            ]
+            with _named(one.file):
+                made += [
+                    window_features(part, own, side=side, stride=stride, place=one.place, date=date)
+                    for part, date in parts
+                ]
     return SeriesFeatures(places, joined(made) if made else None)
+
+
+def _fitting(split: Split, names: tuple[str, ...]) -> Split:
+    """A split that was given, if it is of these bands."""
+    if split.bands != names:
+        raise SettingsError(
+            f"has {len(names)} bands, {', '.join(names)}, and the split {len(split.bands)}, {', '.join(split.bands)}"
+        )
+    return split
+
+
+@contextlib.contextmanager
+def _named(file: str) -> Iterator[None]:
+    """Say of which file an error tells."""
+    try:
+        yield
+    except MatcherError as error:
+        raise type(error)(f"{file}: {error}") from None

@@ -165,6 +165,36 @@ def test_picture(bog, tmp_path):
     assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_dates_are_drawn_as_they_are_named(bog, tmp_path):
+    """A dollar begins a formula in matplotlib, and most texts are none."""
+    pytest.importorskip("matplotlib")
+    with np.load(bog) as file:
+        np.savez(tmp_path / "dear.npz", images=file["images"], dates=np.array(["$\\cost$", "$"]))
+    result = run(tmp_path / "dear.npz", "--picture", tmp_path / "s.png")
+    assert result.exit_code == 0, result.output
+
+
+def test_what_cannot_be_told_apart_or_used_is_named_by_its_file(bog, tmp_path):
+    (tmp_path / "more").mkdir()
+    twin = tmp_path / "more" / bog.name
+    twin.write_bytes(bog.read_bytes())
+    np.save(tmp_path / "blank.npy", np.zeros((2, 64, 64, 4), np.uint16))
+    np.save(tmp_path / "small.npy", np.ones((2, 8, 8, 4), np.uint16))
+    turned = fit_split(series([0.5] * 4, side=32)[0], ("nir", "red", "green", "blue"))
+    turned.save(tmp_path / "turned.npz")
+    output = tmp_path / "f.npz"
+    for arguments, said in [
+        ([bog, twin, "--json", output], f"{twin}: a place called bog was read before"),
+        ([tmp_path / "blank.npy"], f"{tmp_path / 'blank.npy'}: the dates have no pixel in common"),
+        ([tmp_path / "small.npy", "-o", output], f"{tmp_path / 'small.npy'}: windows of 32 px"),
+        ([bog, "--split", tmp_path / "turned.npz"], "and the split 4, nir, red, green, blue"),
+        ([bog, "--save-split", output, "--picture", tmp_path / "p.bmp"], "p.bmp"),
+    ]:
+        result = run(*arguments)
+        assert (result.exit_code, said in result.stderr) == (1, True), result.output
+        assert not output.exists()
+
+
 def test_errors_are_one_line(bog, tmp_path):
     np.save(tmp_path / "one.npy", np.ones((1, 64, 64, 4), np.uint16))
     np.savez(tmp_path / "bad.npz", bands=["a"], between=np.ones((2, 1, 1)), within=np.ones((2, 1, 1)))
