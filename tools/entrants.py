@@ -9,7 +9,7 @@ from pathlib import Path
 from ladder_peers import CODE, PEERS, versions
 from rounds import PACKAGE, checksum, code
 
-from matcher.formats.outputs import file_checksum
+from matcher.formats.filled import file_checksum
 from matcher.identity import PACKAGES
 from matcher.settings import DEFAULT_EVIDENCE
 

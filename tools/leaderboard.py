@@ -28,7 +28,7 @@ from ladder_peers import versions
 from tables import put
 
 import matcher
-from matcher.formats.outputs import file_checksum
+from matcher.formats.filled import file_checksum
 from matcher.scoring.comparison import Comparison
 from matcher.scoring.table import interval_cell
 

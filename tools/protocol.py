@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
-from matcher.formats.outputs import file_checksum
+from matcher.formats.filled import file_checksum
 from matcher.settings import plugin_names
 
 VERSION = 1

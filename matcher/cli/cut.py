@@ -90,7 +90,7 @@ def command(
 
 def _cut_pairs(series: tuple[str, ...], output: str, options: Any, count: int) -> None:
     from matcher.cutting.run import stacks
-    from matcher.formats.outputs import OutputFolder
+    from matcher.formats.filled import OutputFolder
     from matcher.verification.pairs import cut_pairs, write_pairs
 
     name, inside = "pairs.npz", OutputFolder(output, "cut")

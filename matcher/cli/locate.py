@@ -189,7 +189,7 @@ class _Outputs:
 
     def check_folder(self, planned: "LocatePlan", inputs: Sequence[str]) -> None:
         """Refuse to write chips over inputs, or over what others put into the folder."""
-        from matcher.formats.outputs import OutputFolder
+        from matcher.formats.filled import OutputFolder
         from matcher.formats.placefiles import GEOREFERENCED, georeferenced_names
 
         if self.folder is not None:

@@ -1,9 +1,9 @@
 """From series to a challenge in a folder, place by place."""
 
 import contextlib
+import itertools
 import os
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from matcher import checks
 from matcher.aliases import Progress
-from matcher.cutting.options import CutOptions
+from matcher.cutting.options import FORMS, CutOptions, Form
 from matcher.cutting.windows import Dates, number_of
 from matcher.cutting.writing import ChallengeWriter, file_names
 from matcher.errors import MatcherError
-from matcher.formats.outputs import OutputFolder
+from matcher.formats.filled import OutputFolder
 from matcher.formats.series import SeriesInput, distinct_series, paths_of
 
 
@@ -43,7 +43,7 @@ def cut(
     Written to `folder` (with a holdout to ``train`` and ``validation`` in it): images, patches, ``answers.csv``,
     ``manifest.csv`` (where every patch came from; its columns serve as groups and difficulty) and ``manifest.json``
     (version, options, SHA-256 of the files). Files appear when all are whole; those that an earlier cut wrote are
-    replaced, and where there are others of these names, nothing is cut.
+    replaced, and where there are others of these names, or pixels in the other form, nothing is cut.
 
     Parameters
     ----------
@@ -65,40 +65,30 @@ def cut(
     checks.function("progress", progress)
     options = CutOptions() if options is None else options
     out = Path(checks.path("folder", folder))
-    inside = OutputFolder(out, "cut")
     parts = [""] if options.holdout == 0 else ["train", "validation"]
-    inside.make(
-        [os.path.join(part, name) for part in parts for name in file_names(options.form)], paths_of(series)
-    )
-    try:
-        with (
-            tempfile.TemporaryDirectory(dir=out, prefix=".cut-", ignore_cleanup_errors=True) as work,
-            contextlib.ExitStack() as scratch,
-        ):
-            writers = {part: ChallengeWriter(Path(work, part or "all"), options) for part in parts}
-            for writer in writers.values():
-                scratch.callback(writer.close)
-            read = 0
-            for read, one in enumerate(distinct_series(series, options), 1):
-                part = parts[-1] if _fraction(options.seed, one.place) < options.holdout else parts[0]
-                writers[part].add(one)
-                if progress is not None:
-                    progress(read, 0)
-            counts = {}
-            for part, writer in writers.items():
-                counts[part] = writer.finish()
-                if not counts[part][2]:
-                    raise MatcherError(
-                        f"{part or out}: no window fits: {read} places were read; allow other dates, gaps, "
-                        "skies, a smaller side, or another holdout or seed"
-                    )
-            for part, writer in writers.items():
-                (out / part).mkdir(exist_ok=True)
-                for path in sorted(writer.folder.iterdir()):
-                    inside.wrote(os.path.join(part, path.name), path)
-                    os.replace(path, out / part / path.name)
-    except OSError as error:
-        raise MatcherError(f"{out}: cannot write there: {error.strerror or error}") from None
+    _check_form(out, parts, options.form)
+    names = [os.path.join(part, name) for part in parts for name in file_names(options.form)]
+    with (
+        OutputFolder(out, "cut").filling(names, paths_of(series)) as work,
+        contextlib.ExitStack() as scratch,
+    ):
+        writers = {part: ChallengeWriter(work / part, options) for part in parts}
+        for writer in writers.values():
+            scratch.callback(writer.close)
+        read = 0
+        for read, one in enumerate(distinct_series(series, options), 1):
+            part = parts[-1] if _fraction(options.seed, one.place) < options.holdout else parts[0]
+            writers[part].add(one)
+            if progress is not None:
+                progress(read, 0)
+        counts = {}
+        for part, writer in writers.items():
+            counts[part] = writer.finish()
+            if not counts[part][2]:
+                raise MatcherError(
+                    f"{part or out}: no window fits: {read} places were read; allow other dates, gaps, "
+                    "skies, a smaller side, or another holdout or seed"
+                )
     return Counts(counts)
 
 
@@ -114,6 +104,17 @@ def stacks(series: SeriesInput, options: CutOptions) -> Iterator[tuple[str, str,
         dates = Dates(one, options)
         if dates.usable:
             yield one.place, one.group, np.stack([dates[d] for d in dates.usable])
+
+
+def _check_form(out: Path, parts: Sequence[str], form: Form) -> None:
+    """Refuse a folder with pixels of an earlier cut in another form, beside which its answers would be replaced."""
+    for part, other in itertools.product(parts, FORMS):
+        for name in file_names(other):
+            path = out / part / name
+            if name not in file_names(form) and path.exists():
+                raise MatcherError(
+                    f"{path}: is there already, and its answers would be replaced: name another folder"
+                )
 
 
 def _fraction(seed: int, name: str) -> float:

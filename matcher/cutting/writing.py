@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from matcher.cutting.options import CutOptions
 from matcher.cutting.windows import cut_place
 from matcher.errors import MatcherError
+from matcher.formats.filled import file_checksum
 from matcher.formats.official import write_images, write_patches
-from matcher.formats.outputs import file_checksum
 from matcher.formats.series import Series
 from matcher.formats.submission import write_submission
 from matcher.imagery import to_official
@@ -44,7 +44,7 @@ class ChallengeWriter:
 
     def __init__(self, folder: Path, options: CutOptions) -> None:
         self.folder, self.options = folder, options
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         self._scratch: list[IO[bytes]] = [tempfile.TemporaryFile(dir=folder) for _ in range(2)]  # noqa: SIM115
         self._shapes: list[tuple[int, int, int]] = []
         self._rows: list[tuple[Any, ...]] = []

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from matcher.demo.sample import BANDS, SamplePlace, read_sample
 from matcher.errors import MatcherError
 from matcher.formats.files import atomic_write, problem
+from matcher.formats.filled import OutputFolder
 from matcher.formats.geotiff import import_rasterio, write_geotiff
-from matcher.formats.outputs import OutputFolder
 
 SIDE = 96  # px of a chip
 SEED = 0

@@ -1,13 +1,11 @@
-"""Where outputs may be written: never over an input, and in folders never over a file of somebody else's.
+"""Where outputs may be written: never over an input, which is told before any work starts.
 
-Both are told before any work starts. Files are known by device and inode, so that no link, ``..`` or spelling of a name
-in another case hides that two names are one file. In a folder that a command fills it keeps a list of what it wrote,
-lines of SHA-256 and name as ``sha256sum`` prints them: what is not on it, or was changed since, is not the program's.
+Files are known by device and inode, so that no link, ``..`` or spelling of a name in another case hides that two names
+are one file.
 """
 
 import contextlib
 import glob
-import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +14,7 @@ from pathlib import Path
 from matcher.aliases import AnyPath
 from matcher.errors import MatcherError, SettingsError
 from matcher.formats.catalog import is_index, read_catalog
-from matcher.formats.files import CHUNK, describe_magic, problem
+from matcher.formats.files import describe_magic
 
 Key = tuple[int, int]
 
@@ -74,7 +72,7 @@ def check_outputs(
         if os.path.isfile(target):
             if keys is None:
                 keys = input_keys(inputs)
-            key = _key(target)
+            key = file_key(target)
             if key is not None:
                 if key in keys:
                     raise MatcherError(f"{name}: is {keys[key]} too; write to another file")
@@ -117,13 +115,14 @@ def input_keys(inputs: Iterable[AnyPath]) -> dict[Key, str]:
     for one in inputs:
         path = os.fspath(one)
         for file in _files(path):
-            key = _key(file)
+            key = file_key(file)
             if key is not None:
                 out.setdefault(key, "an input" if file == path else f"a file of the input {path}")
     return out
 
 
-def _key(path: str) -> Key | None:
+def file_key(path: AnyPath) -> Key | None:
+    """What identifies a file, None where there is none."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -180,94 +179,3 @@ def _named(path: str) -> Iterator[str]:
         full = os.path.join(os.path.dirname(path), entry.strip())
         if entry.strip() and full != path:
             yield from _inside(full) if os.path.isdir(full) else [full]
-
-
-class OutputFolder:
-    """A folder that a command fills with files, some of which may be there from an earlier time.
-
-    Parameters
-    ----------
-    path : path
-    command : str
-        Who fills it; one command does not replace the files of another.
-    """
-
-    def __init__(self, path: AnyPath, command: str) -> None:
-        self.path = Path(path)
-        self._list = self.path / f".matcher-{command}.sha256"
-
-    def check(self, names: Iterable[str], inputs: Iterable[AnyPath] = ()) -> None:
-        """Refuse names of files (relative to the folder) that are there and are not the program's, or are inputs.
-
-        Raises
-        ------
-        MatcherError
-            If there is one, or the folder cannot be written to.
-        """
-        if self.path.is_dir() and not os.access(self.path, os.W_OK | os.X_OK):
-            raise MatcherError(f"{self.path}: cannot be written to")
-        there = [name for name in names if os.path.lexists(self.path / name)]
-        own, keys = self._own() if there else {}, input_keys(inputs) if there else {}
-        for name in there:
-            path = self.path / name
-            key = _key(os.fspath(path))
-            if key is not None and key in keys:
-                raise MatcherError(f"{path}: is {keys[key]}, which would be lost; name another folder")
-            if path.is_symlink() or not path.is_file() or file_checksum(path) not in own.get(name, ()):
-                raise MatcherError(
-                    f"{path}: is there already, and not as this command wrote it: move it, or name another folder"
-                )
-
-    def make(self, names: Iterable[str], inputs: Iterable[AnyPath] = ()) -> None:
-        """Check the names, and make the folder where it is not there.
-
-        Raises
-        ------
-        MatcherError
-            As `check`, or if it cannot be made.
-        """
-        self.check(names, inputs)
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except (OSError, ValueError) as error:
-            what = problem(error) if isinstance(error, OSError) else str(error)
-            raise MatcherError(f"{self.path}: cannot be made: {what}") from None
-
-    def wrote(self, name: str, content: AnyPath | None = None) -> None:
-        """Put a file on the list: to be called before it is moved in from `content`, or when it is written."""
-        digest = file_checksum(Path(self.path / name if content is None else content))
-        try:
-            with open(self._list, "a", encoding="utf-8") as file:
-                file.write(f"{digest}  {name}\n")
-        except OSError as error:
-            raise MatcherError(f"{self._list}: cannot be written: {problem(error)}") from None
-
-    def _own(self) -> dict[str, set[str]]:
-        """Digests that each file on the list has had."""
-        out: dict[str, set[str]] = {}
-        try:
-            lines = self._list.read_text(encoding="utf-8").splitlines()
-        except (OSError, ValueError):
-            return out
-        for line in lines:
-            digest, _, name = line.partition("  ")
-            out.setdefault(name, set()).add(digest)
-        return out
-
-
-def file_checksum(path: Path) -> str:
-    """SHA-256 of a file's contents.
-
-    Raises
-    ------
-    MatcherError
-        If it cannot be read.
-    """
-    digest = hashlib.sha256()
-    try:
-        with open(path, "rb") as file:
-            while piece := file.read(CHUNK):
-                digest.update(piece)
-    except OSError as error:
-        raise MatcherError(f"{path}: cannot be read: {problem(error)}") from None
-    return digest.hexdigest()

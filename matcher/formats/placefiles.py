@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.files import atomic_write
+from matcher.formats.filled import OutputFolder
 from matcher.formats.geopackage import import_pyogrio, write_geopackage
 from matcher.formats.georef import Turned
 from matcher.formats.geotiff import Dataset, gdal_errors, import_rasterio, write_geotiff
 from matcher.formats.handles import HANDLES
 from matcher.formats.opening import open_rasters
-from matcher.formats.outputs import OutputFolder, check_ending
+from matcher.formats.outputs import check_ending
 from matcher.formats.pictures import Picture
 from matcher.formats.raster import Raster, RasterSource, stem_of
 from matcher.geo.grid import degrees

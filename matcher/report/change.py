@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 from matcher.changing.detect import CLASSES, Change
 from matcher.changing.run import Found
 from matcher.formats.files import atomic_write
+from matcher.formats.filled import OutputFolder
 from matcher.formats.geotiff import import_rasterio, write_geotiff
-from matcher.formats.outputs import OutputFolder
 from matcher.formats.thumbs import alike
 
 FORMS = ("npz", "tif", "png")

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from matcher.errors import MatcherError, SettingsError
+from matcher.formats.filled import OutputFolder
 from matcher.formats.official import DATES, write_images, write_patches, write_series
-from matcher.formats.outputs import OutputFolder
 from matcher.formats.submission import write_submission
 from matcher.imagery import to_official
 from matcher.placements import Placements
@@ -206,30 +206,21 @@ def simulate(
     threads = usable_cores() if threads is None else threads
     _check(images, patches_per_image, seed, size, patch_side, threads)
     folder = Path(folder)
-    inside = OutputFolder(folder, "simulate")
-    inside.make(_file_names(images if series else 0))
     count = images * patches_per_image
     patch_bytes = 2 * BANDS * patch_side**2
     needed = 2 * BANDS * size**2 * images * (1 + DATES * series) + 2 * count * patch_bytes
-    try:
+    with (
+        OutputFolder(folder, "simulate").filling(_file_names(images if series else 0)) as work,
+        threadpool_limits(1),
+    ):
         _check_room(folder, needed)
-        with (
-            tempfile.TemporaryDirectory(
-                dir=folder, prefix=".simulate-", ignore_cleanup_errors=True
-            ) as temporary,
-            threadpool_limits(1),
-        ):
-            work = Path(temporary)
-            job = partial(_cut_by_number, seed, size, patches_per_image, patch_side)
-            cuts = _reported(_in_order(job, images, threads), "images", images, progress)
-            order = np.random.default_rng([seed, images, patches_per_image]).permutation(count)
-            _write_test(work, cuts, order, patches_per_image, patch_side)
-            if series:
-                made = _in_order(partial(_series_by_number, seed, size), images, threads)
-                _write_training(work / "training", _reported(made, "series", images, progress))
-            _publish(work, folder, inside)
-    except OSError as error:
-        raise MatcherError(f"{folder}: cannot write there: {error.strerror or error}") from error
+        job = partial(_cut_by_number, seed, size, patches_per_image, patch_side)
+        cuts = _reported(_in_order(job, images, threads), "images", images, progress)
+        order = np.random.default_rng([seed, images, patches_per_image]).permutation(count)
+        _write_test(work, cuts, order, patches_per_image, patch_side)
+        if series:
+            made = _in_order(partial(_series_by_number, seed, size), images, threads)
+            _write_training(work / "training", _reported(made, "series", images, progress))
     return Simulated(folder, images, count, images if series else 0)
 
 
@@ -306,13 +297,3 @@ def _file_names(series: int) -> list[str]:
     """The files of a challenge with so many training series."""
     training = [f"training/{number:03d}.tfrecords" for number in range(-(-series // SERIES_A_FILE))]
     return ["test_images.tfrecords", "test_patches.tfrecords", "answers.csv", "groups.csv", *training]
-
-
-def _publish(work: Path, folder: Path, inside: OutputFolder) -> None:
-    """Move what is whole into the folder."""
-    for path in sorted(work.rglob("*")):
-        if path.is_file():
-            name = path.relative_to(work)
-            (folder / name).parent.mkdir(exist_ok=True)
-            inside.wrote(name.as_posix(), path)
-            os.replace(path, folder / name)

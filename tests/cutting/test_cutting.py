@@ -227,3 +227,13 @@ def test_the_working_folder_is_a_place_of_its_own_name(tmp_path, monkeypatch):
         monkeypatch.chdir(where)
         outcomes += [(one.place, one.shape) for one in iterate_series(name)]
     assert outcomes == [("field", (3, *coded(0).shape[1:]))] * 2
+
+
+def test_answers_do_not_change_under_pixels_of_another_form(series, tmp_path):
+    assert run(*series, "-o", tmp_path / "out", "--side", 24, "--patches", 2).exit_code == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    again = run(
+        *series, "-o", tmp_path / "out", "--side", 24, "--patches", 2, "--form", "arrays", "--seed", 1
+    )
+    assert (again.exit_code, "test_images.tfrecords: is there already" in again.stderr) == (1, True)
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
