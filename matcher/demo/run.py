@@ -12,8 +12,8 @@ from matcher import checks
 from matcher.aliases import Progress
 from matcher.demo.sample import SamplePlace, cut_patches, read_sample
 from matcher.formats.files import atomic_write
+from matcher.formats.filled import OutputFolder
 from matcher.formats.official import write_images, write_patches
-from matcher.formats.outputs import OutputFolder
 from matcher.formats.submission import write_submission
 from matcher.imagery import to_official
 from matcher.matching.run import match
@@ -79,19 +79,23 @@ def run_demo(
     images_file, patches_file, answers_file, groups_file, submission, details, picture = (
         folder / name for name in _GIVEN + _FOUND
     )
+    # Each is put on the list at once: an interrupted demo can be given again.
     write_images(images_file, (to_official(place.image) for place in places))
+    inside.wrote(images_file.name)
     write_patches(patches_file, map(to_official, patches))
+    inside.wrote(patches_file.name)
     write_submission(answers_file, answers)
+    inside.wrote(answers_file.name)
     _write_groups(groups_file, places, answers)
-    for name in _GIVEN:
-        inside.wrote(name)
+    inside.wrote(groups_file.name)
     result = match(images_file, patches_file, settings, progress=progress)
     result.to_details(details)
+    inside.wrote(details.name)
     result.to_submission(submission)
+    inside.wrote(submission.name)
     scored = score(result, answers, groups_file)
     _draw(picture, places, patches, answers, result)
-    for name in _FOUND:
-        inside.wrote(name)
+    inside.wrote(picture.name)
     return Demo(
         images_file, patches_file, answers_file, groups_file, submission, details, picture, result, scored
     )
