@@ -107,12 +107,10 @@ class ChallengeWriter:
                 with archive.open(f"{k}.npy", "w", force_zip64=True) as member:
                     np.lib.format.write_array(member, image)
         side, bands = self.options.side, self._shapes[0][2]
-        stack = np.lib.format.open_memmap(
-            self.folder / "patches.npy", "w+", np.uint16, (count, side, side, bands)
-        )
-        for k, patch in enumerate(patches):
-            stack[k] = patch
-        stack.flush()
+        header = {"descr": "<u2", "fortran_order": False, "shape": (count, side, side, bands)}
+        with open(self.folder / "patches.npy", "wb") as file:  # a full disk ends who writes through a map
+            np.lib.format.write_array_header_1_0(file, header)
+            file.writelines(patch.astype("<u2").tobytes() for patch in patches)
 
     def _write_manifest(self, count: int) -> None:
         files = {path.name: file_checksum(path) for path in sorted(self.folder.iterdir()) if path.is_file()}

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import mmap
 import os
 import sys
 import types
@@ -237,3 +238,14 @@ def test_answers_do_not_change_under_pixels_of_another_form(series, tmp_path):
     )
     assert (again.exit_code, "test_images.tfrecords: is there already" in again.stderr) == (1, True)
     assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+def test_nothing_is_written_through_a_map(series, tmp_path, monkeypatch):
+    """A full disk ends who writes so by a signal, without a word."""
+
+    def refuse(*_arguments, **_options):
+        raise AssertionError
+
+    monkeypatch.setattr(mmap, "mmap", refuse)
+    result = run(series[1], "-o", tmp_path / "out", "--side", 24, "--patches", 2, "--form", "arrays")
+    assert result.exit_code == 0, result.output
