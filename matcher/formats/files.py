@@ -30,6 +30,7 @@ CHUNK = 4 << 20
 """Bytes read at once where a file is read through: bounded, whatever a length field says."""
 
 _LOOKED_AT = (5, 32)  # Windows: access is denied, the file is used by another process
+_OPEN = re.compile(r"/proc/[^/]+/fd/[0-9]+|/dev/fd/[0-9]+")  # what a process holds open, by its number
 _TEMPORARY = re.compile(r"\.matcher-[0-9a-f]{8}\.tmp")
 
 # What the first bytes of a file give away, longest first.
@@ -217,13 +218,23 @@ class Layer:
 layer = Layer()
 
 
+def is_stream(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is there to be written to as it is: a terminal, a pipe, or a file that is open (/dev/stdout)."""
+    name = os.path.abspath(path)
+    if os.path.islink(name):
+        name = os.path.join(os.path.dirname(name), os.readlink(name))
+    name = os.path.join(os.path.realpath(os.path.dirname(name)), os.path.basename(name))
+    kept = os.path.isfile(path) and _OPEN.fullmatch(name) is None
+    return os.path.exists(path) and not kept and not os.path.isdir(path)
+
+
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
     """A file that appears under its name only when it is whole.
 
     It is written under a temporary name in the same folder, brought to the disk, then renamed, and the folder
-    brought to the disk; where the body raises, nothing is left and what was there before stays. A path that is
-    not a regular file (a terminal, a pipe) is written to directly.
+    brought to the disk; where the body raises, nothing is left and what was there before stays. A stream
+    (`is_stream`) is written to directly.
 
     Parameters
     ----------
@@ -236,11 +247,11 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
     MatcherError
         If the folder is missing or the file cannot be written.
     """
-    target = os.path.realpath(checks.path("path", path))
+    path = checks.path("path", path)
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     with _write_errors(path):
-        if os.path.exists(target) and not os.path.isfile(target) and not os.path.isdir(target):
-            with open(target, mode, **text) as file:
+        if is_stream(path):
+            with open(path, mode.replace("w", "a"), **text) as file:  # a log that it is joined to is kept
                 yield file
             return
         with _replacing(path) as (descriptor, _):

@@ -14,7 +14,7 @@ from pathlib import Path
 from matcher.aliases import AnyPath
 from matcher.errors import MatcherError, SettingsError
 from matcher.formats.catalog import is_index, read_catalog
-from matcher.formats.files import describe_magic
+from matcher.formats.files import describe_magic, is_stream
 
 Key = tuple[int, int]
 
@@ -59,7 +59,7 @@ def check_outputs(
         folder = os.path.dirname(target)
         if not name or os.path.isdir(target):
             raise MatcherError(f"{name or repr(name)}: is a folder; name a file to write")
-        if os.path.exists(target) and not os.path.isfile(target):
+        if is_stream(name) and not os.path.isfile(target):
             continue  # a terminal or a pipe, which may well be given twice
         same = target.casefold()  # on some file systems names that differ in case alone are one file
         if same in taken:

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 
 import click
 import numpy as np
@@ -486,3 +488,33 @@ def test_what_is_printed_is_json_alone(name):
             continue
         with pytest.raises(MatcherError, match="/dev/stdout"):
             check(command, {param.name: value})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no /dev/stdout")
+class TestStandardOutput:
+    WRITES = """
+import subprocess
+import sys
+from matcher.formats.files import atomic_write
+from matcher.formats.outputs import check_outputs
+check_outputs(["/dev/stdout"], sys.argv[1:])
+with atomic_write("/dev/stdout", "w") as file:
+    file.write("answers")
+"""
+
+    def test_a_pipe_is_written_to(self):
+        done = subprocess.run([sys.executable, "-c", self.WRITES], capture_output=True, check=True)
+        assert done.stdout == b"answers"
+
+    def test_a_file_that_it_is_joined_to_is_kept(self, tmp_path):
+        log = tmp_path / "log"
+        log.write_text("before, ")
+        with open(log, "a", encoding="utf-8") as file:
+            subprocess.run([sys.executable, "-c", self.WRITES], stdout=file, check=True)
+        assert log.read_text() == "before, answers"
+        with open(log, "a", encoding="utf-8") as file:
+            done = subprocess.run(
+                [sys.executable, "-c", self.WRITES, log], stdout=file, stderr=subprocess.PIPE, check=False
+            )
+        assert b"is an input too" in done.stderr
+        assert log.read_text() == "before, answers"
