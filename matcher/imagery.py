@@ -102,8 +102,8 @@ class Pictures:
     def _checked(self, array: NDArray, index: int) -> NDArray[np.float32]:
         if array.dtype.kind not in "uif":
             raise MatcherError(f"{self.source.where(index)}: holds {array.dtype} values, not real numbers")
-        with np.errstate(over="ignore", invalid="ignore"):
-            dn = to_dn(array, self.value_range)
+        dn = to_dn(array, self.value_range)
+        with np.errstate(invalid="ignore"):
             largest = max(float(dn.max()), -float(dn.min()))  # NaN where there is one
         if not largest <= _LARGEST:
             where = self.source.where(index)
@@ -123,14 +123,15 @@ class Pictures:
 
 
 def to_dn(array: NDArray, value_range: str) -> NDArray[np.float32]:
-    """Stored values as DN, float32: not clipped, so that 0 stays no data."""
+    """Stored values as DN, float32: not clipped, so that 0 stays no data; infinite where they are beyond that type."""
     scale, offset = _TO_DN[value_range]
-    if scale == 1.0:
-        return np.ascontiguousarray(array, np.float32)
-    out = np.array(array, np.float32, order="C")
-    out *= np.float32(scale)
-    if offset:
-        out += np.float32(offset)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told by who uses it
+        if scale == 1.0:
+            return np.ascontiguousarray(array, np.float32)
+        out = np.array(array, np.float32, order="C")
+        out *= np.float32(scale)
+        if offset:
+            out += np.float32(offset)
     return out
 
 
@@ -312,7 +313,7 @@ def read_stack(series: Series, value_range: str) -> NDArray[np.float32]:
     stack = np.stack([to_dn(series.read(k), value_range) for k in range(series.shape[0])])
     if not np.isfinite(stack).all():
         raise MatcherError(
-            f"{series.file}: has NaN or infinite values; set such pixels to 0, which is no data"
+            f"{series.file}: has NaN or infinite values, or some beyond float32; set such pixels to 0, which is no data"
         )
     return stack
 

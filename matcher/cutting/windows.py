@@ -72,7 +72,10 @@ class Dates:
             dn = to_dn(self.series.read(number), self.options.value_range)
             if not np.isfinite(dn).all():
                 name = self.series.dates[number]
-                raise MatcherError(f"{self.series.file}, date {name}: has NaN or infinite values")
+                raise MatcherError(
+                    f"{self.series.file}, date {name}: has NaN or infinite values, or some beyond float32; set such "
+                    "pixels to 0, which is no data"
+                )
             self._held[number] = np.clip(np.rint(dn), 0, CEILING).astype(np.uint16)
         return self._held[number]
 

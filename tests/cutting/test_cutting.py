@@ -6,6 +6,7 @@ import mmap
 import os
 import sys
 import types
+import warnings
 
 import numpy as np
 import pytest
@@ -249,3 +250,17 @@ def test_nothing_is_written_through_a_map(series, tmp_path, monkeypatch):
     monkeypatch.setattr(mmap, "mmap", refuse)
     result = run(series[1], "-o", tmp_path / "out", "--side", 24, "--patches", 2, "--form", "arrays")
     assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_values_that_are_no_numbers_of_a_sensor_are_one_error(tmp_path, value):
+    stack = coded(0).astype(np.float64)
+    stack[:, 5, 5] = value
+    np.save(tmp_path / "wild.npy", stack)
+    for more in ([], ["--range", "reflectance"]):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            result = run(tmp_path / "wild.npy", "-o", tmp_path / "out", "--side", 24, *more)
+        assert result.exit_code == 1, result.output
+        assert "set such pixels to 0" in result.stderr
+        assert result.stderr.count("\n") == 1
