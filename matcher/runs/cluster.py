@@ -2,11 +2,13 @@
 
 import asyncio
 import concurrent.futures
+import json
 import os
 import queue
 import time
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from matcher.errors import MatcherError, SettingsError
@@ -45,7 +47,8 @@ class DaskCluster:
         self.address, self.patience, self.parts = address, patience, parts
 
     def check(self, settings: Settings) -> None:
-        """Raise `SettingsError` where images are in parts and the search knows no codes."""
+        """Raise `SettingsError` where the address can be none, or images are in parts and the search knows no codes."""
+        _scheduler(self.address)
         if self.parts > 1 and settings.search != "pyramid":
             raise SettingsError(
                 "parts of the images are searched by their codes: --image-shards needs --search pyramid"
@@ -104,16 +107,44 @@ class DaskCluster:
                 yield shard, answer
 
 
-def _connect(address: str) -> Any:
+def _scheduler(address: str) -> str:
+    """The address that is given, or that a scheduler file holds; a client of none would wait for a minute to be gone.
+
+    Raises
+    ------
+    SettingsError
+        If it names no scheduler by its form.
+    MatcherError
+        If Dask is not installed.
+    """
     try:
-        from distributed import Client
+        from distributed.comm.addressing import parse_address, parse_host_port
+        from distributed.comm.registry import get_backend
     except ImportError as error:
         raise MatcherError(
             f"Dask distributed cannot be loaded ({error}): {install_command('dask')}"
         ) from None
+    named = address
     try:
         if os.path.isfile(address):
-            return Client(scheduler_file=address, timeout=TIMEOUT, set_as_default=False)
+            named = str(json.loads(Path(address).read_text("utf-8"))["address"])
+        scheme, location = parse_address(named)
+        get_backend(scheme)
+        if scheme in ("tcp", "tls", "ws", "wss"):
+            parse_host_port(location)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SettingsError(
+            f"{address!r}: is neither the address of a Dask scheduler, such as tcp://HOST:8786, nor a file that one "
+            f"wrote ({error})"
+        ) from None
+    return named
+
+
+def _connect(address: str) -> Any:
+    address = _scheduler(address)
+    from distributed import Client
+
+    try:
         return Client(address, timeout=TIMEOUT, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise MatcherError(f"{address}: no Dask scheduler answers there: {error}") from None
