@@ -42,7 +42,7 @@ def retrieve(
     Parameters
     ----------
     images, patches, settings, options
-        As of `matcher.match`; the search is always exhaustive.
+        As of `matcher.match`; the search is always exhaustive, and of confidence and effort nothing is asked.
     stride : int, optional
         Rank windows of the patch's size at every so many pixels and not whole images: each by its best place among
         those that are nearer to it than to other windows.
