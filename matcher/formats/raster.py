@@ -7,6 +7,7 @@ few at a time.
 
 import math
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -273,10 +274,12 @@ def stem_of(name: str) -> str:
     """What a file that is made of a raster is called, by the raster's name: without folder and suffix.
 
     Of one of several in a file it is the file's, and what tells it from the others: ``dates-3`` of ``dates.npy, 3``.
+    A dash stands there for a slash or a colon, which names of files cannot have everywhere.
     """
     file, comma, label = name.rstrip("/").rpartition(", ")
     several = bool(comma and Path(file).suffix) and not Path(label).suffix
-    stem = Path(file).stem + f"-{label}" if several else Path(name.rstrip("/")).stem
+    told = re.sub(r"[/:\\]", "-", label)
+    stem = f"{Path(file).stem}-{told}" if several else Path(name.rstrip("/")).stem
     return stem.replace("*", "bands")
 
 
