@@ -54,19 +54,21 @@ def write_field(path: str | os.PathLike[str], made: Alignment) -> None:
         t = made.georef.transform
         right, down = t.a * right + t.b * down, t.d * right + t.e * down
         where = {"crs": made.georef.crs, "transform": t @ Affine.scale(step)}
+    profile = {
+        "driver": "GTiff", "height": height, "width": width, "count": 2, "dtype": "float32", "compress": "deflate",
+        "predictor": 3, "tiled": True, **where,
+    }  # fmt: skip
     with (
-        warnings.catch_warnings(action="ignore", category=rasterio.errors.NotGeoreferencedWarning),
+        warnings.catch_warnings(),
         atomic_path(path) as temporary,
         gdal_errors(os.fspath(path), "cannot be written"),
-        rasterio.open(
-            temporary, "w", driver="GTiff", height=height, width=width, count=2, dtype="float32",
-            compress="deflate", predictor=3, tiled=True, **where,
-        ) as file,
-    ):  # fmt: skip
-        file.write(np.stack([right, down]).astype(np.float32))
-        unit = "map units" if made.georef is not None else "px"
-        for k, axis in enumerate(("x", "y"), 1):
-            file.set_band_description(k, f"{axis} shift, {unit}")
+    ):
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        with rasterio.open(temporary, "w", **profile) as file:
+            file.write(np.stack([right, down]).astype(np.float32))
+            unit = "map units" if made.georef is not None else "px"
+            for k, axis in enumerate(("x", "y"), 1):
+                file.set_band_description(k, f"{axis} shift, {unit}")
 
 
 @dataclass(frozen=True)
@@ -198,11 +200,12 @@ def _warp(source: str, path: str | os.PathLike[str], made: Alignment, onto: Onto
     grid = onto.grid or own
     inverse = Inverse(made.transform, made.size)
     with (
-        warnings.catch_warnings(action="ignore", category=rasterio.errors.NodataShadowWarning),
+        warnings.catch_warnings(),
         atomic_path(path) as temporary,
         gdal_errors(os.fspath(path), "cannot be warped"),
         rasterio.open(source) as dataset,
     ):
+        warnings.simplefilter("ignore", rasterio.errors.NodataShadowWarning)
         to_file = ~dataset.transform @ own.transform
         nodata = dataset.nodata
         if nodata is None and not _alphas(dataset).any():
