@@ -213,5 +213,5 @@ def _check_numbers(name: str, arrays: Arrays, responses: list[str]) -> None:
 @cache
 def shipped() -> Model:
     """The numbers that ship with the package; `docs/method.md` has the command that made them."""
-    with resources.as_file(resources.files("matcher").joinpath("data", _FILE)) as path:
+    with resources.as_file(resources.files("matcher").joinpath(f"data/{_FILE}")) as path:
         return read_model(path)

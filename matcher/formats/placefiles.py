@@ -176,7 +176,7 @@ def _write_style(path: Path) -> None:
     """The style that QGIS finds beside a layer of its name; one that is there, somebody's own, stays."""
     if not path.exists():
         with atomic_write(path, "w") as file:
-            file.write(resources.files("matcher").joinpath("data", "places.qml").read_text(encoding="utf-8"))
+            file.write(resources.files("matcher").joinpath("data/places.qml").read_text(encoding="utf-8"))
 
 
 def _wkb(rings: Sequence[Ring]) -> bytes:

@@ -40,7 +40,7 @@ class Logistic:
 @cache
 def shipped(what: Literal["verify", "change"]) -> Logistic:
     """The numbers that ship with the package, at even chances, fitted by ``tools/measure_{what}.py --write``."""
-    file = resources.files("matcher").joinpath("data", f"{what}.json")
+    file = resources.files("matcher").joinpath(f"data/{what}.json")
     data = json.loads(file.read_text(encoding="utf-8"))
     return Logistic(tuple(data["features"]), tuple(data["weights"]), float(data["intercept"]))
 
