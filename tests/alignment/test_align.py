@@ -72,11 +72,16 @@ class TestAlign:
         assert aligned.accuracy(after=False)["rmse"].value == pytest.approx(np.hypot(4.2, 2.3), abs=0.05)
 
     @pytest.mark.parametrize(
-        "given", [{"min_confidence": 1.0}, {"settings": matcher.Settings(min_confidence=1.0)}]
+        "given",
+        [
+            {"min_confidence": 1.0},
+            {"settings": matcher.Settings(min_confidence=1.0)},
+            {"settings": matcher.Settings(prior=1e-12)},
+        ],
     )
     def test_points_less_sure_than_asked_for_are_not_used(self, tmp_path, land, given):
         """Noise leaves every chip in some doubt."""
-        noisy = other_date(land) + np.random.default_rng(3).normal(0, 900, land.shape)
+        noisy = other_date(land) + np.random.default_rng(3).normal(0, 600, land.shape)
         write(tmp_path / "moving.tif", noisy.clip(1, 4095).astype(np.uint16))
         write(tmp_path / "reference.tif", land)
         asked = {"count": 30, "side": 32, "transform": "shift"}
