@@ -30,7 +30,7 @@ def moved(folder, onto=None):
     (folder / "out").mkdir()
     with warnings.catch_warnings():
         warnings.simplefilter("error", rasterio.errors.NodataShadowWarning)
-        write_moved(folder / "out" / "moved.tif", made, raster, Onto(grid) if onto else Onto())
+        write_moved(folder / "out" / "moved.tif", made, raster, Onto(grid, onto) if onto else Onto())
     assert [path.name for path in (folder / "out").iterdir()] == ["moved.tif"]
     return rasterio.open(folder / "out" / "moved.tif")
 
@@ -64,15 +64,16 @@ def test_a_crs_of_a_prj_beside_the_scene_stays(folder, land):  # noqa: F811
         assert (out.transform.c, out.transform.f) == pytest.approx((WEST, NORTH), abs=0.3)
 
 
+@pytest.mark.parametrize("resampling", ["nearest", "cubic"])
 @pytest.mark.parametrize("nodata", [None, 7])
-def test_an_alpha_band_is_warped_as_one(folder, land, nodata):  # noqa: F811
+def test_an_alpha_band_is_warped_as_one(folder, land, nodata, resampling):  # noqa: F811
     array = other_date(land)
     array[..., 3] = 65535
     array[:60, :, 3] = 0
     array[100, 100, 0] = 0  # which counts, as it is not transparent
     write(folder / "reference.tif", land[..., :3])
     write(folder / "moving.tif", array, WEST + 20, NORTH - 40, nodata=nodata, photometric="RGB", alpha="YES")
-    with moved(folder, onto=True) as out:
+    with moved(folder, onto=resampling) as out:
         assert out.nodata == nodata
         assert out.colorinterp[3] == ColorInterp.alpha
         assert (MaskFlags.alpha in out.mask_flag_enums[0]) == (nodata is None)
@@ -81,13 +82,15 @@ def test_an_alpha_band_is_warped_as_one(folder, land, nodata):  # noqa: F811
         assert not alpha[:55].any()
         assert alpha[65:290, 10:320].all()
         assert not out.read(1)[:55].any() or nodata
+        if resampling == "nearest":
+            assert (out.read(1)[65:290, 10:320] == 0).sum() == 1
 
 
 def test_no_data_at_the_edge_of_a_scene_stays_none(folder, land):  # noqa: F811
     array = other_date(land)
     array[:60] = 0
     write(folder / "moving.tif", array, WEST + 20, NORTH - 40)
-    with moved(folder, onto=True) as out:
+    with moved(folder, onto="cubic") as out:
         assert not out.read()[:, :55].any()
 
 

@@ -314,6 +314,14 @@ def test_windows_are_exported_and_fused(challenge, tmp_path, ending):
     assert "other: the other scores' order of the candidates, each at matcher's own place" in result.stdout
 
 
+def test_windows_of_a_run_are_not_judged_and_its_file_is_named(challenge, tmp_path):
+    files = [challenge / "images.npy", challenge / "patches.npz"]
+    assert run(*files, "--stride", 16, "--export", tmp_path / "w.run", "--top", 1).exit_code == 0
+    read = run(*files, "--from", tmp_path / "w.run", "--answers", challenge / "answers.csv")
+    assert read.exit_code == 1
+    assert "w.run: does not say of which windows it is" in read.output
+
+
 def test_records_of_a_shape_and_type_by_the_command(tmp_path):
     """What an error of such records names is taken, with answers and without."""
     image = np.random.default_rng(0).integers(200, 3000, (80, 120, 4)).astype(">u2")
