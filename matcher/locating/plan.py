@@ -72,7 +72,8 @@ class Locating:
         settle("candidates", checks.whole("candidates", self.candidates, 1, 50))
         settle("min_confidence", checks.number("min_confidence", self.min_confidence, 0, 1))
         settle("prior", checks.share("prior", self.prior))
-        checks.of_kind("near", self.near, Near)
+        if self.near is not None and not isinstance(self.near, Near):
+            raise checks.refusal("near", self.near, "text as --near takes it, such as '4.3,50.8,20'")
         settle("rotations", checks.numbers("rotations", self.rotations, -180, 180))
         if self.chip_bands is not None:
             settle("chip_bands", checks.words("chip_bands", self.chip_bands))

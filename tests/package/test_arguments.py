@@ -122,6 +122,13 @@ def test_the_argument_is_named(argument):
         matcher.locate(PATCH, SCENE[:1], **{argument: 1.5j})
 
 
+def test_an_area_that_is_no_text_is_refused_with_how_to_write_it():
+    with pytest.raises(
+        MatcherError, match=r"^near \(1, 2, 3\): give text as --near takes it, such as '4\.3,50\.8,20'$"
+    ):
+        matcher.locate(PATCH, SCENE[:1], near=(1, 2, 3))
+
+
 @pytest.mark.parametrize(
     ("called", "own"), [(matcher.locate, "candidates"), (matcher.align, "count"), (matcher.match, "bands")]
 )
