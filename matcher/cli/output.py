@@ -62,7 +62,7 @@ def resample_options(function: F) -> F:
     )
     resamples = click.option(
         "--resamples",
-        type=click.IntRange(1),
+        type=click.IntRange(1, 1_000_000),
         default=2000,
         show_default=True,
         help="How often images are drawn anew for the intervals.",
