@@ -132,16 +132,20 @@ class Ranking:
             hit &= (self.corner[rows] == true[:, np.newaxis]).all(-1)
         return rows, hit
 
-    def _true_corner(self, row: int, at: int, answers: Placements) -> tuple[int, int]:
-        """The corner of the true window of patch number `row`; (-1, -1) in an image that was not searched."""
+    def known_grid(self) -> WindowGrid:
+        """The grid of the windows; raises MatcherError where it is not known."""
         if self.grid is None:
             raise MatcherError(
                 "the ranking does not say of which windows it is: give them as .npz or .parquet, which keep their grid"
             )
-        image = int(answers.image[at])
-        if image not in self.grid.shapes:
+        return self.grid
+
+    def _true_corner(self, row: int, at: int, answers: Placements) -> tuple[int, int]:
+        """The corner of the true window of patch number `row`; (-1, -1) in an image that was not searched."""
+        grid, image = self.known_grid(), int(answers.image[at])
+        if image not in grid.shapes:
             return -1, -1
-        return self.grid.corner(row, image, (int(answers.y[at]), int(answers.x[at])))
+        return grid.corner(row, image, (int(answers.y[at]), int(answers.x[at])))
 
 
 def check_scores(name: str, score: NDArray) -> None:

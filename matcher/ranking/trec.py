@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.aliases import AnyPath
-from matcher.errors import FormatError, MatcherError
+from matcher.errors import FormatError
 from matcher.formats.files import atomic_write, problem
 from matcher.formats.submission import to_int64
 from matcher.placements import Placements
@@ -108,15 +108,12 @@ def write_qrels(answers: Placements, path: AnyPath, ranking: Ranking | None = No
             pairs = zip(answers.ids.tolist(), answers.image.tolist(), strict=True)
             file.writelines(f"{patch} 0 {image} 1\n" for patch, image in pairs)
             return
-        if ranking.grid is None:
-            raise MatcherError(
-                "the ranking does not say of which windows it is: give them as .npz or .parquet, which keep their grid"
-            )
+        grid = ranking.known_grid()
         for row, at in zip(*(part.tolist() for part in answered(ranking, answers)), strict=True):
             patch, image = int(ranking.ids[row]), int(answers.image[at])
-            if image not in ranking.grid.shapes:
+            if image not in grid.shapes:
                 continue
-            near = ranking.grid.relevant(row, image, (int(answers.y[at]), int(answers.x[at])))
+            near = grid.relevant(row, image, (int(answers.y[at]), int(answers.x[at])))
             file.writelines(f"{patch} 0 {image}_{x}_{y} 1\n" for y, x in near.tolist())
 
 
