@@ -59,7 +59,7 @@ def words(name: str, value: Any) -> tuple[str, ...]:
     """Names: several, or one text with commas between them; blanks about them count for nothing."""
     parts = value.split(",") if isinstance(value, str) else _several(value)
     if parts is None or not all(isinstance(part, str) for part in parts):
-        raise refusal(name, value, "names in order, such as ('red', 'nir') or 'red,nir'")
+        raise refusal(name, value, "names in order: a list, or one text with commas between them")
     return tuple(part.strip() for part in parts)
 
 
