@@ -97,9 +97,7 @@ class Settings:
     dtype: str | None = None
 
     def __post_init__(self) -> None:
-        settle = functools.partial(
-            object.__setattr__, self
-        )  # to what is meant: 2 where np.int64(2) was given
+        settle = functools.partial(object.__setattr__, self)  # on what is meant: 2 of np.int64(2)
         checks.choice("value_range", self.value_range, RANGES)
         checks.choice("search", self.search, SEARCHES)
         settle("evidence", _evidence(self.evidence))
