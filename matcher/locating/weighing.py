@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from matcher.decision.confidence import confidence
-from matcher.decision.content import Content
+from matcher.decision.content import Content, content
 from matcher.imagery import Pictures
 from matcher.indexing.tiles import TiledSource
 from matcher.locating.hits import Hit, ordered, rival
@@ -53,7 +53,7 @@ def in_order(planned: LocatePlan, hits: list[Hit]) -> Weighed:
     if not hits:
         return Weighed([], None, None, 0.0)
     best, second = hits[0], rival(planned.scenes, hits)
-    said = best.job.said[best.row_of]
+    said = content(best.job.patches[best.row_of], best.job.roles)
     sure = confidence(
         [best.score],
         [-1.0 if second is None else second.score],

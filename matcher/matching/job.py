@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from matcher.aliases import Advance
 from matcher.decision.confidence import chance_level
-from matcher.decision.content import Content, content
 from matcher.errors import MatcherError
 from matcher.evidence import Channel, channels
 from matcher.formats.base import Source
@@ -50,8 +49,6 @@ class Job:
         With the bands named.
     model : Model
         The fitted numbers that `settings` names.
-    said : tuple of Content
-        How much each patch has to say.
     stored : ImageIndex, optional
         That the targets are of.
     """
@@ -61,7 +58,6 @@ class Job:
     roles: Roles
     settings: Settings
     model: Model
-    said: tuple[Content, ...]
     stored: ImageIndex | None = None
 
     @cached_property
@@ -149,11 +145,11 @@ def prepare(
     for what, pictures in (("images", targets), ("patches", queries)):
         log.info("%s", describe(what, pictures, names, settings.value_range == "auto"))
         _tell_numbers(what, pictures.source)
-    said = _contents(queries, roles)
+    _check_constant(queries)
     if settings.search == "exhaustive":
         for _ in targets:  # read through, so that a bad value ends the run before hours of work
             pass
-    return Job(targets, queries, roles, replace(settings, bands=names), model, said, stored)
+    return Job(targets, queries, roles, replace(settings, bands=names), model, stored)
 
 
 def _rehearse(names: tuple[str, ...], evidence: tuple[str, ...]) -> list[Channel]:
@@ -198,17 +194,13 @@ def _tell_numbers(what: str, source: Source) -> None:
         )
 
 
-def _contents(patches: Pictures, roles: Roles) -> tuple[Content, ...]:
-    """How much each patch has to say, all of them read; a warning where some are constant, an error where all are.
+def _check_constant(patches: Pictures) -> None:
+    """Read all patches: a warning where some are constant, an error where all are.
 
     One among others is ground that looks so, open water or deep snow; where there is nothing else, the file or the
-    value range is more likely wrong. One thread is as fast as several, which would wait for each other.
+    value range is more likely wrong.
     """
-    constant, out = [], []
-    for k, dn in enumerate(patches):
-        if (dn[0] == dn[0, 0]).all() and (dn == dn[:1, :1]).all():
-            constant.append(k)
-        out.append(content(dn, roles))
+    constant = [k for k, dn in enumerate(patches) if (dn[0] == dn[0, 0]).all() and (dn == dn[:1, :1]).all()]
     if len(constant) == len(patches):
         others = ", and so is every other patch" if len(patches) > 1 else ""
         raise MatcherError(
@@ -222,7 +214,6 @@ def _contents(patches: Pictures, roles: Roles) -> tuple[Content, ...]:
             patches.source.where(constant[0]),
             more,
         )
-    return tuple(out)
 
 
 def _check_sizes(targets: Pictures, patches: Pictures) -> None:

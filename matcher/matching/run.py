@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from matcher import checks
 from matcher.aliases import Progress
 from matcher.decision.confidence import confidence, log_likelihood
+from matcher.decision.content import Content, content
 from matcher.decision.reasons import IN_DOUBT, fault_of_little, has_little, reason
 from matcher.decision.settle import UNSETTLED, settle_doubtful
 from matcher.formats.catalog import Kept
@@ -150,17 +151,19 @@ def match_rows(
     """
     which = np.arange(len(job.patches)) if rows is None else np.asarray(rows, np.int64)
     with limited(job.settings.threads):
-        found = _search(job, which, progress or (lambda _done, _all: None), indexes or {})
-    return _result(job, which, found)
+        said = _contents(job, which)
+        found = _search(job, which, said, progress or (lambda _done, _all: None), indexes or {})
+    return _result(job, which, found, said)
 
 
 def _search(
     job: Job,
     rows: NDArray[np.int64],
+    said: list[Content],
     progress: Progress,
     indexes: Mapping[tuple[int, int], Layout],
 ) -> Candidates:
-    """The best places of some patches; those in doubt are settled."""
+    """The best places of some patches, whose content is known; those in doubt are settled."""
     pairs = len(job.targets) * len(rows)
     done = 0
 
@@ -176,18 +179,23 @@ def _search(
             index = job.index(side)
         places = job.search(which, _CANDIDATES, report, index)
         weighed = job.weigh(which, places)
-        doubtful = np.flatnonzero(_confidence(job, weighed, which) < UNSETTLED)
+        doubtful = np.flatnonzero(_confidence(job, weighed, [said[k] for k in at.tolist()]) < UNSETTLED)
         settled = settle_doubtful(task, which, places, weighed, doubtful, index)
         found.put(at, settled.first(_KEEP))
     progress(pairs, pairs)
     return found
 
 
-def _confidence(job: Job, found: Candidates, rows: Sequence[int]) -> NDArray[np.float32]:
-    """How sure the best places of some patches are."""
-    pixels = np.array([job.said[k].independent for k in rows])
+def _confidence(job: Job, found: Candidates, said: list[Content]) -> NDArray[np.float32]:
+    """How sure the best places are."""
+    pixels = np.array([one.independent for one in said])
     second = found.runner_up().score[:, 0]
     return confidence(found.score[:, 0], second, pixels, job.chance, job.model.trust, job.settings.prior)
+
+
+def _contents(job: Job, rows: NDArray[np.int64]) -> list[Content]:
+    """What some patches have to say. One thread is as fast as several, which would wait for each other."""
+    return [content(job.patches[k], job.roles) for k in rows.tolist()]
 
 
 def _by_side(patches: Pictures, rows: NDArray[np.int64]) -> dict[tuple[int, int], NDArray[np.int64]]:
@@ -198,10 +206,10 @@ def _by_side(patches: Pictures, rows: NDArray[np.int64]) -> dict[tuple[int, int]
     return {side: np.array(group) for side, group in groups.items()}
 
 
-def _result(job: Job, rows: NDArray[np.int64], found: Candidates) -> Result:
+def _result(job: Job, rows: NDArray[np.int64], found: Candidates, said: list[Content]) -> Result:
     targets = job.targets
     second = found.runner_up()
-    sure = _confidence(job, found, rows.tolist())
+    sure = _confidence(job, found, said)
     return Result(
         ids=job.patches.ids[rows],
         # Every patch is answered, be it by the first image.
@@ -212,18 +220,23 @@ def _result(job: Job, rows: NDArray[np.int64], found: Candidates) -> Result:
         runner_up_image=np.where(second.target[:, 0] >= 0, targets.ids[second.target[:, 0]], -1),
         runner_up_score=log_likelihood(second)[:, 0],
         confidence=sure,
-        reason=_reasons(job, rows, found, sure),
+        reason=_reasons(job, rows, found, said, sure),
     )
 
 
 def _reasons(
-    job: Job, rows: NDArray[np.int64], found: Candidates, sure: NDArray[np.float32]
+    job: Job,
+    rows: NDArray[np.int64],
+    found: Candidates,
+    said: list[Content],
+    sure: NDArray[np.float32],
 ) -> tuple[str, ...]:
     """A reason for every answer that is in doubt, and for those whose patch has little to say; else empty."""
     out = [""] * len(rows)
     second = found.runner_up().score[:, 0]
-    # Neighbours of one image are read together.
-    for n in np.argsort(found.target[:, 0], kind="stable").tolist():
+    for n in np.argsort(
+        found.target[:, 0], kind="stable"
+    ).tolist():  # neighbours of one image are read together
         if sure[n] < IN_DOUBT:
             patch, target = job.patches[int(rows[n])], int(found.target[n, 0])
             window = None
@@ -231,7 +244,7 @@ def _reasons(
                 y, x = (int(v) for v in found.place[n, 0])
                 window = job.targets.crop(target, (y, x), (patch.shape[0], patch.shape[1]))
             two = float(found.score[n, 0]), float(second[n])
-            out[n] = reason(patch, window, job.roles, job.said[rows[n]], *two, job.chance)
-        elif has_little(job.said[rows[n]]):
-            out[n] = fault_of_little(job.patches[int(rows[n])], job.roles, job.said[rows[n]])
+            out[n] = reason(patch, window, job.roles, said[n], *two, job.chance)
+        elif has_little(said[n]):
+            out[n] = fault_of_little(job.patches[int(rows[n])], job.roles, said[n])
     return tuple(out)
