@@ -15,6 +15,7 @@ from matcher.errors import FormatError
 from matcher.evidence import Responses
 from matcher.formats.files import atomic_write
 from matcher.formats.npz import open_archive
+from matcher.values import compared
 
 VERSION = 4  # of the file: what its numbers mean
 FREQUENCIES = 12  # of a response: 0 to 11/16 cycles a pixel
@@ -53,6 +54,7 @@ class Odds(NamedTuple):
     mutual: float
 
 
+@compared
 @dataclass(frozen=True)
 class ColourModel:
     """Covariances of differences of colour statistics, means of the bands first, then deviations.
@@ -70,6 +72,7 @@ class ColourModel:
     apart: NDArray[np.float64]
 
 
+@compared
 @dataclass(frozen=True)
 class Model:
     """What `matcher fit` fits, and a match goes by.

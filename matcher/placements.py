@@ -6,10 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.values import compared
+
 OFFICIAL_RADIUS = 64.0 * math.sqrt(2.0)
 """Distance of the corners, in pixels, from which on a right image earns no more than its half."""
 
 
+@compared
 @dataclass(frozen=True)
 class Placements:
     """One row a patch: the image and the top-left corner.

@@ -13,6 +13,7 @@ from matcher.formats.details import Names
 from matcher.formats.notebook import ROWS, pictures, table, window
 from matcher.formats.raster import file_names
 from matcher.placements import Placements
+from matcher.values import compared
 
 SURE = 0.9  # confidence of an answer that is not in doubt
 
@@ -24,6 +25,7 @@ class _Beside:
     _pictures: tuple[Source, Source] | None = None
 
 
+@compared
 @dataclass(frozen=True)
 class Result(Placements, _Beside):
     """One row a patch, in the order of the patches; `image`, `x` and `y` are the answer.

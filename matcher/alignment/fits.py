@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.alignment.spline import spline_variance
+from matcher.values import compared
 
 KINDS = ("shift", "similarity", "affine", "polynomial", "field")
 _FOLDS = 5  # parts of the ground that are left out in turn
@@ -17,6 +18,7 @@ _SMOOTH = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # smoothing of a field, tried in turn
 _CENTRES = 400  # of a field: as many tie points it runs through at most
 
 
+@compared
 @dataclass(frozen=True)
 class Transform:
     """Shifts anywhere in the moving scene.

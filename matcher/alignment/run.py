@@ -29,6 +29,7 @@ from matcher.indexing.tiles import TiledSource
 from matcher.model import read_model, shipped
 from matcher.settings import MIN_SIDE, MatchOptions, Settings, with_options
 from matcher.threads import limited
+from matcher.values import compared
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -90,6 +91,7 @@ class AlignOptions(MatchOptions, total=False):
     offset: float | None
 
 
+@compared
 @dataclass(frozen=True)
 class Alignment:
     """One scene on another.

@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.values import compared
+
 # Why a tie point is not used, beside `matcher.decision.reasons.CODES`: the reference does not show its ground; its
 # neighbours tell another shift; the user left it out.
 OUTSIDE, OUTLIER, LEFT_OUT = "outside", "outlier", "left out"
 _NUMBERS = ("row", "col", "down", "right", "sigma", "confidence")
 
 
+@compared
 @dataclass(frozen=True)
 class TiePoints:
     """Tie points of one pair of scenes, one a chip, in the order of the chips: row by row.

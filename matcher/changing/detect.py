@@ -10,12 +10,14 @@ from matcher.changing.sky import cloud_and_shadow
 from matcher.changing.terms import NAMES, terms
 from matcher.errors import MatcherError, SettingsError
 from matcher.imagery import Roles
+from matcher.values import compared
 from matcher.verification.logistic import Logistic, probability, shipped
 
 CLASSES = ("same", "changed", "cloud", "shadow", "no data")
 PRIOR = 0.05  # the share of changed pixels that is expected
 
 
+@compared
 @dataclass(frozen=True)
 class Change:
     """What changed between a patch and a window.

@@ -19,11 +19,13 @@ from matcher.imagery import Roles, open_pictures, resolve_bands
 from matcher.matching.run import match
 from matcher.placements import Placements
 from matcher.settings import PictureOptions, Settings, with_options
+from matcher.values import compared
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
+@compared
 @dataclass(frozen=True)
 class Found:
     """The change of one patch, and where it lies.

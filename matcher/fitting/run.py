@@ -20,6 +20,7 @@ from matcher.formats.series import Places, Series, SeriesInput, iterate_series
 from matcher.imagery import Roles, read_stack
 from matcher.model import Model, shipped
 from matcher.settings import DEFAULT_EVIDENCE, Settings
+from matcher.values import compared
 from matcher.verification.pairs import empty
 
 WINDOWS = 20  # of each place whose spectra are taken
@@ -28,6 +29,7 @@ LEAST_PAIRS = 200  # for covariances of eight statistics to be more than chance
 _TRIES = 5  # windows looked at for each that is wanted
 
 
+@compared
 @dataclass(frozen=True)
 class Fit:
     """A model, and what it was fitted to.

@@ -14,6 +14,7 @@ from matcher.aliases import AnyPath
 from matcher.errors import FormatError
 from matcher.formats.base import is_paths
 from matcher.formats.files import atomic_write, key_of, problem
+from matcher.values import brief
 
 NAME = "index.json"
 _MARK, _FORM = "matcher index", 3
@@ -89,6 +90,7 @@ class Pictured:
     header: dict[str, Any] | None = None
 
 
+@brief
 @dataclass(frozen=True)
 class Kept:
     """What is kept of all pictures for patches of one size.
@@ -134,6 +136,7 @@ class Kept:
         return Kept(self.side, self.number, **columns, looked=looked)
 
 
+@brief
 @dataclass(frozen=True)
 class Catalog:
     """What an index directory holds.

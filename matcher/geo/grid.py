@@ -14,6 +14,7 @@ from affine import Affine
 from numpy.typing import ArrayLike, NDArray
 
 from matcher.errors import MatcherError
+from matcher.values import brief
 from matcher.version import install_command
 
 Points = NDArray[np.float64]
@@ -24,6 +25,7 @@ _FITS = 0.003  # share by which a pixel's size may differ between two places for
 _ALIKE = 0.1  # px by which the pixels of two grids may lie off each other and still be the same
 
 
+@brief
 @dataclass(frozen=True)
 class Grid:
     """Where a raster lies.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from matcher.errors import MatcherError
 from matcher.geo.grid import Grid, crs_as_wkt, degrees
+from matcher.values import brief
 from matcher.version import install_command
 
 COLUMNS = (
@@ -19,6 +20,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
+@brief
 @dataclass(frozen=True)
 class Place:
     """One place of one chip, or that it was refused.

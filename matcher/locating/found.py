@@ -28,6 +28,14 @@ class Places(list[Place]):
         super().__init__(places)
         self._chips, self._scenes = chips, scenes
 
+    def __repr__(self) -> str:
+        few = ", ".join(map(repr, self[:1])) + ", …" * (len(self) > 1)
+        return f"Places({self._told()}: [{few}])"
+
+    def _told(self) -> str:
+        best = [place for place in self if place.rank < 2]
+        return f"{sum(place.rank > 0 for place in best)} of {len(best)} chips found"
+
     def _repr_html_(self) -> str:
         """The least sure best places as a table: the chip, the ground found for it, and where that is."""
         best = [place for place in self if place.rank < 2]
@@ -40,9 +48,8 @@ class Places(list[Place]):
             rows.append(
                 [*self._drawn(place), names[0], where, *told, f"{place.confidence:.3f}", place.reason]
             )
-        found = sum(place.rank > 0 for place in best)
         which = f"; the {len(least)} least sure" if len(least) < len(best) else ""
-        return table(_HEADS, rows, f"{found} of {len(best)} chips found{which}")
+        return table(_HEADS, rows, self._told() + which)
 
     def _drawn(self, place: Place) -> list[object]:
         chip = next(k for k, raster in enumerate(self._chips.rasters) if raster.name == place.chip)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from matcher.errors import MatcherError, SettingsError
 from matcher.placements import Placements
 from matcher.ranking.rankings import Ranking, check_scores
+from matcher.values import compared
 
 _FOLDS = 5
 _STEPS = 50
@@ -17,6 +18,7 @@ _LEVEL = 0.95  # of the interval that says whether fusing pays
 _UNIT = 4  # typical spreads of a method's scores above which they are bent
 
 
+@compared
 @dataclass(frozen=True)
 class Fusion:
     """A ranking fused with other scores, and whether that pays.

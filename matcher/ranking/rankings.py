@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 from matcher.errors import FormatError, MatcherError
 from matcher.placements import Placements
+from matcher.values import compared
 
 
+@compared
 @dataclass(frozen=True)
 class WindowGrid:
     """Windows of the images at every so many pixels, of each patch's own size.
@@ -57,6 +59,7 @@ def overlapping(dy: NDArray, dx: NDArray, side: NDArray[np.int64]) -> NDArray[np
     return out
 
 
+@compared
 @dataclass(frozen=True)
 class Ranking:
     """The images of every patch, or windows of them, best first.
@@ -172,6 +175,7 @@ def answered(ranking: Ranking, answers: Placements) -> tuple[NDArray[np.int64], 
     return np.array(rows), np.array([known[int(ranking.ids[n])] for n in rows])
 
 
+@compared
 @dataclass(frozen=True)
 class Standing:
     """Where the true image (or window) of every answered patch stands in a ranking.

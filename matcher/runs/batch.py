@@ -24,10 +24,12 @@ from matcher.runs.folder import DETAILS, SUBMISSION, RunFolder
 from matcher.runs.ready import Batch, Ready, make_ready
 from matcher.runs.shards import Shard, cut, join
 from matcher.settings import Settings, with_options
+from matcher.values import compared
 
 log = logging.getLogger("matcher")
 
 
+@compared
 @dataclass(frozen=True)
 class Outcome:
     """What a run came to.

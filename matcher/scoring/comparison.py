@@ -25,8 +25,10 @@ from matcher.scoring.summary import (
     score_rows,
 )
 from matcher.scoring.table import Column, columns_of, interval_cell, own_name
+from matcher.values import compared
 
 
+@compared
 @dataclass(frozen=True)
 class Comparison:
     """Submissions side by side on the same answers.

@@ -13,6 +13,7 @@ from matcher.scoring.judge import LABELS, METRICS, RANKED, WITHIN, Judged
 from matcher.scoring.mcnemar import Hits, hits_of
 from matcher.scoring.summary import Interval, listed, means_of
 from matcher.scoring.table import Column, columns_of, interval_cell
+from matcher.values import compared
 
 HITS = ("image", *(f"within_{px}" for px in WITHIN))
 """The metrics that a patch either has or has not: McNemar's test is made of these."""
@@ -21,6 +22,7 @@ SAME_PLACE = 4
 """Pixels within which two submissions are taken to mean the same place."""
 
 
+@compared
 @dataclass(frozen=True)
 class Pair:
     """Two submissions held against one another, patch by patch.

@@ -25,6 +25,7 @@ from matcher.scoring.judge import (
     load_answers,
 )
 from matcher.scoring.table import columns_of, interval_cell, own_name
+from matcher.values import compared
 
 Interval: TypeAlias = tuple[float, float] | None
 Groups: TypeAlias = Mapping[int, str] | str | PathLike[str]
@@ -33,6 +34,7 @@ Groups: TypeAlias = Mapping[int, str] | str | PathLike[str]
 NO_GROUP = "(no group)"
 
 
+@compared
 @dataclass(frozen=True)
 class Score:
     """How good a submission or a ranking is; means over the answered patches, all in [0, 1].

@@ -13,11 +13,13 @@ from matcher.formats.files import atomic_write
 from matcher.formats.outputs import check_ending
 from matcher.formats.parquet import write_parquet
 from matcher.shared.split import Split, scale_names, shared_part
+from matcher.values import compared
 
 SUFFIXES = (".npz", ".parquet")
 _FAINT = 1e-3  # of a texture's mean square: what is below is nothing
 
 
+@compared
 @dataclass(frozen=True)
 class Features:
     """Windows and what is shared in them.

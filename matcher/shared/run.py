@@ -17,12 +17,14 @@ from matcher.settings import SeriesKeywords, SeriesOptions, Settings
 from matcher.shared.features import Features, joined, window_features
 from matcher.shared.kinds import evidence_shares
 from matcher.shared.split import Split, fit_split, read_split, scale_names, share_text
+from matcher.values import compared
 from matcher.words import counted
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
+@compared
 @dataclass(frozen=True)
 class PlaceSplit:
     """One series: its split, and the share of each kind of evidence (empty where there is one date).
@@ -37,6 +39,7 @@ class PlaceSplit:
     stack: NDArray[np.float32]
 
 
+@compared
 @dataclass(frozen=True)
 class SeriesFeatures:
     """Splits of some series and, where asked for, the features of their windows."""

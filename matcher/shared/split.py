@@ -20,6 +20,7 @@ from matcher.errors import FormatError, MatcherError
 from matcher.evidence.pixels import HAZE
 from matcher.formats.files import atomic_write
 from matcher.formats.npz import open_archive
+from matcher.values import compared
 
 EDGES = (4.0, 8.0, 16.0, 32.0, 64.0)  # px of wavelength, between one scale and the next
 _LEAST = 1e-6
@@ -31,6 +32,7 @@ def scale_names(edges: Sequence[float] = EDGES) -> tuple[str, ...]:
     return (*(f"{a:g}-{b:g}" for a, b in pairwise(bounds)), f"{bounds[-1]:g}-")
 
 
+@compared
 @dataclass(frozen=True)
 class Split:
     """How much of what the dates show is shared.

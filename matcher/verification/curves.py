@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import MatcherError
+from matcher.values import compared
 
 BINS = 10
 
 
+@compared
 @dataclass(frozen=True)
 class Curves:
     """What a score is worth on labelled pairs.

@@ -16,6 +16,7 @@ from matcher.formats.npz import open_archive
 from matcher.formats.opening import open_pair
 from matcher.formats.raster import file_names
 from matcher.settings import Settings
+from matcher.values import compared
 
 KINDS = ("same", "near", "alike", "other")
 NEAR = (40, 120)  # px from a window to a hard negative of its own image
@@ -24,6 +25,7 @@ _TRIES = 30
 _POOL = 4  # windows looked through for the most alike, for each that is wanted
 
 
+@compared
 @dataclass(frozen=True)
 class Pairs:
     """Pairs of patches and, where it is known, whether they show one place.

@@ -18,6 +18,7 @@ from matcher.formats.files import atomic_write
 from matcher.imagery import Pictures, Roles, open_pictures, resolve_bands
 from matcher.settings import PictureOptions, Settings, with_options
 from matcher.threads import limited, spread
+from matcher.values import compared
 from matcher.verification.curves import Curves, curves
 from matcher.verification.features import check_shift, fields, pair_evidence
 from matcher.verification.logistic import fit_logistic, probability, shipped
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 OWN = "matcher"
 
 
+@compared
 @dataclass(frozen=True)
 class Verdicts:
     """What is said of every pair.
