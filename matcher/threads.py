@@ -2,11 +2,14 @@
 
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar, cast
+
+from matcher.errors import MatcherError
 
 _LOT = 16  # items handed to a thread at once at most, since handing one over costs a tenth of a millisecond …
 _LOTS = 8  # … and lots a thread at least, so that none waits long for another
@@ -45,6 +48,30 @@ class _OneBlasThread:
 _HELD, _BLAS = _TimesHeld(), _OneBlasThread()
 
 
+class _Fork:
+    """Whether this process is a fork of one whose kernels had run: GNU's OpenMP ends it at the first that it runs."""
+
+    fatal = False
+
+    def look(self) -> None:
+        """Called in a new fork."""
+        parallel = sys.modules.get("numba.np.ufunc.parallel")
+        self.fatal = sys.platform == "linux" and getattr(parallel, "_threading_layer", None) == "omp"
+
+    def check(self) -> None:
+        """Raise MatcherError where a kernel would end the process without a word that can be caught."""
+        if self.fatal:
+            raise MatcherError(
+                "this process was forked from one that had matched, and OpenMP cannot go on in a fork: start processes "
+                "by multiprocessing.get_context('spawn')"
+            )
+
+
+_FORK = _Fork()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_FORK.look)
+
+
 def usable_cores() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -57,9 +84,15 @@ def limited(threads: int | None) -> Iterator[int]:
     """Run with so many threads at one level: numba's kernels and `spread` take them, BLAS and FFTs one.
 
     A second run in another Python thread waits.
+
+    Raises
+    ------
+    MatcherError
+        In a process that was forked after kernels had run, where OpenMP would end it.
     """
     import numba
 
+    _FORK.check()
     with _ONE_RUN:
         wanted = min(threads or usable_cores(), numba.config.NUMBA_NUM_THREADS)
         before = numba.get_num_threads()

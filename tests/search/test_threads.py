@@ -34,6 +34,38 @@ assert together == [ask(k, "pyramid") for k in range(3)]
 print("same")
 """
 
+# A fork after a match: OpenMP would end it by SIGTERM, and where another thread matches it would wait for ever.
+_FORKED = """
+import os, sys, threading
+import matcher
+from matcher.threads import limited
+from tests.search.test_threads import ask
+import numba
+ask(0, "exhaustive")
+assert numba.threading_layer() == "omp", numba.threading_layer()
+held, done = threading.Event(), threading.Event()
+def other():
+    with limited(1):
+        held.set()
+        done.wait()
+thread = threading.Thread(target=other)
+thread.start()
+held.wait()
+fork = os.fork()
+if not fork:
+    try:
+        ask(0, "exhaustive")
+    except matcher.MatcherError as error:
+        print(error, flush=True)
+        os._exit(0)
+    os._exit(1)
+status = os.waitpid(fork, 0)[1]
+done.set()
+thread.join()
+ask(0, "exhaustive")  # the process itself goes on
+sys.exit(status)
+"""
+
 
 def problems(k):
     images = [smooth(100, 90 + 10 * k, seed=10 * k + n) for n in range(2)]
@@ -74,6 +106,20 @@ def test_three_callers_at_once_where_numba_would_abort():
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "same\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="GNU's OpenMP alone ends forks")
+def test_a_fork_after_a_match_is_told():
+    done = subprocess.run(
+        [sys.executable, "-c", _FORKED],
+        env={**os.environ, "NUMBA_THREADING_LAYER": "omp"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "start processes by multiprocessing.get_context('spawn')" in done.stdout
 
 
 @pytest.mark.parametrize("threads", [1, 2])
