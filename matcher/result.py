@@ -12,17 +12,17 @@ from matcher.formats.base import Source
 from matcher.formats.details import Names
 from matcher.formats.notebook import ROWS, pictures, table, window
 from matcher.formats.raster import file_names
+from matcher.formats.recalled import Recalled, Showing
 from matcher.placements import Placements
 from matcher.values import compared
 
 SURE = 0.9  # confidence of an answer that is not in doubt
 
 
-class _Beside:
+class _Beside(Showing[tuple[Source, Source]]):
     """What a result may know beside its columns: files' names (`Result.naming`), and pictures (`Result.showing`)."""
 
     _files: Names | None = None
-    _pictures: tuple[Source, Source] | None = None
 
 
 @compared
@@ -71,9 +71,12 @@ class Result(Placements, _Beside):
         return out
 
     def showing(self, images: Source, patches: Source) -> "Result":
-        """The same answers with what was matched: notebooks show the pictures, and details name their files."""
+        """The same answers with what was matched: notebooks show the pictures, and details name their files.
+
+        Files are opened again when they are shown. Copies and pickles of a result show no pictures.
+        """
         out = self.naming((file_names(patches), file_names(images)))
-        object.__setattr__(out, "_pictures", (images, patches))
+        object.__setattr__(out, "_pictures", Recalled((images, patches)))
         return out
 
     def naming(self, files: Names) -> "Result":
@@ -86,13 +89,20 @@ class Result(Placements, _Beside):
         """The least sure answers as a table, with the pictures where they are at hand (`showing`)."""
         least = np.argsort(self.confidence, kind="stable")[:ROWS].tolist()
         heads = ["patch", "image", "x", "y", "confidence", "reason"]
-        rows: list[list[object]] = [[*self._told(n)] for n in least]
+        rows = [self._told(n) for n in least]
+        lacking = ""
         if self._pictures is not None:
-            heads = ["", "found", *heads]
-            rows = [[*self._drawn(n), *row] for n, row in zip(least, rows, strict=True)]
+            try:
+                images, patches = self._pictures.recall()
+                rows = [[*self._drawn(n, images, patches), *row] for n, row in zip(least, rows, strict=True)]
+                heads = ["", "found", *heads]
+            except MatcherError as error:
+                lacking = f"; no pictures: {error}"
         sure = int((self.confidence >= SURE).sum())
         which = f"; the {len(least)} least sure" if len(least) < len(self) else ""
-        return table(heads, rows, f"{len(self)} answers, {sure} with confidence {SURE} and above{which}")
+        return table(
+            heads, rows, f"{len(self)} answers, {sure} with confidence {SURE} and above{which}{lacking}"
+        )
 
     def _told(self, n: int) -> list[object]:
         patches, images = self._files or ({}, {})
@@ -103,10 +113,8 @@ class Result(Placements, _Beside):
         where: list[object] = ["", ""] if self.refused[n] else [int(self.x[n]), int(self.y[n])]
         return [*out, *where, f"{self.confidence[n]:.3f}", self.reason[n]]
 
-    def _drawn(self, n: int) -> list[object]:
+    def _drawn(self, n: int, images: Source, patches: Source) -> list[object]:
         """The patch and the window found, as images; empty cells where there is none."""
-        assert self._pictures is not None
-        images, patches = self._pictures
         at = np.flatnonzero(patches.ids == self.ids[n])
         if not len(at):
             return ["", ""]

@@ -2,8 +2,11 @@
 
 import csv
 import json
+import os
+import pickle
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from click.testing import CliRunner
 
 import matcher
 from matcher.cli import main
+from matcher.formats.recalled import Recalled
 from matcher.result import read_details
 from tests.formats.test_rasters import write
 from tests.locating.test_locate import ground, other_date
@@ -120,3 +124,53 @@ def test_places_of_locate_have_numbers(folder):
     done = CliRunner().invoke(main, [*arguments, "--evidence", "phase"])
     (place,) = json.loads(done.stdout)
     assert (place["chip_id"], place["scene_id"], place["rank"]) == (0, None, 0)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no list of open files here")
+def test_results_hold_no_file_open(tmp_path):
+    """A service keeps the answers of thousands of calls."""
+    land = ground(120, 130, 0)
+    np.savez(tmp_path / "images.npz", images=land[None])
+    np.save(tmp_path / "patches.npy", other_date(land)[None, 30 : 30 + SIDE, 50 : 50 + SIDE])
+    given = [tmp_path / "patches.npy", tmp_path / "images.npz"]
+
+    def calls():
+        return matcher.match(*reversed(given), evidence=("phase",)), matcher.locate(*given, pixels=True)
+
+    first = calls()
+    before = len(os.listdir("/proc/self/fd"))
+    kept = [first, *(calls() for _ in range(3))]
+    assert len(os.listdir("/proc/self/fd")) == before
+    for result, places in kept[-1:]:
+        assert alts(result._repr_html_()) == ["patch 0", "found for patch 0"]
+        assert alts(places._repr_html_()) == ["chip", "found"]
+    (tmp_path / "images.npz").unlink()
+    for one in kept[0]:
+        shown = one._repr_html_()
+        assert alts(shown) == []
+        assert "no pictures" in shown
+        assert "images.npz: there is no such file" in shown
+
+
+def test_pickles_of_results_are_without_the_pictures():
+    """What a task of a cluster hands back is the answers, not the images that it was given."""
+    land = ground(400, 400, 0)
+    chip = other_date(land)[30 : 30 + SIDE, 50 : 50 + SIDE]
+    result = matcher.match([land], [chip], evidence=("phase",))
+    places = matcher.locate([chip], [land], pixels=True)
+    for one in (result, places):
+        sent = pickle.dumps(one)
+        assert len(sent) < land.nbytes / 10
+        back = pickle.loads(sent)
+        assert type(back) is type(one)
+        assert back == one
+        assert len(alts(one._repr_html_())) == 2
+        assert alts(back._repr_html_()) == []
+
+
+def test_arrays_that_are_shown_are_not_copied():
+    land = ground(120, 130, 0)
+    parts = land[::2, ::2], np.asfortranarray(land)
+    assert all(np.shares_memory(a, b) for a, b in zip(Recalled(parts).recall(), parts, strict=True))
+    unsaved = (lambda: 0, parts)
+    assert Recalled(unsaved).recall() is unsaved
