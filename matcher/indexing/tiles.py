@@ -6,6 +6,7 @@ is lost at the seams, and the rim keeps gradients near a piece's border whole. W
 found in the next one too, at the same place of the scene, and counts once.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -80,6 +81,8 @@ class TiledSource:
         self.pieces = tuple(self._cut(areas, places))
         self.ids = np.arange(len(self.pieces), dtype=np.int64)
         self._empty: dict[int, bool] = {}
+        # Not a method: in a circle of references the scenes, and their open files, would outlive a search.
+        self._read = functools.partial(_read, scenes, self.pieces, shrink)
         self._ahead = _Ahead(self._read, len(self.pieces))
         if not self.pieces:
             raise MatcherError(
@@ -125,9 +128,6 @@ class TiledSource:
         piece = self.pieces[index]
         part = Piece(piece.scene, piece.row + row, piece.col + col, height, width)
         return read_shrunk(self.scenes, part, self.shrink)
-
-    def _read(self, index: int) -> NDArray:
-        return read_shrunk(self.scenes, self.pieces[index], self.shrink)
 
     def to_scene(
         self, target: NDArray[np.int64], y: NDArray[np.int64], x: NDArray[np.int64]
@@ -185,6 +185,10 @@ class _Ahead:
         if self._pool is not None:
             self._pool.shutdown(wait=False)
             self._pool = None
+
+
+def _read(scenes: Windowed, pieces: Sequence[Piece], factors: tuple[float, float], index: int) -> NDArray:
+    return read_shrunk(scenes, pieces[index], factors)
 
 
 def read_shrunk(scenes: Windowed, piece: Piece, factors: tuple[float, float]) -> NDArray:

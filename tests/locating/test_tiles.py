@@ -1,5 +1,8 @@
 """Pieces of scenes: nothing lost at the seams, the same place under every cut."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -120,3 +123,16 @@ def test_shrunk_pieces_are_windows_of_the_shrunk_scene(factor):
     for k, piece in enumerate(tiles.pieces):
         part = whole[piece.row : piece.row + piece.height, piece.col : piece.col + piece.width]
         np.testing.assert_allclose(tiles[k].astype(float), part, atol=1)
+
+
+def test_scenes_are_let_go_of_with_the_pieces():
+    """Not only when circles of references are looked for: open files, and much memory, would wait for it."""
+    tiles = TiledSource(Memory(np.ones((90, 90, 4), np.uint16)), (64, 64))
+    left = weakref.ref(tiles)
+    assert len(tiles[0])
+    gc.disable()
+    try:
+        del tiles
+        assert left() is None
+    finally:
+        gc.enable()
