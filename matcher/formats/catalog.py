@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from matcher import checks
 from matcher.aliases import AnyPath
 from matcher.errors import FormatError
 from matcher.formats.base import is_paths
@@ -172,7 +173,9 @@ class Catalog:
 
 def is_index(path: Any) -> bool:
     """Whether a path is an index directory."""
-    return isinstance(path, str | os.PathLike) and os.path.isfile(os.path.join(path, NAME))
+    return isinstance(path, str | os.PathLike) and os.path.isfile(
+        os.path.join(checks.path("path", path), NAME)
+    )
 
 
 def index_in(what: Any) -> AnyPath | None:
@@ -206,7 +209,7 @@ def read_catalog(folder: AnyPath) -> Catalog:
     """
     if not isinstance(folder, str | os.PathLike):
         raise FormatError(f"{folder!r}: is no path of an index directory")
-    path = Path(folder, NAME)
+    path = Path(checks.path("folder", folder), NAME)
     try:
         content = json.loads(path.read_text("utf-8"))
         if content[_MARK] != _FORM:

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path as Folder
@@ -254,7 +254,7 @@ def open_series(
     dates, bands = checks.whole("dates", dates, 1), checks.whole("bands", bands, 1)
     shape, dtype = _shape(shape), with_options(None, {"dtype": dtype}).dtype
     if isinstance(what, str | os.PathLike):
-        folder = Folder(what)
+        folder = Folder(checks.path("series", what))
         paths: list[Any] = sorted(folder.glob("*.tfrecord*")) if folder.is_dir() else [what]
         if not paths:
             raise FormatError(f"{folder}: has no file *.tfrecords in it")
@@ -307,12 +307,18 @@ def _sources(what: Any, asked: Asked, ids: ArrayLike | None) -> Source:
         source = what
     elif is_xarray(what):
         source = open_xarrays(what, asked)
-    elif hasattr(what, "__array__") or isinstance(what, Sequence):
+    elif hasattr(what, "__array__") or (isinstance(what, Sequence) and not isinstance(what, bytes)):
         _refuse_masks(what, asked.name)
+        _refuse_objects(what, asked.name)
         source = ArraySource(np.asarray(what) if hasattr(what, "__array__") else what, ids, name=asked.name)
     else:
+        given = type(what).__name__
+        if isinstance(what, Iterable) and not isinstance(what, Mapping | bytes):
+            raise MatcherError(
+                f"{asked.noun} are looked through more than once: give list(...) of the {given}"
+            )
         raise MatcherError(
-            f"{asked.noun} are a file or folder ({readable()}), an array or a list of arrays, not {type(what).__name__}"
+            f"{asked.noun} are a file or folder ({readable()}), an array or a list of arrays, not {given}"
         )
     if not len(source):
         raise NoInputError(f"{source.name}: holds no picture")
@@ -327,6 +333,14 @@ def _refuse_masks(what: Any, name: str) -> None:
                 f"{name}: is a masked array, and a mask is not read: set masked pixels to 0 in all bands, which is no "
                 "data (array.filled(0); where values are signed, from -1 to 1, array.filled(-1))"
             )
+
+
+def _refuse_objects(what: Any, name: str) -> None:
+    """Raise where an array, or a column of a table, holds paths or arrays, which as a list can be read."""
+    if getattr(what, "ndim", 0) == 1 and getattr(what.dtype, "kind", "") in ("O", "U", "T"):
+        raise FormatError(
+            f"{name}: is a {type(what).__name__} of texts or objects, not of numbers: give list(...) of it"
+        )
 
 
 def _of_paths(paths: Sequence[AnyPath], asked: Asked) -> Source:
@@ -344,9 +358,10 @@ def _of_paths(paths: Sequence[AnyPath], asked: Asked) -> Source:
 def _name(what: Any, noun: str) -> str:
     """What the user named, for messages."""
     if isinstance(what, str | os.PathLike):
-        return os.fspath(what)
+        return checks.path(noun, what)
     if is_paths(what):
-        return os.fspath(what[0]) if len(what) == 1 else f"{os.fspath(what[0])} and {len(what) - 1} more"
+        first, *_ = (checks.path(noun, one) for one in what)
+        return first if len(what) == 1 else f"{first} and {len(what) - 1} more"
     return f"array of {noun}"
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher import checks
 from matcher.aliases import AnyPath
-from matcher.checks import shown
 from matcher.errors import FormatError
 from matcher.formats.reader import Asked, Series
 from matcher.formats.registry import series_in
@@ -53,7 +53,7 @@ def iterate_series(what: SeriesInput, options: SeriesOptions | None = None) -> I
                 f"series {k}: is a {type(given).__name__}; give a path, an array of (dates, height, width, bands) or a "
                 "Series"
             )
-        path = os.fspath(given)
+        path = checks.path("series", given)
         if not os.path.exists(path) and not any(c in path for c in "*?["):
             raise FormatError(f"{path}: there is no such file")
         asked = Asked(path, noun="dates", count=options.series_bands)
@@ -119,8 +119,8 @@ def _each(what: SeriesInput) -> Sequence[AnyPath | NDArray | Series]:
         return [what]
     if not isinstance(what, Iterable) or not (several := list(what)):
         raise FormatError(
-            f"series {shown(what)}: give a path, an array of (dates, height, width, bands), a Series, or one or more "
-            "of these"
+            f"series {checks.shown(what)}: give a path, an array of (dates, height, width, bands), a Series, or one or "
+            "more of these"
         )
     return several
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from matcher import checks
 from matcher.errors import SettingsError
 from matcher.indexing.opened import Side
 from matcher.settings import MIN_SIDE
@@ -15,7 +16,7 @@ def folder_of(given: Any) -> Path:
     """The directory of an index."""
     if not isinstance(given, str | os.PathLike):
         raise SettingsError(f"{given!r}: is no path of an index directory")
-    return Path(given)
+    return Path(checks.path("folder", given))
 
 
 def sides_of(given: Any) -> set[Side]:

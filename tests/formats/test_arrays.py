@@ -1,12 +1,14 @@
 """NumPy's files and arrays in memory, and how `open_images` chooses a reader."""
 
 import io
+import os
 import pickle
 import zipfile
 
 import numpy as np
 import pytest
 
+import matcher
 from matcher.errors import FormatError, MatcherError
 from matcher.formats.base import Source
 from matcher.formats.files import CHUNK, FileBytes
@@ -331,6 +333,41 @@ class TestChoice:
             open_images(None)
         with pytest.raises(MatcherError, match="not int"):
             open_patches(3)
+        with pytest.raises(MatcherError, match=r"not bytes$"):
+            open_images(b"images.npy")
+
+    def test_names_that_are_no_list(self, tmp_path):
+        """What notebooks have at hand: what `glob` hands back, a column of a table."""
+        np.save(tmp_path / "a.npy", stack(2, 4, 5, 3))
+        names = [str(path) for path in tmp_path.glob("*.npy")]
+        with pytest.raises(
+            MatcherError, match=r"images are looked through more than once: give list\(\.\.\.\) of"
+        ):
+            open_images(tmp_path.glob("*.npy"))
+        for several in (np.array(names), np.array(names, object)):
+            with pytest.raises(
+                FormatError, match=r"of texts or objects, not of numbers: give list\(\.\.\.\) of it"
+            ):
+                open_images(several)
+            assert len(open_images(list(several))) == 2
+
+    @pytest.mark.parametrize(
+        "called",
+        [
+            open_images,
+            lambda path: open_images(["b.npy", path]),
+            matcher.open_series,
+            matcher.features,
+            matcher.open_index,
+            lambda path: matcher.make_index("a.npy", path, [64]),
+        ],
+    )
+    def test_a_path_of_bytes(self, called, tmp_path):
+        """`os.scandir` of bytes hands them back."""
+        np.save(tmp_path / "a.npy", stack(2, 4, 5, 3))
+        (entry,) = os.scandir(os.fsencode(tmp_path))
+        with pytest.raises(MatcherError, match=r"<DirEntry b'a\.npy'>: give the path of a file or folder"):
+            called(entry)
 
     def test_options_must_fit(self, tmp_path):
         np.save(tmp_path / "a.npy", stack(2, 4, 5, 3))
