@@ -1,7 +1,8 @@
 """Where patches lie: the plain table that submissions, answers and results have in common."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,3 +31,7 @@ class Placements:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every column by its name, none copied: what `pandas.DataFrame` takes, and what makes the same again."""
+        return {column.name: getattr(self, column.name) for column in fields(self)}

@@ -31,6 +31,14 @@ class Places(Showing[tuple[RasterSource, RasterSource]], list[Place]):
         super().__init__(places)
         self._pictures = Recalled((chips, scenes))
 
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """A dictionary a place, of the columns of `matcher locate -o`: what `pandas.DataFrame` takes.
+
+        `map_x` to `lat` are of the chip's middle; rows and columns are to a tenth of a pixel, degrees to 1e-7; None
+        stands where there is nothing to tell.
+        """
+        return records(self)
+
     def __repr__(self) -> str:
         few = ", ".join(map(repr, self[:1])) + ", …" * (len(self) > 1)
         return f"Places({self._told()}: [{few}])"

@@ -64,6 +64,20 @@ def test_results_are_equal_where_all_they_hold_is(value):
         hash(value)
 
 
+def test_columns_are_handed_to_tables():
+    """Those alone, without what a result knows beside them; and back."""
+    columns = RESULT.naming(({0: "a.tif"}, {})).to_dict()
+    assert list(columns) == [
+        "ids", "image", "x", "y", "score", "runner_up_image", "runner_up_score", "confidence", "reason", "refused",
+    ]  # fmt: skip
+    assert {len(column) for column in columns.values()} == {COUNT}
+    assert columns["confidence"] is RESULT.confidence
+    assert Result(**columns) == RESULT
+    (row,) = Places([PLACE], None, None).to_dicts()
+    assert (row["row"], row["col"], row["lon"], row["confidence"]) == (1.0, 2.0, None, 0.5)
+    assert set(MANY[1].to_dict()) == {"ids", "image", "x", "y"}
+
+
 def test_results_differ_where_one_value_does():
     x = IDS.copy()
     x[5] += 1
