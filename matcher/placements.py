@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher import checks
+from matcher.errors import MatcherError
 from matcher.values import compared
 
 OFFICIAL_RADIUS = 64.0 * math.sqrt(2.0)
@@ -21,7 +23,13 @@ class Placements:
     Attributes
     ----------
     ids, image, x, y : ndarray of int64, shape (n,)
-        Patch id, image id, column and row of the patch's top-left pixel in that image (origin top left, pixels).
+        Patch id, image id, column and row of the patch's top-left pixel in that image (origin top left, pixels). Lists
+        and columns of a table are made arrays.
+
+    Raises
+    ------
+    MatcherError
+        If a column holds anything but whole numbers, or they are of unlike length.
     """
 
     ids: NDArray[np.int64]
@@ -29,9 +37,30 @@ class Placements:
     x: NDArray[np.int64]
     y: NDArray[np.int64]
 
+    def __post_init__(self) -> None:
+        for name in ("ids", "image", "x", "y"):
+            object.__setattr__(self, name, _whole(name, getattr(self, name)))
+        counts = {name: len(getattr(self, name)) for name in ("ids", "image", "x", "y")}
+        if len(set(counts.values())) > 1:
+            told = ", ".join(f"{count} of {name}" for name, count in counts.items())
+            raise MatcherError(f"placements have {told}: give one of each a patch")
+
     def __len__(self) -> int:
         return len(self.ids)
 
     def to_dict(self) -> dict[str, Any]:
         """Every column by its name, none copied: what `pandas.DataFrame` takes, and what makes the same again."""
         return {column.name: getattr(self, column.name) for column in fields(self)}
+
+
+def _whole(name: str, given: Any) -> NDArray[np.int64]:
+    """A column of whole numbers; floating ones that are whole will do, which tables make of whole ones."""
+    try:
+        array = np.asarray(given)
+        fine = array.ndim == 1 and array.dtype.kind in "iuf"
+        fine = fine and bool((np.isfinite(array) & (array == np.trunc(array))).all())
+    except ValueError:  # of lists of unlike length
+        fine = False
+    if not fine:
+        raise checks.refusal(name, given, "whole numbers, one a patch")
+    return array.astype(np.int64, copy=False)

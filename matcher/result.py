@@ -59,6 +59,7 @@ class Result(Placements, _Beside):
     refused: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if len(self.refused) != len(self.ids):
             object.__setattr__(self, "refused", np.zeros(len(self.ids), bool))
 

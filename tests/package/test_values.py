@@ -78,6 +78,27 @@ def test_columns_are_handed_to_tables():
     assert set(MANY[1].to_dict()) == {"ids", "image", "x", "y"}
 
 
+def test_placements_are_of_any_columns():
+    """Lists, and what a table makes of whole numbers."""
+    given = matcher.Placements([0, 1], (5, 5), np.array([2.0, 3.0]), np.array([1, 1], ">i2"))
+    assert given == matcher.Placements(*(np.array(column) for column in ([0, 1], [5, 5], [2, 3], [1, 1])))
+    assert {column.dtype for column in given.to_dict().values()} == {np.dtype(np.int64)}
+    assert matcher.Placements(IDS, IDS, IDS, IDS).x is IDS
+
+
+@pytest.mark.parametrize(
+    "x", [[0.5, 1], [np.nan, 1], [np.inf, 1], ["a", "b"], [True, False], 3, [[1, 2], [3]], [[1], [2]], None]
+)
+def test_placements_of_no_whole_numbers(x):
+    with pytest.raises(matcher.MatcherError, match=r"^x .*: give whole numbers, one a patch"):
+        matcher.Placements([0, 1], [5, 5], x, [1, 1])
+
+
+def test_placements_of_unlike_length():
+    with pytest.raises(matcher.MatcherError, match="have 2 of ids, 2 of image, 1 of x, 2 of y"):
+        matcher.Placements([0, 1], [5, 5], [2], [1, 1])
+
+
 def test_results_differ_where_one_value_does():
     x = IDS.copy()
     x[5] += 1
