@@ -57,10 +57,13 @@ def _whole(name: str, given: Any) -> NDArray[np.int64]:
     """A column of whole numbers; floating ones that are whole will do, which tables make of whole ones."""
     try:
         array = np.asarray(given)
-        fine = array.ndim == 1 and array.dtype.kind in "iuf"
-        fine = fine and bool((np.isfinite(array) & (array == np.trunc(array))).all())
     except ValueError:  # of lists of unlike length
-        fine = False
+        raise checks.refusal(name, given, "whole numbers, one a patch") from None
+    fine = array.ndim == 1 and array.dtype.kind in "iuf"
+    if fine and array.dtype.kind == "u":
+        fine = bool((array <= np.iinfo(np.int64).max).all())
+    elif fine and array.dtype.kind == "f":
+        fine = bool(((np.abs(array) < 2.0**63) & (array == np.trunc(array))).all())
     if not fine:
         raise checks.refusal(name, given, "whole numbers, one a patch")
     return array.astype(np.int64, copy=False)

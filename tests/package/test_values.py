@@ -87,7 +87,20 @@ def test_placements_are_of_any_columns():
 
 
 @pytest.mark.parametrize(
-    "x", [[0.5, 1], [np.nan, 1], [np.inf, 1], ["a", "b"], [True, False], 3, [[1, 2], [3]], [[1], [2]], None]
+    "x",
+    [
+        [0.5, 1],
+        [np.nan, 1],
+        [np.inf, 1],
+        ["a", "b"],
+        [True, False],
+        3,
+        [[1, 2], [3]],
+        [[1], [2]],
+        None,
+        [1e300, 1],
+        np.array([2**63, 1], np.uint64),
+    ],
 )
 def test_placements_of_no_whole_numbers(x):
     with pytest.raises(matcher.MatcherError, match=r"^x .*: give whole numbers, one a patch"):
