@@ -7,7 +7,7 @@ and a number no bool: either is more likely a slip than a wish.
 
 import math
 import os
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -112,7 +112,7 @@ def shown(value: Any) -> str:
 
 def _several(value: Any) -> tuple[Any, ...] | None:
     """What stands in a list, a tuple, an array or the like, in its order; None of anything else."""
-    if isinstance(value, str | bytes | Set | Mapping):  # sets and mappings know no order that was meant
+    if isinstance(value, str | bytes | set | frozenset):  # sets know no order that was meant
         return None
     try:
         return tuple(value)

@@ -119,6 +119,14 @@ def test_names_as_one_string_or_a_list_in_any_order(evidence):
     assert Settings(bands="red, nir").bands == Settings(bands=["red", "nir"]).bands == ("red", "nir")
 
 
+def test_names_of_a_mapping_are_in_order_and_those_of_a_set_in_none():
+    assert (
+        Settings(evidence=EVIDENCE).evidence == Settings(evidence=EVIDENCE.keys()).evidence == tuple(EVIDENCE)
+    )
+    with pytest.raises(SettingsError, match=r"evidence .*: give names in order"):
+        Settings(evidence=set(EVIDENCE))
+
+
 @given(st.permutations(list(EVIDENCE)), st.integers(1, len(EVIDENCE)))
 def test_the_order_of_evidence_makes_no_difference(order, count):
     chosen = Settings(evidence=tuple(order[:count])).evidence
