@@ -1,4 +1,4 @@
-"""Numbers of things, and tables of cells, in words for people."""
+"""Numbers of things, names and tables of cells, in words for people."""
 
 from collections.abc import Container, Sequence
 
@@ -7,6 +7,13 @@ def counted(count: int, noun: str) -> str:
     """A number of things, with the noun's ending taken off where there is one of them."""
     ending = "es" if noun.endswith("ches") else "s"
     return f"{count:,} {noun.removesuffix(ending) if count == 1 else noun}"
+
+
+def own_name(name: str, taken: Container[str]) -> str:
+    """A name for what nobody named, in brackets where somebody took it for something else."""
+    while name in taken:
+        name = f"({name})"
+    return name
 
 
 def lined_up(rows: Sequence[Sequence[str]], left: Container[int] = ()) -> str:

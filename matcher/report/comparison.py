@@ -9,7 +9,7 @@ from matcher.scoring.comparison import Comparison
 from matcher.scoring.judge import LABELS
 from matcher.scoring.pair import HITS
 from matcher.scoring.summary import Interval, Score
-from matcher.scoring.table import own_name
+from matcher.words import own_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -24,8 +24,9 @@ from matcher.scoring.summary import (
     score_of,
     score_rows,
 )
-from matcher.scoring.table import Column, columns_of, interval_cell, own_name
+from matcher.scoring.table import Column, columns_of, interval_cell
 from matcher.values import compared
+from matcher.words import own_name
 
 
 @compared

@@ -13,7 +13,7 @@ from matcher import checks
 from matcher.errors import MatcherError
 from matcher.formats.columns import read_columns
 from matcher.scoring.summary import Groups, labels_of, load_groups
-from matcher.scoring.table import own_name
+from matcher.words import own_name
 
 MOST_LABELS = 20
 """A column of more labels than this tells little about each, and is left out."""

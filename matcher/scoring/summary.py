@@ -24,8 +24,9 @@ from matcher.scoring.judge import (
     load,
     load_answers,
 )
-from matcher.scoring.table import columns_of, interval_cell, own_name
+from matcher.scoring.table import columns_of, interval_cell
 from matcher.values import compared
+from matcher.words import own_name
 
 Interval: TypeAlias = tuple[float, float] | None
 Groups: TypeAlias = Mapping[int, str] | str | PathLike[str]

@@ -1,7 +1,7 @@
 """Text tables of scores: names down the side, one column a thing scored."""
 
 import math
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 
 
 def interval_cell(value: float, interval: tuple[float, float] | None, *, signed: bool = False) -> str:
@@ -16,13 +16,6 @@ def interval_cell(value: float, interval: tuple[float, float] | None, *, signed:
 
 Column = tuple[str, Sequence[str]]
 """What stands above a column, and its cells; names need not differ."""
-
-
-def own_name(name: str, taken: Container[str]) -> str:
-    """A name for what nobody named, in brackets where somebody took it for something else."""
-    while name in taken:
-        name = f"({name})"
-    return name
 
 
 def columns_of(rows: Sequence[str], columns: Sequence[Column], per_block: int = 4) -> list[str]:

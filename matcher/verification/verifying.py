@@ -25,6 +25,7 @@ from matcher.verification.logistic import fit_logistic, probability, shipped
 from matcher.verification.model import RIDGE, held_out
 from matcher.verification.pairs import Pairs, pairs_of, read_pairs
 from matcher.verification.rivals import RIVALS, rival_scores
+from matcher.words import own_name
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -186,10 +187,7 @@ def account(
     if several and refit:
         chances[OWN] = held_out(verdicts.features, pairs.same, group, pairs.place)  # type: ignore[arg-type]
     names = np.unique(group).tolist() if len(np.unique(group)) > 1 else []
-    whole = "all"
-    while whole in names:  # a group's own name
-        whole = f"({whole})"
-    parts = {whole: np.ones(len(pairs), bool), **{name: group == name for name in names}}
+    parts = {own_name("all", names): np.ones(len(pairs), bool), **{name: group == name for name in names}}
     return {
         method: {
             part: curves(chance[rows], pairs.same[rows])
