@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher import checks
 from matcher.aliases import AnyPath
-from matcher.errors import FormatError, MatcherError, SettingsError
+from matcher.errors import FormatError, MatcherError
 from matcher.formats.files import atomic_write
 from matcher.formats.npz import open_archive
 from matcher.formats.outputs import check_ending
@@ -66,8 +67,8 @@ def write_ranking(ranking: Ranking, path: AnyPath, top: int | None = None) -> No
         If the ending is another, `top` is below 1, pyarrow is missing for Parquet, or the file cannot be written.
     """
     check_ending(path, "rankings", SUFFIXES)
-    if top is not None and (not isinstance(top, int | np.integer) or top < 1):
-        raise SettingsError(f"top {top!r}: give how many candidates to write, 1 or more")
+    if top is not None:
+        top = checks.whole("top", top, 1)
     suffix = os.path.splitext(os.fspath(path))[1].lower()
     if suffix in TREC_SUFFIXES:
         write_run(ranking, path, top)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from matcher import checks
 from matcher.errors import MatcherError, SettingsError
 from matcher.formats.filled import OutputFolder
 from matcher.formats.official import DATES, write_images, write_patches, write_series
@@ -127,10 +128,7 @@ def _check(images: int, patches_per_image: int, seed: int, size: int, patch_side
         ("threads", threads, 1),
         ("size", size, 0),
     ):
-        if not isinstance(value, int | np.integer):
-            raise SettingsError(f"{name} is {value!r}: give a whole number")
-        if value < least:
-            raise SettingsError(f"{name} is {value}: give {least} or more")
+        checks.whole(name, value, least)
     if size < patch_side or size < 32:
         raise SettingsError(
             f"size is {size}: give at least {max(patch_side, 32)}, to hold a patch of {patch_side} px"
