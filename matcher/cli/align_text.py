@@ -11,17 +11,11 @@ _HEADER = ("scene", "transform", "tie points", "RMSE before", "RMSE after", "CE9
 
 def table(done: Sequence[dict[str, Any]]) -> str:
     """The figures of scenes, a line each, and below them why others could not be aligned."""
-    names = [os.path.basename(row["moving"].rstrip("/")) for row in done]
-    rows = [
-        _HEADER,
-        *(_cells(name, row) for name, row in zip(names, done, strict=True) if "error" not in row),
-    ]
-    failed = [
-        f"{name}: not aligned: {row['error']}"
-        for name, row in zip(names, done, strict=True)
-        if "error" in row
-    ]
-    return "\n".join([*([lined_up(rows, (0, 1))] if len(rows) > 1 else []), *failed])
+    named = [(os.path.basename(row["moving"].rstrip("/")), row) for row in done]
+    rows = [_cells(name, row) for name, row in named if "error" not in row]
+    failed = [f"{name}: not aligned: {row['error']}" for name, row in named if "error" in row]
+    figures = [lined_up([_HEADER, *rows], (0, 1))] if rows else []
+    return "\n".join([*figures, *failed])
 
 
 def _cells(name: str, row: dict[str, Any]) -> tuple[str, ...]:
