@@ -89,16 +89,11 @@ class Result(Placements, _Beside):
     def _repr_html_(self) -> str:
         """The least sure answers as a table, with the pictures where they are at hand (`showing`)."""
         least = np.argsort(self.confidence, kind="stable")[:ROWS].tolist()
-        heads = ["patch", "image", "x", "y", "confidence", "reason"]
-        rows = [self._told(n) for n in least]
-        lacking = ""
-        if self._pictures is not None:
-            try:
-                images, patches = self._pictures.recall()
-                rows = [[*self._drawn(n, images, patches), *row] for n, row in zip(least, rows, strict=True)]
-                heads = ["", "found", *heads]
-            except MatcherError as error:
-                lacking = f"; no pictures: {error}"
+        heads, rows, lacking = self._illustrated(
+            ["patch", "image", "x", "y", "confidence", "reason"],
+            [self._told(n) for n in least],
+            lambda row, sources: self._drawn(least[row], *sources),
+        )
         sure = int((self.confidence >= SURE).sum())
         which = f"; the {len(least)} least sure" if len(least) < len(self) else ""
         return table(

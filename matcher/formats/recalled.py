@@ -2,7 +2,10 @@
 
 import io
 import pickle
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
+
+from matcher.errors import MatcherError
 
 Sources = TypeVar("Sources")
 
@@ -69,6 +72,22 @@ class Showing(Generic[Sources]):
     """What notebooks show with the pictures that it was made of; copies and pickles of it are without them."""
 
     _pictures: Recalled[Sources] | None = None
+
+    def _illustrated(
+        self, heads: list[str], rows: list[list[object]], draw: Callable[[int, Sources], list[object]]
+    ) -> tuple[list[str], list[list[object]], str]:
+        """A table with two pictures before each row, which `draw` makes by the row's number and the sources.
+
+        Where they are not at hand any more the table is as it was; last, in words for its caption, why.
+        """
+        if self._pictures is None:
+            return heads, rows, ""
+        try:
+            sources = self._pictures.recall()
+            drawn = [[*draw(n, sources), *row] for n, row in enumerate(rows)]
+        except MatcherError as error:
+            return heads, rows, f"; no pictures: {error}"
+        return ["", "found", *heads], drawn, ""
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_pictures"}

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.errors import MatcherError
 from matcher.formats.notebook import ROWS, pictures, table, window
 from matcher.formats.raster import RasterSource
 from matcher.formats.recalled import Recalled, Showing
@@ -51,16 +50,11 @@ class Places(Showing[tuple[RasterSource, RasterSource]], list[Place]):
         """The least sure best places as a table: the chip, the ground found for it, and where that is."""
         best = [place for place in self if place.rank < 2]
         least = sorted(best, key=lambda place: place.confidence)[:ROWS]
-        rows = [_row(place, told) for place, told in zip(least, records(least), strict=True)]
-        heads: tuple[str, ...] = _HEADS
-        lacking = ""
-        if self._pictures is not None:
-            try:
-                chips, scenes = self._pictures.recall()
-                rows = [[*_drawn(place, chips, scenes), *row] for place, row in zip(least, rows, strict=True)]
-                heads = ("", "found", *heads)
-            except MatcherError as error:
-                lacking = f"; no pictures: {error}"
+        heads, rows, lacking = self._illustrated(
+            [*_HEADS],
+            [_row(place, told) for place, told in zip(least, records(least), strict=True)],
+            lambda row, sources: _drawn(least[row], *sources),
+        )
         which = f"; the {len(least)} least sure" if len(least) < len(best) else ""
         return table(heads, rows, self._told() + which + lacking)
 
