@@ -72,7 +72,7 @@ def refine(
     Returns
     -------
     Fine
-        At most 2.5 px from the answer; the answer itself where there is no peak.
+        At most 2.5 px from the answer, and inside the window; the answer itself where there is no peak.
     """
     own = evidence_fields(np.ascontiguousarray(patch), roles, evidence)
     framed = _framed(window, answer, patch.shape[:2])
@@ -87,7 +87,9 @@ def refine(
         if np.abs(middle).max() > _LOOK:
             break
         if np.abs(step).max() < _STILL:
-            return Fine(answer[0] + middle[0], answer[1] + middle[1], _covariance(sums))
+            last = np.subtract(window.shape[:2], patch.shape[:2])
+            row, col = np.clip(answer + middle, 0, last).tolist()
+            return Fine(row, col, _covariance(sums))
     return Fine(float(answer[0]), float(answer[1]), (np.inf, 0.0, np.inf))
 
 

@@ -53,6 +53,16 @@ class TestRefine:
         found = refine(patch, window, (0, 0), ROLES, DEFAULT_EVIDENCE)
         assert (found.row, found.col) == pytest.approx((0.5, 0.5), abs=0.03)
 
+    @pytest.mark.parametrize("at", [(0, 0), (12, 12)])
+    def test_no_place_lies_beyond_the_window(self, at):
+        """Half a pixel outside of it, as it is: the last place inside is the nearest."""
+        fine = ground(256)
+        corner = [41 + 2 * k + (1 if k else -1) for k in at]
+        patch, window = halved(fine, *corner, 48, 48), halved(fine, 41, 41, 60, 60)
+        found = refine(patch, window, at, ROLES, DEFAULT_EVIDENCE)
+        assert (found.row, found.col) == at
+        assert found.sigma < 0.1
+
     def test_no_data_is_left_out(self):
         fine = ground(256)
         patch, window = halved(fine, 41, 41, 48, 48), halved(fine, 8, 8, 80, 80)
