@@ -15,12 +15,13 @@ from functools import singledispatch
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.evidence import templates
 from matcher.evidence.pixels import seen_pixels
 from matcher.imagery import Roles
 from matcher.kernels.content import strong_pixels
 from matcher.search.candidates import Candidates, best_by_target
 from matcher.search.correlation import whitened
-from matcher.search.pyramid.codes import Plan, plane_kinds, planes
+from matcher.search.pyramid.codes import Plan, plane_kinds
 from matcher.search.pyramid.index import Index, Layout
 from matcher.search.pyramid.maps import extents_of, highest, spectra_bytes, verified
 from matcher.search.pyramid.promise import likest_first
@@ -173,22 +174,26 @@ def worth(dn: NDArray[np.float32], roles: Roles) -> float:
 def template(dn: NDArray[np.float32], task: Task, plan: Plan) -> NDArray[np.float32]:
     """The fields of a patch's coded part as they are swept: (planes, h, w), each kind of energy 1, or 0 where flat.
 
-    `dn` is the whole patch, (height, width, bands). Of the kinds that the task's evidence names, or of all where it
-    names none of them.
+    `dn` is the whole patch, (height, width, bands). They are the exact engine's, summed over bands as planes are: of
+    the kinds that the task's evidence names, or of all where it names none of them.
     """
     (height, width), (top, left) = plan.side, plan.margin
     own = np.ascontiguousarray(dn[top : top + height, left : left + width])
-    fields = planes(own, seen_pixels(own, task.roles), task.roles)
-    kinds = plane_kinds(task.roles)
+    kinds = plane_kinds(task.roles)[::2]  # each has two planes
     known = set(kinds).intersection(task.evidence) or set(kinds)
-    for p in range(0, len(fields), 2):  # the two components of a kind
-        if kinds[p] not in known:
-            fields[p : p + 2] = 0
+    # Of each kind visible bands, then near infrared.
+    made = {kind: iter(templates(own, task.roles, (kind,), task.model.responses)) for kind in known}
+    out = np.zeros((2 * len(kinds), height, width), np.float32)
+    for k, kind in enumerate(kinds):
+        if kind not in known:
             continue
-        pair = whitened(fields[p : p + 2], task.model.responses.get(kinds[p], ()))
+        channel = next(made[kind])
+        summed = channel.stacks[0].reshape(2, -1, height, width).sum(1)
+        pair = whitened(summed, channel.response)
         energy = float(np.square(pair, dtype=np.float64).sum())
-        fields[p : p + 2] = pair / np.sqrt(energy) if energy > _NOTHING * pair.size else 0
-    return fields
+        if energy > _NOTHING * pair.size:
+            out[2 * k : 2 * k + 2] = pair / np.sqrt(energy)
+    return out
 
 
 @singledispatch
