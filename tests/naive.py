@@ -114,8 +114,73 @@ def naive_doubled_gradient(dn, sigma, reach, flat=1e-3):
     return out
 
 
-def naive_ratio(dn, roles, haze=50.0, sigma=1.0, reach=4):
-    """Doubled gradient angle of logs of ratios: each visible band over the one before, near infrared over the first."""
+def naive_differences(dn):
+    """Central differences, (bands, 2, H, W) as (y, x); beyond the border the picture is turned about its last pixel."""
+    return _naive_turned_gradient(dn, {0: 1.0}, {-1: -1.0, 1: 1.0})
+
+
+def naive_turned_gaussian_gradient(dn, sigma, reach):
+    """As `naive_gaussian_gradient`, with the picture turned about its last pixel beyond the border."""
+    bell = {k: math.exp(-0.5 * (k / sigma) ** 2) for k in range(-reach, reach + 1)}
+    smooth = {k: value / sum(bell.values()) for k, value in bell.items()}
+    return _naive_turned_gradient(dn, smooth, {k: value * k / sigma**2 for k, value in smooth.items()})
+
+
+def _naive_turned_gradient(dn, smooth, slope):
+    height, width, bands = dn.shape
+
+    def row(y, x, b):
+        return _turned(lambda k: float(dn[y, k, b]), x, width)
+
+    out = np.zeros((bands, 2, height, width))
+    for b in range(bands):
+        for y in range(height):
+            for x in range(width):
+                for j in set(smooth) | set(slope):
+                    for k in set(smooth) | set(slope):
+                        v = _turned(lambda at, x=x, k=k, b=b: row(at, x + k, b), y + j, height)
+                        out[b, 0, y, x] += v * slope.get(j, 0) * smooth.get(k, 0)
+                        out[b, 1, y, x] += v * smooth.get(j, 0) * slope.get(k, 0)
+    return out
+
+
+def _turned(value, at, length):
+    """The value at a place that may lie before 0 or after the last one: there as much above the end as below inside."""
+    if at < 0:
+        return 2 * value(0) - value(min(-at, length - 1))
+    if at >= length:
+        return 2 * value(length - 1) - value(max(2 * (length - 1) - at, 0))
+    return value(at)
+
+
+def naive_prominent(gradient, seen, half, share, doubled, flat=1e-3):
+    """Gradients (bands, 2, H, W) over their size and `share` of those about them; row components of all bands first.
+
+    Those about them: the square of the mean of the roots of sizes, over what is seen of 2 half + 1 px a side. With
+    `doubled` the angle is doubled, sines first.
+    """
+    bands, _, height, width = gradient.shape
+    out = np.zeros((2 * bands, height, width))
+    for b in range(bands):
+        size = np.hypot(gradient[b, 0], gradient[b, 1])
+        for y in range(height):
+            for x in range(width):
+                if not seen[y, x] or size[y, x] <= flat:
+                    continue
+                near = [
+                    math.sqrt(size[j, k])
+                    for j in range(max(y - half, 0), min(y + half, height - 1) + 1)
+                    for k in range(max(x - half, 0), min(x + half, width - 1) + 1)
+                    if seen[j, k]
+                ]
+                length = size[y, x] / (size[y, x] + share * (sum(near) / len(near)) ** 2)
+                angle = math.atan2(*gradient[b, :, y, x]) * (2 if doubled else 1)
+                out[b, y, x], out[bands + b, y, x] = length * math.sin(angle), length * math.cos(angle)
+    return out
+
+
+def naive_ratio(dn, roles, haze=50.0):
+    """Logs of ratios, (H, W, ratios): each visible band over the one before, near infrared over the first."""
     height, width, _ = dn.shape
     pairs = [(roles.visible[k], roles.visible[k - 1]) for k in range(1, len(roles.visible))]
     if roles.nir is not None:
@@ -126,7 +191,7 @@ def naive_ratio(dn, roles, haze=50.0, sigma=1.0, reach=4):
             for k, (above, below) in enumerate(pairs):
                 over, under = max(float(dn[y, x, above]), 0.0), max(float(dn[y, x, below]), 0.0)
                 logs[y, x, k] = math.log((over + haze) / (under + haze))
-    return naive_doubled_gradient(logs, sigma, reach, flat=1e-6)
+    return logs
 
 
 def naive_log_magnitude(dn, floor, half):

@@ -1,9 +1,13 @@
 """Gradient phase, signed and sign-blind, of bands and of band ratios, and gradient magnitude.
 
-Signed: the unit gradient of every band; its correlation is the sum of cosines of the angles between gradients
+Signed: the direction of every band's gradient; its correlation is a sum of cosines of the angles between gradients
 (orientation correlation, Fitch et al., "Orientation correlation", BMVC 2002). Sign-blind: the same with the angle
 doubled, so that an edge whose sides swap dark and bright keeps its value. Ratios of bands show what is of another kind,
 in sun and in shade and under thin haze, and say what the bands, which are much alike, do not.
+
+A gradient is as long as it stands out of those about it (divisive normalisation: Heeger, "Normalization of cell
+responses in cat striate cortex", Visual Neuroscience 9, 1992), whatever the light: the directions of strong edges last
+from date to date, those of what lies between them are noise as often as not.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,10 +19,15 @@ from numpy.typing import NDArray
 from matcher.evidence.channel import Channel
 from matcher.evidence.pixels import HAZE
 from matcher.imagery import Roles
-from matcher.kernels.fields import doubled_gradients, log_magnitude, unit_gradients
+from matcher.kernels.fields import log_magnitude, prominent_gradients
 
 SIGMA = 0.7  # px, of the Gaussian derivative of the sign-blind phase
 REACH = 3  # px
+# Weights of plain central differences, as `gaussian_weights` gives others.
+DIFFERENCES = (np.array([1, 0], np.float32), np.array([1], np.float32))
+ABOUT = 4  # px; an edge stands out of what lies so far on every side
+SHARE = 0.5  # of the size of the gradients there, beside a gradient's own
+ENERGY = 0.43  # a pixel and band of textured ground: mean square of what so remains
 MAGNITUDE_FLOOR = 10.0  # DN
 MAGNITUDE_HALF = 7  # px; the local mean is over 15
 MAGNITUDE_ENERGY = 0.25  # a pixel and band, of textured ground
@@ -40,24 +49,18 @@ def gaussian_weights(
 def signed_fields(
     dn: NDArray[np.float32], valid: NDArray[np.bool_], which: Sequence[int] | None = None
 ) -> NDArray[np.float32]:
-    """Unit gradients: dn (…, H, W, B) to (…, 2 K, H, W), the K row components first; 0 where invalid or flat.
+    """Gradients as long as they stand out: dn (…, H, W, B) to (…, 2 K, H, W), the K row components first.
 
-    Of the bands `which`, by default all.
+    Of the bands `which`, by default all. At most 1 long; 0 where invalid or flat.
     """
-    planar, chosen = _by_band(dn), _chosen(dn, which)
-    out = np.empty((len(planar), 2, len(chosen), *planar.shape[2:]), np.float32)
-    unit_gradients(planar, chosen, out)
-    return _masked(out, valid)
+    return _prominent(_by_band(dn), valid, which, DIFFERENCES, doubled=False)
 
 
 def blind_fields(
     dn: NDArray[np.float32], valid: NDArray[np.bool_], which: Sequence[int] | None = None
 ) -> NDArray[np.float32]:
-    """Unit vectors of the doubled gradient angle, as `signed_fields`, sines first."""
-    planar, chosen = _by_band(dn), _chosen(dn, which)
-    out = np.empty((len(planar), 2, len(chosen), *planar.shape[2:]), np.float32)
-    doubled_gradients(planar, chosen, *gaussian_weights(), out)
-    return _masked(out, valid)
+    """Vectors of the doubled gradient angle, as `signed_fields`, sines first."""
+    return _prominent(_by_band(dn), valid, which, gaussian_weights(), doubled=True)
 
 
 def magnitude_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -81,9 +84,7 @@ def ratio_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles
     ratios = np.empty((len(logs), len(pairs), *logs.shape[2:]), np.float32)
     for k, (above, below) in enumerate(pairs):
         np.subtract(logs[:, above], logs[:, below], out=ratios[:, k])
-    out = np.empty((len(logs), 2, *ratios.shape[1:]), np.float32)
-    doubled_gradients(ratios, np.arange(len(pairs)), *gaussian_weights(RATIO_SIGMA, RATIO_REACH), out)
-    return _masked(out, valid)
+    return _prominent(ratios, valid, None, gaussian_weights(RATIO_SIGMA, RATIO_REACH), doubled=True)
 
 
 def ratio_pairs(roles: Roles) -> list[tuple[int, int]]:
@@ -107,7 +108,7 @@ def ratio(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles) -> li
     if dn.shape[-1] < 2:
         return []
     fields = ratio_fields(dn, valid, roles)
-    return [_channel("ratio", fields, 1.0, fields.shape[-3] / 2)]
+    return [_channel("ratio", fields, 1.0, ENERGY * fields.shape[-3] / 2)]
 
 
 def magnitude(dn: NDArray[np.float32], valid: NDArray[np.bool_], _roles: Roles) -> list[Channel]:
@@ -126,17 +127,29 @@ def _by_role(
 ) -> list[Channel]:
     """A channel of the visible bands' components, and one of near infrared where there is one."""
     groups = {name: roles.visible} | ({} if roles.nir is None else {f"{name}-nir": (roles.nir,)})
-    return [_channel(key, made(dn, valid, which), 1.0, len(which)) for key, which in groups.items()]
+    return [_channel(key, made(dn, valid, which), 1.0, ENERGY * len(which)) for key, which in groups.items()]
 
 
 def _by_band(dn: NDArray[np.float32]) -> NDArray[np.float32]:
     """Pictures (…, H, W, B), or one, band by band: (pictures, B, H, W)."""
-    planar: NDArray[np.float32] = np.ascontiguousarray(np.moveaxis(dn, -1, -3))
+    planar: NDArray[np.float32] = np.ascontiguousarray(np.moveaxis(dn, -1, -3), np.float32)
     return planar.reshape(-1, *planar.shape[-3:])
 
 
-def _chosen(dn: NDArray[np.float32], which: Sequence[int] | None) -> NDArray[np.int64]:
-    return np.arange(dn.shape[-1]) if which is None else np.array(which, np.int64)
+def _prominent(
+    planar: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    which: Sequence[int] | None,
+    weights: tuple[NDArray[np.float32], NDArray[np.float32]],
+    doubled: bool,
+) -> NDArray[np.float32]:
+    """Prominent gradients of some bands of pictures (pictures, B, H, W): (…, fields, H, W) as `valid` is (…, H, W)."""
+    chosen = np.arange(planar.shape[1]) if which is None else np.array(which, np.int64)
+    shape = planar.shape[2:]
+    out = np.empty((len(planar), 2, len(chosen), *shape), np.float32)
+    seen = np.ascontiguousarray(valid).reshape(-1, *shape)
+    prominent_gradients(planar, chosen, seen, weights, doubled, ABOUT, SHARE, out)
+    return out.reshape(*valid.shape[:-2], -1, *shape)
 
 
 def _masked(fields: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from matcher.kernels.jit import kernel
 
 FLAT = np.float32(1e-3)  # DN; a gradient below is no gradient
+LEAST = FLAT * FLAT
 
 
 @kernel(nogil=True)
@@ -35,30 +36,128 @@ def unit_gradient(band: NDArray, out_down: NDArray, out_across: NDArray) -> None
 
 
 @kernel(nogil=True)
-def unit_gradients(dn: NDArray, which: NDArray, out: NDArray) -> None:
-    """`unit_gradient` of some bands of many pictures: dn (N, B, H, W), which (K,) bands, out (N, 2, K, H, W)."""
-    for n in range(len(dn)):
-        for k in range(len(which)):
-            unit_gradient(dn[n, which[k]], out[n, 0, k], out[n, 1, k])
-
-
-@kernel(nogil=True)
 def doubled_gradient(
     band: NDArray, smooth: NDArray, slope: NDArray, sines: NDArray, cosines: NDArray
 ) -> None:
-    """Unit vectors of a band's doubled gradient angle, (H, W) float32 each.
+    """Unit vectors of a band's doubled gradient angle, (H, W) float32 each; flat pixels are 0.
 
-    The gradient is a Gaussian derivative: `slope` (r,) are the weights of the differences 1..r pixels away,
-    `smooth` (r + 1,) those of the smoothing at 0..r; the border repeats its last pixel. Flat pixels are 0.
+    Of its `gradient` by these weights; the border repeats its last pixel.
+    """
+    gradient(band, smooth, slope, False, sines, cosines)
+    for y in range(len(band)):
+        sine, cosine = sines[y], cosines[y]
+        for x in range(band.shape[1]):
+            gy, gx = sine[x], cosine[x]
+            product = gy * gx
+            power = gy * gy + gx * gx
+            some = np.float32(1) if power > LEAST else np.float32(0)
+            gain = some / max(power, LEAST)
+            sine[x] = (product + product) * gain
+            cosine[x] = (gx * gx - gy * gy) * gain
+
+
+@kernel(nogil=True)
+def prominent_gradients(
+    dn: NDArray,
+    which: NDArray,
+    seen: NDArray,
+    weights: tuple[NDArray, NDArray],
+    doubled: bool,
+    half: int,
+    share: float,
+    out: NDArray,
+) -> None:
+    """Gradients over their own size and a share of the sizes about them: of edges that stand out, nearly 1 long.
+
+    dn (N, B, H, W), which (K,) bands, seen (N, H, W) bool, out (N, 2, K, H, W): components along columns first, or with
+    `doubled` sines and cosines of the doubled angle, of the same length. 0 where not seen, and where there is no
+    gradient. `weights` are `smooth` and `slope` of `gradient`. The sizes about a pixel count as the square of the mean
+    of their roots, over what is seen of 2 half + 1 px a side: the edge of a cloud does not silence all that is near.
+    """
+    _, _, height, width = dn.shape
+    smooth, slope = weights
+    there = np.empty((height, width), np.float32)
+    part = np.empty((height, width), np.float32)  # of a mean, that each pixel seen about makes
+    root = np.empty((height, width), np.float32)
+    about = np.empty((height, width), np.float32)
+    gain = np.empty(width, np.float32)
+    for n in range(len(dn)):
+        for y in range(height):
+            there[y] = seen[n, y]
+        box_sums(there, half, part)
+        for y in range(height):
+            row = part[y]
+            for x in range(width):
+                row[x] = np.float32(1) / max(row[x], np.float32(1))
+        for k in range(len(which)):
+            down, across = out[n, 0, k], out[n, 1, k]
+            gradient(dn[n, which[k]], smooth, slope, True, down, across)
+            for y in range(height):
+                _root_sizes(down[y], across[y], there[y], root[y])
+            box_sums(root, half, about)
+            for y in range(height):
+                _gains(root[y], about[y], part[y], np.float32(share), doubled, gain)
+                if doubled:
+                    _double(down[y], across[y], gain)
+                else:
+                    _multiply(down[y], gain)
+                    _multiply(across[y], gain)
+
+
+@kernel(nogil=True)
+def _root_sizes(down: NDArray, across: NDArray, there: NDArray, out: NDArray) -> None:
+    """Roots of the lengths of a row of gradients, 0 where they are not `there`; (W,) each."""
+    for x in range(len(out)):
+        out[x] = there[x] * np.sqrt(np.sqrt(down[x] * down[x] + across[x] * across[x]))
+
+
+@kernel(nogil=True)
+def _gains(root: NDArray, about: NDArray, part: NDArray, share: float, doubled: bool, out: NDArray) -> None:
+    """What a row of gradients is multiplied by; where they are to be `doubled`, their products."""
+    for x in range(len(out)):
+        size = root[x] * root[x]
+        mean = about[x] * part[x]
+        level = size + share * mean * mean
+        some = np.float32(1) if size > FLAT else np.float32(0)
+        # Never over 0, as the compiler can see too: else it would make no vectors of it.
+        out[x] = some / max(level * size if doubled else level, LEAST)
+
+
+@kernel(nogil=True)
+def _multiply(row: NDArray, gain: NDArray) -> None:
+    for x in range(len(row)):
+        row[x] *= gain[x]
+
+
+@kernel(nogil=True)
+def _double(down: NDArray, across: NDArray, gain: NDArray) -> None:
+    """A row of gradients to products of twice their angle, sines and cosines, times the gain."""
+    for x in range(len(down)):
+        gy, gx = down[x], across[x]
+        down[x] = np.float32(2) * gy * gx * gain[x]
+        across[x] = (gx * gx - gy * gy) * gain[x]
+
+
+@kernel(nogil=True)
+def gradient(
+    band: NDArray, smooth: NDArray, slope: NDArray, turned: bool, out_down: NDArray, out_across: NDArray
+) -> None:
+    """Gradient of a band (H, W), its components along columns and along rows, each (H, W) float32.
+
+    `slope` (r,) are the weights of the differences 1..r pixels away, `smooth` (r + 1,) those of the smoothing at 0..r.
+    Beyond the border the picture repeats its last pixel or, `turned`, goes on as it came, turned about that pixel: what
+    a patch shows at its border is then compared without a bias, where a repeated pixel halves the gradient across it.
     """
     height, width = band.shape
     reach = len(slope)
-    down = np.empty(width + 2 * reach, np.float32)  # smoothed along the columns, its border repeated
-    diff = np.empty(width + 2 * reach, np.float32)  # differentiated along them
+    last = reach + width - 1
+    turn = np.float32(turned)
+    # Smoothed along the columns, and differentiated along them, with what lies beyond the ends of the row.
+    down = np.empty(width + 2 * reach, np.float32)
+    diff = np.empty(width + 2 * reach, np.float32)
+    beyond = np.empty((2, width), np.float32)
     # Views that begin where they are read: an index with an offset may be negative, and such loops stay scalar.
     down_row, diff_row = down[reach : reach + width], diff[reach : reach + width]
-    gy = np.empty(width, np.float32)
-    gx = np.empty(width, np.float32)
     for y in range(height):
         row = band[y]
         for x in range(width):
@@ -66,13 +165,21 @@ def doubled_gradient(
             diff_row[x] = 0
         for k in range(1, reach + 1):
             above, below = band[max(y - k, 0)], band[min(y + k, height - 1)]
+            if y < k:
+                _beyond(above, band[min(k - y, height - 1)], turn, beyond[0])
+                above = beyond[0]
+            if y + k >= height:
+                _beyond(below, band[max(2 * (height - 1) - y - k, 0)], turn, beyond[1])
+                below = beyond[1]
             s, d = smooth[k], slope[k - 1]
             for x in range(width):
                 down_row[x] += s * (above[x] + below[x])
                 diff_row[x] += d * (below[x] - above[x])
         for field in (down, diff):
-            field[:reach] = field[reach]
-            field[reach + width :] = field[reach + width - 1]
+            for k in range(1, reach + 1):
+                field[reach - k] = field[reach] + turn * (field[reach] - field[min(reach + k, last)])
+                field[last + k] = field[last] + turn * (field[last] - field[max(last - k, reach)])
+        gy, gx = out_down[y], out_across[y]
         for x in range(width):
             gy[x] = smooth[0] * diff_row[x]
             gx[x] = 0
@@ -84,22 +191,46 @@ def doubled_gradient(
             for x in range(width):
                 gy[x] += s * (diff_left[x] + diff_right[x])
                 gx[x] += d * (down_right[x] - down_left[x])
-        sine, cosine = sines[y], cosines[y]
-        for x in range(width):
-            product = gy[x] * gx[x]
-            power = gy[x] * gy[x] + gx[x] * gx[x]
-            some = np.float32(1) if power > FLAT * FLAT else np.float32(0)
-            gain = some / max(power, FLAT * FLAT)
-            sine[x] = (product + product) * gain
-            cosine[x] = (gx[x] * gx[x] - gy[x] * gy[x]) * gain
 
 
 @kernel(nogil=True)
-def doubled_gradients(dn: NDArray, which: NDArray, smooth: NDArray, slope: NDArray, out: NDArray) -> None:
-    """`doubled_gradient` of some bands of many pictures: dn (N, B, H, W), which (K,) bands, out (N, 2, K, H, W)."""
-    for n in range(len(dn)):
-        for k in range(len(which)):
-            doubled_gradient(dn[n, which[k]], smooth, slope, out[n, 0, k], out[n, 1, k])
+def _beyond(edge: NDArray, inside: NDArray, turn: float, out: NDArray) -> None:
+    """A row beyond the border: the last row, and `turn` of what it lies above the row as far inside."""
+    for x in range(len(out)):
+        out[x] = edge[x] + turn * (edge[x] - inside[x])
+
+
+@kernel(nogil=True)
+def box_sums(values: NDArray, half: int, out: NDArray) -> None:
+    """Sums over 2 half + 1 px a side, as far as they lie inside: (H, W) to out (H, W), float32.
+
+    Summed in one order wherever a pixel lies, not as differences of running sums, so that a tile has what its picture
+    has; and by threes, so that 2 half + 1 is to be a multiple of 3.
+    """
+    height, width = values.shape
+    nothing = np.zeros(width, np.float32)
+    down = np.zeros(width + 2 * half, np.float32)
+    middle = down[half : half + width]
+    for y in range(height):
+        middle[:] = 0
+        for first in range(y - half, y + half + 1, 3):
+            above, row = _row_at(values, first, nothing), _row_at(values, first + 1, nothing)
+            _add_three(above, row, _row_at(values, first + 2, nothing), middle)
+        total = out[y]
+        total[:] = 0
+        for first in range(0, 2 * half + 1, 3):
+            _add_three(down[first:], down[first + 1 :], down[first + 2 :], total)
+
+
+@kernel(nogil=True)
+def _row_at(values: NDArray, y: int, nothing: NDArray) -> NDArray:
+    return values[y] if 0 <= y < len(values) else nothing
+
+
+@kernel(nogil=True)
+def _add_three(a: NDArray, b: NDArray, c: NDArray, total: NDArray) -> None:
+    for x in range(len(total)):
+        total[x] += a[x] + b[x] + c[x]
 
 
 @kernel(nogil=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from matcher.evidence.gradient_phase import REACH, SIGMA
+from matcher.evidence.gradient_phase import RATIO_REACH, RATIO_SIGMA, REACH, SIGMA
 from matcher.imagery import Roles
 from matcher.kernels.bits import (
     CHUNK,
@@ -354,7 +354,9 @@ def naive_planes(dn, roles):
         for fields in (signed, blind):
             planes += [sum(fields[b] for b in group), sum(fields[bands + b] for b in group)]
     if roles.nir is None and len(roles.visible) > 1:
-        ratios = naive.naive_ratio(dn, roles)
+        ratios = naive.naive_doubled_gradient(
+            naive.naive_ratio(dn, roles), RATIO_SIGMA, RATIO_REACH, flat=1e-6
+        )
         half = len(ratios) // 2
         planes += [ratios[:half].sum(0), ratios[half:].sum(0)]
     return np.stack(planes)

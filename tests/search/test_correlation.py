@@ -27,7 +27,7 @@ from matcher.search.peaks import combined as combined_plainly
 from matcher.settings import DEFAULT_EVIDENCE, EVIDENCE
 from tests import naive
 from tests.evidence.test_evidence import FOUR, texture
-from tests.search.test_pyramid import noisy, smooth
+from tests.search.test_pyramid import smooth
 
 TOLERANCE = 1e-5
 RESPONSES = shipped().responses
@@ -393,7 +393,7 @@ class TestFull:
         target[:, 30:] = 4095
         spectra = target_spectra([channels(target, FOUR, ("phase", "phase2", "ratio", "bands"))], (12, 12))
         gradients, plain = spectra.live[0, :-1], spectra.live[0, -1]
-        assert gradients[:, 4:-4, 4:14] == pytest.approx(1, abs=1e-3)
+        assert gradients[:, 4:-4, 4:14] == pytest.approx(1, abs=0.2)
         assert not gradients[:, :, 35:].any()
         assert (plain == 1).all()  # of the bands nothing is known
 
@@ -406,18 +406,19 @@ class TestFull:
     @pytest.mark.parametrize("kinds", [DEFAULT_EVIDENCE, ("phase",)])
     @pytest.mark.parametrize("seed", range(4))
     def test_few_textured_pixels_do_not_win_by_chance(self, kinds, seed):
-        """A patch that is clipped but for 12 x 12 px, its ground in the clear, and other ground clipped but for specks.
+        """A patch that is clipped but for 14 x 14 px, its ground in the clear, and other ground clipped but for specks.
 
-        The true window holds seven times the patch's texture, and that of a speck about as much: judged by its own
-        energy alone, a speck that agrees a little by chance beats a truth that agrees well.
+        The true window holds five times the patch's texture, and that of a speck an eighth: judged by its own energy
+        alone, a speck that agrees a little by chance beats a truth that agrees well.
         """
         rng, side, (y, x) = np.random.default_rng(seed), 32, (30, 41)
         ground, elsewhere = (smooth(96, 140, k).astype(np.float32) for k in (seed, seed + 50))
         clipped = np.full_like(elsewhere, 4095)
-        for top, left in rng.integers(0, (84, 128), (10, 2)):
-            clipped[top : top + 12, left : left + 12] = elsewhere[top : top + 12, left : left + 12]
+        for top, left in rng.integers(0, (91, 135), (10, 2)):
+            clipped[top : top + 5, left : left + 5] = elsewhere[top : top + 5, left : left + 5]
         patch = np.full((side, side, 4), 4095, np.float32)
-        patch[10:22, 12:24] = noisy(ground, seed)[y + 10 : y + 22, x + 12 : x + 24]
+        seen = ground + np.random.default_rng(seed + 7).normal(0, 350, ground.shape)
+        patch[9:23, 9:23] = seen[y + 9 : y + 23, x + 9 : x + 23]
         own = templates(patch, FOUR, kinds, RESPONSES)
         targets = [channels(target, FOUR, kinds) for target in (clipped, ground)]
         score, place = patch_peaks(own, target_spectra(targets, (side, side)))
