@@ -23,7 +23,7 @@ from matcher.evidence.gradient_phase import (
 )
 from matcher.evidence.pixels import HAZE, valid_pixels
 from matcher.imagery import Roles
-from matcher.kernels.coding import code_picture, plane_fields
+from matcher.kernels.coding import code_picture
 from matcher.threads import spread
 
 CELLS = 8  # cells a side of the coarse code
@@ -135,24 +135,6 @@ def _evidence(roles: Roles) -> tuple[Any, ...]:
     bands = (np.array(roles.visible), -1 if roles.nir is None else roles.nir, *gaussian_weights())
     weights = gaussian_weights(RATIO_SIGMA, RATIO_REACH)
     return (*bands, _ratios(roles), *weights, np.float32(HAZE), np.float32(LOGS))
-
-
-def planes(dn: NDArray[np.float32], seen: NDArray[np.bool_], roles: Roles) -> NDArray[np.float32]:
-    """The fields whose signs the codes are, of one picture (DN, height x width x bands), 0 where it is not seen.
-
-    Parameters
-    ----------
-    dn : ndarray (height, width, bands), float32
-    seen : ndarray (height, width), bool
-    roles : Roles
-
-    Returns
-    -------
-    ndarray (planes, height, width), float32
-    """
-    out = np.empty((len(plane_kinds(roles)), *dn.shape[:2]), np.float32)
-    plane_fields(np.ascontiguousarray(dn), seen, _evidence(roles), out)
-    return out
 
 
 def code_shapes(height: int, width: int, roles: Roles, plan: Plan) -> tuple[tuple[int, ...], ...]:
