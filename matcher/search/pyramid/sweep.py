@@ -179,15 +179,17 @@ def template(dn: NDArray[np.float32], task: Task, plan: Plan) -> NDArray[np.floa
     """
     (height, width), (top, left) = plan.side, plan.margin
     own = np.ascontiguousarray(dn[top : top + height, left : left + width])
-    kinds = plane_kinds(task.roles)[::2]  # each has two planes
-    known = set(kinds).intersection(task.evidence) or set(kinds)
-    # Of each kind visible bands, then near infrared.
-    made = {kind: iter(templates(own, task.roles, (kind,), task.model.responses)) for kind in known}
+    kinds = plane_kinds(task.roles)[
+        ::2
+    ]  # each has two planes; where it comes twice, the second is near infrared's
+    every = tuple(dict.fromkeys(kinds))
+    known = tuple(kind for kind in every if kind in task.evidence) or every
+    made = {one.name: one for one in templates(own, task.roles, known, task.model.responses)}
     out = np.zeros((2 * len(kinds), height, width), np.float32)
     for k, kind in enumerate(kinds):
-        if kind not in known:
+        channel = made.get(kind if kinds.index(kind) == k else f"{kind}-nir")
+        if channel is None:
             continue
-        channel = next(made[kind])
         summed = channel.stacks[0].reshape(2, -1, height, width).sum(1)
         pair = whitened(summed, channel.response)
         energy = float(np.square(pair, dtype=np.float64).sum())
