@@ -153,7 +153,7 @@ def _prominent(
 
 
 def _masked(fields: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Fields (pictures, 1 or 2, K, H, W), 0 where they are not valid (…, H, W): (…, fields, H, W)."""
+    """Fields (pictures, 1, K, H, W), 0 where they are not valid (…, H, W): (…, fields, H, W)."""
     if not valid.all():
         for picture, seen in zip(fields, valid.reshape(-1, *valid.shape[-2:]), strict=True):
             picture[..., ~seen] = 0

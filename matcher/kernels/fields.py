@@ -43,17 +43,15 @@ def doubled_gradient(
 
     Of its `gradient` by these weights; the border repeats its last pixel.
     """
+    gain = np.empty(band.shape[1], np.float32)
     gradient(band, smooth, slope, False, sines, cosines)
     for y in range(len(band)):
-        sine, cosine = sines[y], cosines[y]
-        for x in range(band.shape[1]):
-            gy, gx = sine[x], cosine[x]
-            product = gy * gx
-            power = gy * gy + gx * gx
+        gy, gx = sines[y], cosines[y]
+        for x in range(len(gain)):
+            power = gy[x] * gy[x] + gx[x] * gx[x]
             some = np.float32(1) if power > LEAST else np.float32(0)
-            gain = some / max(power, LEAST)
-            sine[x] = (product + product) * gain
-            cosine[x] = (gx * gx - gy * gy) * gain
+            gain[x] = some / max(power, LEAST)
+        _double(gy, gx, gain)
 
 
 @kernel(nogil=True)
