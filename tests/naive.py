@@ -80,23 +80,52 @@ def naive_unit_gradient(dn, flat=1e-3):
     return out
 
 
-def naive_gaussian_gradient(dn, sigma, reach):
-    """Gradient by the derivative of a Gaussian cut at `reach` px, the border repeated: (bands, 2, H, W) as (y, x)."""
+def naive_gaussian_gradient(dn, sigma, reach, turned=False):
+    """Gradient by the derivative of a Gaussian cut at `reach` px: (bands, 2, H, W) as (y, x).
+
+    Beyond the border the last pixel is repeated or, `turned`, the picture turned about it.
+    """
+    bell = {k: math.exp(-0.5 * (k / sigma) ** 2) for k in range(-reach, reach + 1)}
+    smooth = {k: value / sum(bell.values()) for k, value in bell.items()}
+    slope = {k: value * k / sigma**2 for k, value in smooth.items()}
+    return _naive_gradient(dn, smooth, slope, _turned if turned else _repeated)
+
+
+def naive_differences(dn):
+    """Central differences, (bands, 2, H, W) as (y, x); beyond the border the picture is turned about its last pixel."""
+    return _naive_gradient(dn, {0: 1.0}, {-1: -1.0, 1: 1.0}, _turned)
+
+
+def _naive_gradient(dn, smooth, slope, beyond):
     height, width, bands = dn.shape
-    offsets = range(-reach, reach + 1)
-    bell = {k: math.exp(-0.5 * (k / sigma) ** 2) for k in offsets}
-    total = sum(bell.values())
+
+    def row(y, x, b):
+        return beyond(lambda k: float(dn[y, k, b]), x, width)
+
     out = np.zeros((bands, 2, height, width))
-    for y in range(height):
-        for x in range(width):
-            for b in range(bands):
-                for j in offsets:
-                    for k in offsets:
-                        v = float(dn[min(max(y + j, 0), height - 1), min(max(x + k, 0), width - 1), b])
-                        weight = bell[j] * bell[k] / total**2 / sigma**2
-                        out[b, 0, y, x] += v * weight * j
-                        out[b, 1, y, x] += v * weight * k
+    for b in range(bands):
+        for y in range(height):
+            for x in range(width):
+                for j in set(smooth) | set(slope):
+                    for k in set(smooth) | set(slope):
+                        v = beyond(lambda at, x=x, k=k, b=b: row(at, x + k, b), y + j, height)
+                        out[b, 0, y, x] += v * slope.get(j, 0) * smooth.get(k, 0)
+                        out[b, 1, y, x] += v * smooth.get(j, 0) * slope.get(k, 0)
     return out
+
+
+def _repeated(value, at, length):
+    """The value at a place that may lie before 0 or after the last one: there the last one's."""
+    return value(min(max(at, 0), length - 1))
+
+
+def _turned(value, at, length):
+    """As `_repeated`, but beyond the ends as much above the last value as it lies below inside."""
+    if at < 0:
+        return 2 * value(0) - value(min(-at, length - 1))
+    if at >= length:
+        return 2 * value(length - 1) - value(max(2 * (length - 1) - at, 0))
+    return value(at)
 
 
 def naive_doubled_gradient(dn, sigma, reach, flat=1e-3):
@@ -112,45 +141,6 @@ def naive_doubled_gradient(dn, sigma, reach, flat=1e-3):
                     angle = 2 * math.atan2(gy, gx)
                     out[b, y, x], out[bands + b, y, x] = math.sin(angle), math.cos(angle)
     return out
-
-
-def naive_differences(dn):
-    """Central differences, (bands, 2, H, W) as (y, x); beyond the border the picture is turned about its last pixel."""
-    return _naive_turned_gradient(dn, {0: 1.0}, {-1: -1.0, 1: 1.0})
-
-
-def naive_turned_gaussian_gradient(dn, sigma, reach):
-    """As `naive_gaussian_gradient`, with the picture turned about its last pixel beyond the border."""
-    bell = {k: math.exp(-0.5 * (k / sigma) ** 2) for k in range(-reach, reach + 1)}
-    smooth = {k: value / sum(bell.values()) for k, value in bell.items()}
-    return _naive_turned_gradient(dn, smooth, {k: value * k / sigma**2 for k, value in smooth.items()})
-
-
-def _naive_turned_gradient(dn, smooth, slope):
-    height, width, bands = dn.shape
-
-    def row(y, x, b):
-        return _turned(lambda k: float(dn[y, k, b]), x, width)
-
-    out = np.zeros((bands, 2, height, width))
-    for b in range(bands):
-        for y in range(height):
-            for x in range(width):
-                for j in set(smooth) | set(slope):
-                    for k in set(smooth) | set(slope):
-                        v = _turned(lambda at, x=x, k=k, b=b: row(at, x + k, b), y + j, height)
-                        out[b, 0, y, x] += v * slope.get(j, 0) * smooth.get(k, 0)
-                        out[b, 1, y, x] += v * smooth.get(j, 0) * slope.get(k, 0)
-    return out
-
-
-def _turned(value, at, length):
-    """The value at a place that may lie before 0 or after the last one: there as much above the end as below inside."""
-    if at < 0:
-        return 2 * value(0) - value(min(-at, length - 1))
-    if at >= length:
-        return 2 * value(length - 1) - value(max(2 * (length - 1) - at, 0))
-    return value(at)
 
 
 def naive_prominent(gradient, seen, half, share, doubled, flat=1e-3):

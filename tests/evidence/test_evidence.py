@@ -62,7 +62,7 @@ def naive_signed(dn, seen):
 
 
 def naive_blind(dn, seen):
-    gradient = naive.naive_turned_gaussian_gradient(dn, SIGMA, REACH)
+    gradient = naive.naive_gaussian_gradient(dn, SIGMA, REACH, turned=True)
     return naive.naive_prominent(gradient, seen, ABOUT, SHARE, doubled=True)
 
 
@@ -101,7 +101,7 @@ class TestFieldsAgainstLoops:
     def test_blind(self, dn):
         found = blind_fields(dn, everywhere(dn))
         expected = naive_blind(dn, everywhere(dn))
-        size = np.hypot(*np.moveaxis(naive.naive_turned_gaussian_gradient(dn, SIGMA, REACH), 1, 0))
+        size = np.hypot(*np.moveaxis(naive.naive_gaussian_gradient(dn, SIGMA, REACH, turned=True), 1, 0))
         flat, steep = size < 1e-6, size > 0.01  # DN; between them lies what counts as a gradient
         assert (flat | steep).mean() > 0.99
         assert not found[np.concatenate([flat, flat])].any()
@@ -141,8 +141,8 @@ class TestFieldsAgainstLoops:
         dn, roles = PICTURES[name], roles_of(PICTURES[name])
         found = ratio_fields(dn, everywhere(dn), roles)
         assert (found.dtype, len(found)) == (np.float32, 2 * (dn.shape[2] - 1))
-        gradient = naive.naive_turned_gaussian_gradient(
-            naive.naive_ratio(dn, roles, HAZE), RATIO_SIGMA, RATIO_REACH
+        gradient = naive.naive_gaussian_gradient(
+            naive.naive_ratio(dn, roles, HAZE), RATIO_SIGMA, RATIO_REACH, turned=True
         )
         expected = naive.naive_prominent(gradient, everywhere(dn), ABOUT, SHARE, doubled=True, flat=1e-6)
         size = np.hypot(*np.moveaxis(gradient, 1, 0))
@@ -172,8 +172,14 @@ class TestFieldsAgainstLoops:
             half = len(fields) // 2
             size = np.hypot(fields[:half], fields[half:])
             assert size.max() <= 1
-            # No edge is more than what lies about it, itself among that.
-            assert size[size > 0].min(initial=1) > 0
+
+    @pytest.mark.parametrize("make", [signed_fields, blind_fields])
+    def test_a_slope_stands_out_of_itself_by_its_share(self, make):
+        """Everywhere, at the border too: the picture goes on beyond it."""
+        y, x = np.mgrid[:20, :23]
+        dn = (500 + 30 * y + 40 * x).astype(np.float32)[..., np.newaxis]
+        size = np.hypot(*make(dn, everywhere(dn)))
+        np.testing.assert_allclose(size, 1 / (1 + SHARE), atol=1e-5)
 
     def test_constant_gives_nothing(self):
         dn = PICTURES["constant"]
@@ -364,7 +370,7 @@ class TestChannels:
             assert not channel.centred
             if channel.name != "magnitude":  # every pixel has a gradient
                 inner = (channel.stacks[0] ** 2).sum(0).mean()
-                assert inner == pytest.approx(channel.energy, rel=0.2)
+                assert inner == pytest.approx(channel.energy, rel=0.05)
         for channel in templates(dn, FOUR, ("bands", "ndvi"), responses):
             assert (channel.response, channel.energy) == ((), 0)
 
