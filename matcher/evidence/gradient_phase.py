@@ -25,8 +25,7 @@ SIGMA = 0.7  # px, of the Gaussian derivative of the sign-blind phase
 REACH = 3  # px
 # Weights of plain central differences, as `gaussian_weights` gives others.
 DIFFERENCES = (np.array([1, 0], np.float32), np.array([1], np.float32))
-ABOUT = 4  # px; an edge stands out of what lies so far on every side
-SHARE = 0.5  # of the size of the gradients there, beside a gradient's own
+SHARE = 0.5  # of the size of the gradients about it that a gradient stands out of, beside its own
 ENERGY = 0.43  # a pixel and band of textured ground: mean square of what so remains
 MAGNITUDE_FLOOR = 10.0  # DN
 MAGNITUDE_HALF = 7  # px; the local mean is over 15
@@ -148,7 +147,7 @@ def _prominent(
     shape = planar.shape[2:]
     out = np.empty((len(planar), 2, len(chosen), *shape), np.float32)
     seen = np.ascontiguousarray(valid).reshape(-1, *shape)
-    prominent_gradients(planar, chosen, seen, weights, doubled, ABOUT, SHARE, out)
+    prominent_gradients(planar, chosen, seen, weights, doubled, SHARE, out)
     return out.reshape(*valid.shape[:-2], -1, *shape)
 
 

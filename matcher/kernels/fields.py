@@ -10,6 +10,8 @@ from matcher.kernels.jit import kernel
 
 FLAT = np.float32(1e-3)  # DN; a gradient below is no gradient
 LEAST = FLAT * FLAT
+ABOUT = 4  # px; an edge stands out of what lies so far on every side
+_ROWS = 16  # whose sums are made together: they stay in the cache
 
 
 @kernel(nogil=True)
@@ -61,7 +63,6 @@ def prominent_gradients(
     seen: NDArray,
     weights: tuple[NDArray, NDArray],
     doubled: bool,
-    half: int,
     share: float,
     out: NDArray,
 ) -> None:
@@ -70,31 +71,33 @@ def prominent_gradients(
     dn (N, B, H, W), which (K,) bands, seen (N, H, W) bool, out (N, 2, K, H, W): components along columns first, or with
     `doubled` sines and cosines of the doubled angle, of the same length. 0 where not seen, and where there is no
     gradient. `weights` are `smooth` and `slope` of `gradient`. The sizes about a pixel count as the square of the mean
-    of their roots, over what is seen of 2 half + 1 px a side: the edge of a cloud does not silence all that is near.
+    of their roots, over what is seen of 9 x 9 px: the edge of a cloud does not silence all that is near.
     """
     _, _, height, width = dn.shape
     smooth, slope = weights
-    there = np.empty((height, width), np.float32)
-    part = np.empty((height, width), np.float32)  # of a mean, that each pixel seen about makes
-    root = np.empty((height, width), np.float32)
-    about = np.empty((height, width), np.float32)
+    wide = width + 2 * ABOUT
+    there = np.zeros((height + 2 * ABOUT, wide), np.float32)  # 0 about the picture, and so are the roots
+    root = np.zeros((height + 2 * ABOUT, wide), np.float32)
+    inside = slice(ABOUT, ABOUT + width)
+    part = np.empty((height, wide), np.float32)  # of a mean, that each pixel seen about makes
+    about = np.empty((height, wide), np.float32)
     gain = np.empty(width, np.float32)
     for n in range(len(dn)):
         for y in range(height):
-            there[y] = seen[n, y]
-        box_sums(there, half, part)
+            there[ABOUT + y, inside] = seen[n, y]
+        nine_sums(there, part)
         for y in range(height):
-            row = part[y]
+            row = part[y, :width]
             for x in range(width):
                 row[x] = np.float32(1) / max(row[x], np.float32(1))
         for k in range(len(which)):
             down, across = out[n, 0, k], out[n, 1, k]
             gradient(dn[n, which[k]], smooth, slope, True, down, across)
             for y in range(height):
-                _root_sizes(down[y], across[y], there[y], root[y])
-            box_sums(root, half, about)
+                _root_sizes(down[y], across[y], there[ABOUT + y, inside], root[ABOUT + y, inside])
+            nine_sums(root, about)
             for y in range(height):
-                _gains(root[y], about[y], part[y], np.float32(share), doubled, gain)
+                _gains(root[ABOUT + y, inside], about[y], part[y], np.float32(share), doubled, gain)
                 if doubled:
                     _double(down[y], across[y], gain)
                 else:
@@ -199,36 +202,31 @@ def _beyond(edge: NDArray, inside: NDArray, turn: float, out: NDArray) -> None:
 
 
 @kernel(nogil=True)
-def box_sums(values: NDArray, half: int, out: NDArray) -> None:
-    """Sums over 2 half + 1 px a side, as far as they lie inside: (H, W) to out (H, W), float32.
+def nine_sums(values: NDArray, out: NDArray) -> None:
+    """Sums over 9 x 9 px: of (H + 8, W + 8), 4 px more on every side, to the first W columns of (H, W + 8), float32.
 
-    Summed in one order wherever a pixel lies, not as differences of running sums, so that a tile has what its picture
-    has; and by threes, so that 2 half + 1 is to be a multiple of 3.
+    By threes of threes in one order wherever a pixel lies, not as differences of running sums, so that a tile has what
+    its picture has. Rows go some at a time as one long row each, since calls for short ones cost more than their sums.
     """
-    height, width = values.shape
-    nothing = np.zeros(width, np.float32)
-    down = np.zeros(width + 2 * half, np.float32)
-    middle = down[half : half + width]
-    for y in range(height):
-        middle[:] = 0
-        for first in range(y - half, y + half + 1, 3):
-            above, row = _row_at(values, first, nothing), _row_at(values, first + 1, nothing)
-            _add_three(above, row, _row_at(values, first + 2, nothing), middle)
-        total = out[y]
-        total[:] = 0
-        for first in range(0, 2 * half + 1, 3):
-            _add_three(down[first:], down[first + 1 :], down[first + 2 :], total)
+    height, pitch = out.shape
+    flat, total = values.reshape(-1), out.reshape(-1)
+    threes = np.empty((_ROWS + 6) * pitch, np.float32)
+    down = np.empty(_ROWS * pitch, np.float32)
+    for y in range(0, height, _ROWS):
+        size = min(_ROWS, height - y) * pitch
+        rows = flat[y * pitch :]
+        _add_three(rows, pitch, threes[: size + 6 * pitch])
+        _add_three(threes, 3 * pitch, down[:size])
+        _add_three(down, 1, threes[: size - 2])
+        _add_three(threes, 3, total[y * pitch : y * pitch + size - 8])
 
 
 @kernel(nogil=True)
-def _row_at(values: NDArray, y: int, nothing: NDArray) -> NDArray:
-    return values[y] if 0 <= y < len(values) else nothing
-
-
-@kernel(nogil=True)
-def _add_three(a: NDArray, b: NDArray, c: NDArray, total: NDArray) -> None:
-    for x in range(len(total)):
-        total[x] += a[x] + b[x] + c[x]
+def _add_three(values: NDArray, apart: int, out: NDArray) -> None:
+    """Sums of each value and of those `apart` and twice as far behind it."""
+    first, second, third = values, values[apart:], values[2 * apart :]
+    for k in range(len(out)):
+        out[k] = first[k] + second[k] + third[k]
 
 
 @kernel(nogil=True)

@@ -10,7 +10,6 @@ import matcher
 from matcher.errors import SettingsError
 from matcher.evidence import channels, templates
 from matcher.evidence.gradient_phase import (
-    ABOUT,
     ENERGY,
     MAGNITUDE_FLOOR,
     MAGNITUDE_HALF,
@@ -26,6 +25,7 @@ from matcher.evidence.gradient_phase import (
 )
 from matcher.evidence.pixels import EDGE, HAZE, seen_pixels, valid_pixels, white_pixels
 from matcher.imagery import Roles
+from matcher.kernels.fields import ABOUT, nine_sums
 from matcher.model import shipped
 from matcher.settings import DEFAULT_EVIDENCE, EVIDENCE
 from tests import naive
@@ -153,6 +153,18 @@ class TestFieldsAgainstLoops:
         tolerance = 1e-6 + 8 * 2**-22 / np.where(steep, size, 1)
         wrong = np.abs(found - expected) > np.concatenate([tolerance, tolerance])
         assert not wrong[np.concatenate([steep, steep])].any()
+
+    @pytest.mark.parametrize("shape", [(1, 1), (5, 3), (16, 30), (17, 9), (70, 41)])
+    def test_sums_over_nine_pixels(self, shape):
+        values = np.random.default_rng(3).random((shape[0] + 8, shape[1] + 8)).astype(np.float32)
+        out = np.full((shape[0], shape[1] + 8), np.nan, np.float32)
+        nine_sums(values, out)
+        for y, x in np.ndindex(shape):
+            assert out[y, x] == pytest.approx(float(values[y : y + 9, x : x + 9].sum(dtype=float)), rel=1e-6)
+        # What lies a row or column on has the same bits wherever its picture begins.
+        part = np.empty((max(shape[0] - 1, 0), shape[1] + 7), np.float32)
+        nine_sums(np.ascontiguousarray(values[1:, 1:]), part)
+        np.testing.assert_array_equal(part[:, : shape[1] - 1], out[1:, 1 : shape[1]])
 
     @quick
     @given(small)
