@@ -31,10 +31,11 @@ EVIDENCE = {
     "phase": "gradient_phase:phase",
     "phase2": "gradient_phase:phase2",
     "ratio": "gradient_phase:ratio",
+    "ratio-signed": "gradient_phase:ratio_signed",
     "magnitude": "gradient_phase:magnitude",
 }
 PLUGINS = "matcher.evidence"  # the group of entry points by which packages add evidence
-DEFAULT_EVIDENCE = ("phase", "phase2", "ratio")
+DEFAULT_EVIDENCE = ("phase", "phase2", "ratio", "ratio-signed")
 MIN_SIDE = 12  # px a side of a patch: fewer are found by chance alone
 LEAST_MEMORY = 256 << 20  # bytes, that libraries and one image at work take
 _MEMORY = "256 MiB or more, as a whole number of bytes"
@@ -55,8 +56,9 @@ class Settings:
         (the challenge's [-1, 1]), ``reflectance`` (0..1), ``8bit`` or ``16bit``.
     evidence : tuple of str
         What is compared: ``bands`` (ZNCC of the bands), ``ndvi`` (ZNCC of NDVI), ``phase`` (signed gradient
-        phase), ``phase2`` (sign-blind), ``ratio`` (sign-blind, of band ratios), ``magnitude`` (gradient magnitude), or
-        what an installed package adds (`matcher.evidence.plugins`). Several are added as log-likelihood ratios; in
+        phase), ``phase2`` (sign-blind), ``ratio`` (sign-blind, of band ratios), ``ratio-signed`` (signed, of band
+        ratios), ``magnitude`` (gradient magnitude), or what an installed package adds (`matcher.evidence.plugins`).
+        Several are added as log-likelihood ratios; in
         what order they are named makes no difference.
     search : str
         ``pyramid``: coarse to fine, exact where there is doubt. ``exhaustive``: every pixel of every image.

@@ -2,7 +2,7 @@
 """Scores on rounds cut from the real places: the first table of docs/accuracy.md.
 
     python tools/accuracy.py WORK [--seed 0] [--rounds 4] [--side 64] [--images 0] [--search pyramid]
-                                  [--evidence phase,phase2,ratio]
+                                  [--evidence phase,phase2,ratio,ratio-signed]
 
 Cuts the rounds into WORK (with the places' own cut.py, found by MATCHER_DATA or ../shared/data), matches each, keeps
 the details there, and prints a row a round and their mean: official score in all and by group, share of right images

@@ -76,6 +76,7 @@ TITLES = {
     "phase": "signed gradient phase (`phase`)",
     "phase2": "sign-blind gradient phase (`phase2`)",
     "ratio": "sign-blind phase of band ratios (`ratio`)",
+    "ratio-signed": "signed phase of band ratios (`ratio-signed`)",
     "magnitude": "gradient magnitude (`magnitude`)",
 }
 

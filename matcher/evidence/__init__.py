@@ -18,7 +18,7 @@ __all__ = ["Channel", "Kind", "Responses", "channels", "channels_of_all", "joine
 
 Responses = Mapping[str, tuple[float, ...]]
 # Kinds that take many pictures at once, (…, height, width, bands).
-_TOGETHER = frozenset({"phase", "phase2", "ratio", "magnitude"})
+_TOGETHER = frozenset({"phase", "phase2", "ratio", "ratio-signed", "magnitude"})
 Kind = Callable[[NDArray[np.float32], NDArray[np.bool_], Roles], list[Channel]]
 
 

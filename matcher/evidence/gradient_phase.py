@@ -21,8 +21,10 @@ from matcher.evidence.pixels import HAZE
 from matcher.imagery import Roles
 from matcher.kernels.fields import log_magnitude, prominent_gradients
 
-SIGMA = 0.7  # px, of the Gaussian derivative of the sign-blind phase
-REACH = 3  # px
+SIGMA, REACH = (
+    0.5,
+    2,
+)  # px, of the Gaussian derivative of the sign-blind phase; twice the angle, twice the noise
 # Weights of plain central differences, as `gaussian_weights` gives others.
 DIFFERENCES = (np.array([1, 0], np.float32), np.array([1], np.float32))
 SHARE = 0.5  # of the size of the gradients about it that a gradient stands out of, beside its own
@@ -30,14 +32,12 @@ ENERGY = 0.43  # a pixel and band of textured ground: mean square of what so rem
 MAGNITUDE_FLOOR = 10.0  # DN
 MAGNITUDE_HALF = 7  # px; the local mean is over 15
 MAGNITUDE_ENERGY = 0.25  # a pixel and band, of textured ground
-RATIO_SIGMA, RATIO_REACH = 1.0, 4  # px; ratios are noisier than bands
+RATIO_SIGMA, RATIO_REACH = 0.7, 3  # px; ratios are noisier than bands
 LOGS = 1000.0  # of ratios in the units of the kernels, whose gradients below 0.001 are none
 
 
 @lru_cache(maxsize=8)
-def gaussian_weights(
-    sigma: float = SIGMA, reach: int = REACH
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def gaussian_weights(sigma: float, reach: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Weights of a Gaussian derivative: of the smoothing at 0 .. reach px, of the differences 1 .. reach px away."""
     offsets = np.arange(reach + 1)
     smooth = np.exp(-0.5 * (offsets / sigma) ** 2)
@@ -59,7 +59,7 @@ def blind_fields(
     dn: NDArray[np.float32], valid: NDArray[np.bool_], which: Sequence[int] | None = None
 ) -> NDArray[np.float32]:
     """Vectors of the doubled gradient angle, as `signed_fields`, sines first."""
-    return _prominent(_by_band(dn), valid, which, gaussian_weights(), doubled=True)
+    return _prominent(_by_band(dn), valid, which, gaussian_weights(SIGMA, REACH), doubled=True)
 
 
 def magnitude_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -71,10 +71,13 @@ def magnitude_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArr
     return _masked(out, valid)
 
 
-def ratio_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles) -> NDArray[np.float32]:
-    """Unit vectors of the doubled gradient angle of ratios of bands, in logs: (…, 2 ratios, H, W), sines first.
+def ratio_fields(
+    dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles, doubled: bool = True
+) -> NDArray[np.float32]:
+    """Gradients of ratios of bands, in logs, as long as they stand out: (…, 2 ratios, H, W).
 
-    Each visible band over the one before it, and near infrared over the first.
+    Each visible band over the one before it, and near infrared over the first. Of the doubled angle, sines first, as
+    `blind_fields`; or as they are, as `signed_fields`.
     """
     logs = np.maximum(_by_band(dn), 0) + np.float32(HAZE)
     np.log(logs, out=logs)
@@ -83,7 +86,8 @@ def ratio_fields(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles
     ratios = np.empty((len(logs), len(pairs), *logs.shape[2:]), np.float32)
     for k, (above, below) in enumerate(pairs):
         np.subtract(logs[:, above], logs[:, below], out=ratios[:, k])
-    return _prominent(ratios, valid, None, gaussian_weights(RATIO_SIGMA, RATIO_REACH), doubled=True)
+    weights = gaussian_weights(RATIO_SIGMA, RATIO_REACH) if doubled else DIFFERENCES
+    return _prominent(ratios, valid, None, weights, doubled)
 
 
 def ratio_pairs(roles: Roles) -> list[tuple[int, int]]:
@@ -104,10 +108,12 @@ def phase2(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles) -> l
 
 def ratio(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles) -> list[Channel]:
     """Sign-blind phase of band ratios; no channel where there is one band."""
-    if dn.shape[-1] < 2:
-        return []
-    fields = ratio_fields(dn, valid, roles)
-    return [_channel("ratio", fields, 1.0, ENERGY * fields.shape[-3] / 2)]
+    return _of_ratios("ratio", dn, valid, roles, doubled=True)
+
+
+def ratio_signed(dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles) -> list[Channel]:
+    """Signed phase of band ratios, of which side of an edge is the redder; no channel where there is one band."""
+    return _of_ratios("ratio-signed", dn, valid, roles, doubled=False)
 
 
 def magnitude(dn: NDArray[np.float32], valid: NDArray[np.bool_], _roles: Roles) -> list[Channel]:
@@ -119,6 +125,16 @@ def magnitude(dn: NDArray[np.float32], valid: NDArray[np.bool_], _roles: Roles) 
 def _channel(name: str, fields: NDArray[np.float32], weight: float, energy: float) -> Channel:
     """A channel of one stack; `energy` is that of a pixel full of texture."""
     return Channel(name, (fields,), False, weight, energy=energy)
+
+
+def _of_ratios(
+    name: str, dn: NDArray[np.float32], valid: NDArray[np.bool_], roles: Roles, doubled: bool
+) -> list[Channel]:
+    """The channel of all ratios, where there are any."""
+    if dn.shape[-1] < 2:
+        return []
+    fields = ratio_fields(dn, valid, roles, doubled)
+    return [_channel(name, fields, 1.0, ENERGY * fields.shape[-3] / 2)]
 
 
 def _by_role(

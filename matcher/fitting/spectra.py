@@ -12,7 +12,7 @@ from matcher.evidence import channels
 from matcher.imagery import Roles
 from matcher.model import FREQUENCIES
 
-KINDS = ("phase", "phase2", "ratio", "magnitude")  # those of gradients
+KINDS = ("phase", "phase2", "ratio", "ratio-signed", "magnitude")  # those of gradients
 SIDE = 200  # px of a window, or what the series has
 LEAST = 48  # px below which a window tells too little of low frequencies
 STEPS = 16  # a cycle a pixel, as `matcher.search.correlation` reads a response

@@ -25,7 +25,7 @@ def evidence_shares(stack: NDArray, roles: Roles) -> dict[str, float]:
     dict of str to float
         By the names of `matcher.settings.EVIDENCE`, those that the bands allow; -1..1.
     """
-    lacking = set() if stack.shape[-1] > 1 else {"ratio"}
+    lacking = set() if stack.shape[-1] > 1 else {"ratio", "ratio-signed"}
     if roles.nir is None or roles.red is None:
         lacking.add("ndvi")
     names = tuple(n for n in EVIDENCE if n not in lacking)

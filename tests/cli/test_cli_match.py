@@ -102,7 +102,7 @@ def test_dry_run_says_what_would_be_done_and_writes_nothing(world, tmp_path):
         in lines
     )
     assert lines[1].endswith("3 patches of 64 x 64 px, bands red,green,blue,nir, values dn (detected)")
-    assert lines[2] == "9 pairs of patch and image, search pyramid, evidence phase,phase2,ratio"
+    assert lines[2] == "9 pairs of patch and image, search pyramid, evidence phase,phase2,ratio,ratio-signed"
     assert re.fullmatch(r"codes of the images 0\.\d MiB, about 0\.\d GiB of memory", lines[3])
     assert re.match(r"roughly 0:0\d on 1 cores", lines[4])
     assert lines[5:] == [f"would work in {folder}: 2 shards of 3 patches", f"would write {out}"]

@@ -84,12 +84,12 @@ class TestConfidence:
         np.testing.assert_allclose(features, expected, rtol=1e-6)
 
     def test_the_same_score_says_less_of_more_channels(self):
-        """Chance makes more of them: of two channels, three and five, by their weights."""
+        """Chance makes more of them: of two channels, four and six, by their weights."""
         levels = []
         for bands in (("red",), ("red", "green", "blue"), ("red", "green", "blue", "nir")):
             made = channels(BLANK[..., : len(bands)], Roles.of(bands), DEFAULT_EVIDENCE)
             levels.append(chance_level(made))
-        assert np.square(levels) / levels[0] ** 2 == pytest.approx([1, 1.5, 2.5])
+        assert np.square(levels) / levels[0] ** 2 == pytest.approx([1, 2, 3])
         halves = [replace(channel, weight=0.5) for channel in made]
         assert chance_level(halves) == pytest.approx(levels[2] / math.sqrt(2))
         said = [sure(45.0, 20.0, chance=level)[0] for level in levels]

@@ -153,7 +153,7 @@ def test_every_doubtful_answer_of_a_match_has_a_reason_and_no_other(search):
     patches = [
         clear,
         twin,
-        *(spoilt(kind, 0.99).astype(np.uint16) for kind in spoils),
+        *(spoilt(kind, share).astype(np.uint16) for kind, share in zip(spoils, (0.99, 0.99, 1), strict=True)),
         noise().astype(np.uint16),
     ]
     result = matcher.match(images(), patches, search=search, value_range="dn")

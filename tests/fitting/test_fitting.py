@@ -27,6 +27,7 @@ from matcher.fitting.trust import STEEPEST, enough, fit_mutual, fit_odds, fit_tr
 from matcher.imagery import Roles
 from matcher.model import FREQUENCIES, VERSION, Model, Odds, Trust, read_model, shipped
 from matcher.search.candidates import Candidates
+from matcher.settings import DEFAULT_EVIDENCE
 from tests.decision.test_settle import naive_statistics
 from tests.evidence.test_evidence import FOUR, texture
 
@@ -317,7 +318,7 @@ class TestFit:
         )
         assert seen == [(k, 3) for k in range(1, 4)]  # four bands, three and one
         assert made.patches == 3 * MOST
-        assert made.model.evidence == ("phase", "phase2", "ratio")
+        assert made.model.evidence == DEFAULT_EVIDENCE
         assert not made.fitted_trust  # all are clear
         assert "too few answers in doubt" in str(made)
         json.dumps(made.to_dict(), allow_nan=False)

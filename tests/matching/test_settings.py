@@ -113,7 +113,9 @@ def test_unknown_options_are_named():
         with_options(Settings(), {"pace": 3})
 
 
-@pytest.mark.parametrize("evidence", ["phase2,ratio , phase", ["phase2", "ratio", "phase"]])
+@pytest.mark.parametrize(
+    "evidence", ["phase2,ratio , ratio-signed,phase", ["phase2", "ratio-signed", "ratio", "phase"]]
+)
 def test_names_as_one_string_or_a_list_in_any_order(evidence):
     assert Settings(evidence=evidence) == Settings()
     assert Settings(bands="red, nir").bands == Settings(bands=["red", "nir"]).bands == ("red", "nir")

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from matcher.evidence.gradient_phase import RATIO_REACH, RATIO_SIGMA, REACH, SIGMA
 from matcher.imagery import Roles
 from matcher.kernels.bits import (
     CHUNK,
@@ -15,7 +14,16 @@ from matcher.kernels.bits import (
 from matcher.kernels.coding import NOTHING, block_sums, pack_signs, pooled_codes
 from matcher.kernels.fine import refine, room_for, sample_agreement, windows_agree
 from matcher.kernels.slide import ROW_SHIFT, column_minima, unroll_windows
-from matcher.search.pyramid.codes import CHANNELS, Plan, code, plane_channels
+from matcher.search.pyramid.codes import (
+    CHANNELS,
+    RATIO_REACH,
+    RATIO_SIGMA,
+    REACH,
+    SIGMA,
+    Plan,
+    code,
+    plane_channels,
+)
 from matcher.search.pyramid.index import build_index, code_patches
 from tests import naive
 from tests.evidence.test_evidence import FOUR, ONE, THREE, texture

@@ -221,7 +221,7 @@ class TestFlat:
         target = texture(60, 64)
         target[10:54, 12:56] = 4095
         # px that a field sees around a pixel
-        reach = {"magnitude": MAGNITUDE_HALF + 1, "ratio": RATIO_REACH}.get(kind, REACH)
+        reach = {"magnitude": MAGNITUDE_HALF + 1, "ratio": RATIO_REACH, "ratio-signed": 1}.get(kind, REACH)
         maps, _, _ = maps_of(texture(12, 12, seed=4), [target], (kind,))
         inner = maps[0, :, 10 + reach : 43 - reach, 12 + reach : 45 - reach]
         assert inner.size > 9

@@ -179,7 +179,7 @@ class TestShift:
         target = texture(44, 48, seed=seed)
         patch = texture(22, 22, seed=seed + 1)
         edge = 8
-        for kinds in (SIGNED, BLIND, ("ratio",), ("magnitude",)):
+        for kinds in (SIGNED, BLIND, ("ratio",), ("ratio-signed",), ("magnitude",)):
             whole = maps(patch, target, kinds)[:, dy + edge :, dx + edge :]
             part = maps(patch, np.ascontiguousarray(target[dy:, dx:]), kinds)[:, edge:, edge:]
             np.testing.assert_allclose(part, whole, rtol=0, atol=2e-5)

@@ -116,11 +116,11 @@ def test_evidence_of_the_same_ground_is_shared_and_of_noise_is_not():
     assert set(found) == set(EVIDENCE)
     assert min(found.values()) > 0.1
     noise = evidence_shares(np.random.default_rng(0).uniform(500, 3000, (2, 80, 80, 4)), roles)
-    assert max(noise[k] for k in ("bands", "ndvi", "phase", "phase2", "ratio")) < 0.05
+    assert max(noise[k] for k in ("bands", "ndvi", "phase", "phase2", "ratio", "ratio-signed")) < 0.05
     same = evidence_shares(np.stack([place.image] * 2), roles)
     assert list(same.values()) == pytest.approx([1] * len(EVIDENCE), abs=1e-5)
     lone = evidence_shares(np.stack([place.image, place.other])[..., :1], Roles.of(("red",)))
-    assert set(EVIDENCE) - set(lone) == {"ndvi", "ratio"}
+    assert set(EVIDENCE) - set(lone) == {"ndvi", "ratio", "ratio-signed"}
 
 
 @pytest.fixture(scope="module")

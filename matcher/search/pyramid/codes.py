@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from matcher.evidence.gradient_phase import (
     LOGS,
-    RATIO_REACH,
-    RATIO_SIGMA,
     gaussian_weights,
     ratio_pairs,
 )
@@ -26,6 +24,10 @@ from matcher.imagery import Roles
 from matcher.kernels.coding import code_picture
 from matcher.threads import spread
 
+# px, of Gaussian derivatives: of bands, and of ratios. Rounder than those of evidence, since signs weigh noise and
+# edges alike.
+SIGMA, REACH = 0.7, 3
+RATIO_SIGMA, RATIO_REACH = 1.0, 4
 CELLS = 8  # cells a side of the coarse code
 MIDDLE = 16  # cells a side of the middle code, about
 LARGEST = 128  # px: of a larger patch the middle is coded
@@ -132,7 +134,7 @@ def _ratios(roles: Roles) -> NDArray[np.int64]:
 
 def _evidence(roles: Roles) -> tuple[Any, ...]:
     """What `plane_fields` takes."""
-    bands = (np.array(roles.visible), -1 if roles.nir is None else roles.nir, *gaussian_weights())
+    bands = (np.array(roles.visible), -1 if roles.nir is None else roles.nir, *gaussian_weights(SIGMA, REACH))
     weights = gaussian_weights(RATIO_SIGMA, RATIO_REACH)
     return (*bands, _ratios(roles), *weights, np.float32(HAZE), np.float32(LOGS))
 
