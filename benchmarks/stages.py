@@ -31,8 +31,8 @@ FOUR = Roles.of(NAMES)
 NOISE_WINDOWS = 64  # a patch, and again a patch and candidate image
 PHASE_PLANES = 8  # planes of the coarse and middle codes
 FIELD_OPERATIONS = 130  # floating-point operations a pixel and band of all fields of a code (sums, roots)
-EXACT_FIELDS = 22  # fields of the default evidence at four bands: 8 signed, 8 sign-blind, 6 of ratios
-EXACT_CHANNELS = 5  # maps that the exact engine transforms back
+EXACT_FIELDS = 28  # fields of the default evidence at four bands: 8 signed, 8 sign-blind, 12 of ratios
+EXACT_CHANNELS = 6  # maps that the exact engine transforms back
 
 
 @dataclass(frozen=True)
