@@ -58,8 +58,7 @@ class Settings:
         What is compared: ``bands`` (ZNCC of the bands), ``ndvi`` (ZNCC of NDVI), ``phase`` (signed gradient
         phase), ``phase2`` (sign-blind), ``ratio`` (sign-blind, of band ratios), ``ratio-signed`` (signed, of band
         ratios), ``magnitude`` (gradient magnitude), or what an installed package adds (`matcher.evidence.plugins`).
-        Several are added as log-likelihood ratios; in
-        what order they are named makes no difference.
+        Several are added as log-likelihood ratios; in what order they are named makes no difference.
     search : str
         ``pyramid``: coarse to fine, exact where there is doubt. ``exhaustive``: every pixel of every image.
     effort : float

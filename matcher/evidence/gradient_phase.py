@@ -3,7 +3,8 @@
 Signed: the direction of every band's gradient; its correlation is a sum of cosines of the angles between gradients
 (orientation correlation, Fitch et al., "Orientation correlation", BMVC 2002). Sign-blind: the same with the angle
 doubled, so that an edge whose sides swap dark and bright keeps its value. Ratios of bands show what is of another kind,
-in sun and in shade and under thin haze, and say what the bands, which are much alike, do not.
+in sun and in shade and under thin haze, and say what the bands, which are much alike, do not: which side of an edge is
+the greener lasts where which side is the brighter does not.
 
 A gradient is as long as it stands out of those about it (divisive normalisation: Heeger, "Normalization of cell
 responses in cat striate cortex", Visual Neuroscience 9, 1992), whatever the light: the directions of strong edges last
@@ -21,10 +22,7 @@ from matcher.evidence.pixels import HAZE
 from matcher.imagery import Roles
 from matcher.kernels.fields import log_magnitude, prominent_gradients
 
-SIGMA, REACH = (
-    0.5,
-    2,
-)  # px, of the Gaussian derivative of the sign-blind phase; twice the angle, twice the noise
+SIGMA, REACH = 0.5, 2  # px, of the Gaussian derivative of the sign-blind phase
 # Weights of plain central differences, as `gaussian_weights` gives others.
 DIFFERENCES = (np.array([1, 0], np.float32), np.array([1], np.float32))
 SHARE = 0.5  # of the size of the gradients about it that a gradient stands out of, beside its own

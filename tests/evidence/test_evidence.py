@@ -350,9 +350,19 @@ class TestChannels:
         with pytest.raises(SettingsError, match=r"ndvi.*red and nir.*--bands"):
             channels(texture(14, 14, len(roles.visible)), roles, ("ndvi",))
 
-    def test_one_band_has_no_ratio(self):
-        with pytest.raises(SettingsError, match=r"evidence ratio needs two bands.*--evidence"):
-            channels(texture(14, 14, 1), ONE, ("ratio",))
+    @pytest.mark.parametrize("kind", ["ratio", "ratio-signed"])
+    def test_one_band_has_no_ratio(self, kind):
+        with pytest.raises(SettingsError, match=rf"evidence {kind} needs two bands.*--evidence"):
+            channels(texture(14, 14, 1), ONE, (kind,))
+
+    def test_which_side_is_redder_is_told_by_the_signed_ratio_alone(self):
+        dn, roles = texture(18, 20, 2), Roles.of(("red", "nir"))
+        turned = np.ascontiguousarray(dn[..., ::-1])
+        for kind, sign in (("ratio", 1), ("ratio-signed", -1)):
+            (one,), (other,) = channels(dn, roles, (kind,)), channels(turned, roles, (kind,))
+            assert one.name == kind
+            assert np.abs(one.stacks[0]).mean() > 0.2
+            np.testing.assert_allclose(other.stacks[0], sign * one.stacks[0], rtol=0, atol=1e-5)
 
     def test_the_default_does_without_ratios_of_one_band(self):
         dn = texture(16, 18, 1)
@@ -481,7 +491,7 @@ class TestNoData:
         expected[3:6, 4:7] = False
         np.testing.assert_array_equal(valid, expected)
 
-    @pytest.mark.parametrize("kind", ["phase", "phase2", "ratio", "magnitude"])
+    @pytest.mark.parametrize("kind", ["phase", "phase2", "ratio", "ratio-signed", "magnitude"])
     def test_gradients_are_0_there(self, kind):
         dn = texture(24, 30)
         dn[6:14, 9:20] = 0
