@@ -136,37 +136,26 @@ class TestFieldsAgainstLoops:
         expected = naive.naive_log_magnitude(dn, MAGNITUDE_FLOOR, MAGNITUDE_HALF)
         np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
 
+    @pytest.mark.parametrize("doubled", [True, False])
     @pytest.mark.parametrize("name", [name for name, dn in PICTURES.items() if dn.shape[2] > 1])
-    def test_ratio(self, name):
+    def test_ratio(self, name, doubled):
         dn, roles = PICTURES[name], roles_of(PICTURES[name])
-        found = ratio_fields(dn, everywhere(dn), roles)
+        found = ratio_fields(dn, everywhere(dn), roles, doubled)
         assert (found.dtype, len(found)) == (np.float32, 2 * (dn.shape[2] - 1))
-        gradient = naive.naive_gaussian_gradient(
-            naive.naive_ratio(dn, roles, HAZE), RATIO_SIGMA, RATIO_REACH, turned=True
-        )
-        expected = naive.naive_prominent(gradient, everywhere(dn), ABOUT, SHARE, doubled=True, flat=1e-6)
+        ratios = naive.naive_ratio(dn, roles, HAZE)
+        if doubled:
+            gradient = naive.naive_gaussian_gradient(ratios, RATIO_SIGMA, RATIO_REACH, turned=True)
+        else:
+            gradient = naive.naive_differences(ratios)
+        expected = naive.naive_prominent(gradient, everywhere(dn), ABOUT, SHARE, doubled, flat=1e-6)
         size = np.hypot(*np.moveaxis(gradient, 1, 0))
-        flat, steep = size < 1e-9, size > 1e-4  # of a log; between them lies what counts as a gradient
-        assert (flat | steep).mean() > 0.98
+        flat, steep = size < 1e-9, size > 1e-5  # of a log; between them lies what counts as a gradient
+        assert (flat | steep).mean() > 0.99
         assert not found[np.concatenate([flat, flat])].any()
         # single precision of logs of 8.4 at most and of their sums, over the size of their differences
         tolerance = 1e-6 + 8 * 2**-22 / np.where(steep, size, 1)
         wrong = np.abs(found - expected) > np.concatenate([tolerance, tolerance])
         assert not wrong[np.concatenate([steep, steep])].any()
-
-    @pytest.mark.parametrize("name", [name for name, dn in PICTURES.items() if dn.shape[2] > 1])
-    def test_signed_ratio(self, name):
-        dn, roles = PICTURES[name], roles_of(PICTURES[name])
-        found = ratio_fields(dn, everywhere(dn), roles, doubled=False)
-        gradient = naive.naive_differences(naive.naive_ratio(dn, roles, HAZE))
-        expected = naive.naive_prominent(gradient, everywhere(dn), ABOUT, SHARE, doubled=False, flat=1e-6)
-        size = np.hypot(*np.moveaxis(gradient, 1, 0))
-        assert found.shape == expected.shape
-        tolerance = 1e-6 + 8 * 2**-22 / np.maximum(size, 1e-6)  # single precision of logs, as above
-        wrong = np.abs(found - expected) > np.concatenate([tolerance, tolerance])
-        steep = size > 1e-4  # of a log
-        assert not wrong[np.concatenate([steep, steep])].any()
-        assert not found[np.concatenate([size < 1e-9, size < 1e-9])].any()
 
     @pytest.mark.parametrize("shape", [(1, 1), (5, 3), (16, 30), (17, 9), (70, 41)])
     def test_sums_over_nine_pixels(self, shape):
@@ -176,7 +165,7 @@ class TestFieldsAgainstLoops:
         for y, x in np.ndindex(shape):
             assert out[y, x] == pytest.approx(float(values[y : y + 9, x : x + 9].sum(dtype=float)), rel=1e-6)
         # What lies a row or column on has the same bits wherever its picture begins.
-        part = np.empty((max(shape[0] - 1, 0), shape[1] + 7), np.float32)
+        part = np.empty((shape[0] - 1, shape[1] + 7), np.float32)
         nine_sums(np.ascontiguousarray(values[1:, 1:]), part)
         np.testing.assert_array_equal(part[:, : shape[1] - 1], out[1:, 1 : shape[1]])
 
