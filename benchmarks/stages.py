@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from matcher.evidence import channels
 from matcher.formats.opening import open_images
 from matcher.imagery import Pictures, Roles
 from matcher.kernels.bits import CHUNK
@@ -31,8 +32,9 @@ FOUR = Roles.of(NAMES)
 NOISE_WINDOWS = 64  # a patch, and again a patch and candidate image
 PHASE_PLANES = 8  # planes of the coarse and middle codes
 FIELD_OPERATIONS = 130  # floating-point operations a pixel and band of all fields of a code (sums, roots)
-EXACT_FIELDS = 28  # fields of the default evidence at four bands: 8 signed, 8 sign-blind, 12 of ratios
-EXACT_CHANNELS = 6  # maps that the exact engine transforms back
+_EXACT = channels(np.ones((16, 16, len(NAMES)), np.float32), FOUR, DEFAULT_EVIDENCE)
+EXACT_FIELDS = sum(len(stack) for channel in _EXACT for stack in channel.stacks)
+EXACT_CHANNELS = len(_EXACT)  # maps that the exact engine transforms back
 
 
 @dataclass(frozen=True)

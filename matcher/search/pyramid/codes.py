@@ -14,11 +14,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.evidence.gradient_phase import (
-    LOGS,
-    gaussian_weights,
-    ratio_pairs,
-)
+from matcher.evidence.gradient_phase import LOGS, gaussian_weights, ratio_pairs
 from matcher.evidence.pixels import HAZE, valid_pixels
 from matcher.imagery import Roles
 from matcher.kernels.coding import code_picture

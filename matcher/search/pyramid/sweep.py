@@ -179,9 +179,8 @@ def template(dn: NDArray[np.float32], task: Task, plan: Plan) -> NDArray[np.floa
     """
     (height, width), (top, left) = plan.side, plan.margin
     own = np.ascontiguousarray(dn[top : top + height, left : left + width])
-    kinds = plane_kinds(task.roles)[
-        ::2
-    ]  # each has two planes; where it comes twice, the second is near infrared's
+    # Each has two planes; where it comes twice, the second is near infrared's.
+    kinds = plane_kinds(task.roles)[::2]
     every = tuple(dict.fromkeys(kinds))
     known = tuple(kind for kind in every if kind in task.evidence) or every
     made = {one.name: one for one in templates(own, task.roles, known, task.model.responses)}
