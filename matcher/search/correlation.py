@@ -163,7 +163,10 @@ def unit_fields(patch: Sequence[Channel]) -> Units:
 
 
 def score_maps(
-    patch: Sequence[Channel], targets: Spectra, units: Units | None = None
+    patch: Sequence[Channel],
+    targets: Spectra,
+    units: Units | None = None,
+    which: NDArray[np.int64] | None = None,
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Score maps of one patch over targets of one shape.
 
@@ -174,6 +177,8 @@ def score_maps(
         Of the same kinds of evidence.
     units : Units, optional
         The patch's `unit_fields`, where they are known.
+    which : ndarray (k,), int64, optional
+        Numbers of the targets that are asked for, in ascending order, by default all.
 
     Yields
     ------
@@ -186,9 +191,8 @@ def score_maps(
     known = unit_fields(patch) if units is None else units
     spectra = [[_query(unit, shape) for unit in stacks] for stacks in known]
     together = max(1, min(BATCH, _CACHED // spectra_bytes(1, shape, double=False)))
-    for start in range(0, len(targets), together):
-        part = slice(start, min(start + together, len(targets)))
-        out = np.zeros((part.stop - start, len(patch), rows, columns), np.float32)
+    for part in _runs(np.arange(len(targets)) if which is None else which, together):
+        out = np.zeros((part.stop - part.start, len(patch), rows, columns), np.float32)
         for c, stacks in enumerate(spectra):
             for s, spectrum in enumerate(stacks):
                 if spectrum is not None:
@@ -197,6 +201,13 @@ def score_maps(
             if len(stacks) > 1:
                 out[:, c] /= len(stacks)
         yield np.clip(out, -1, 1, out=out), targets.live[part]
+
+
+def _runs(which: NDArray[np.int64], together: int) -> Iterator[slice]:
+    """Some ascending numbers as runs without a gap, of at most so many: what these cut from an array is no copy."""
+    for run in np.split(which, np.flatnonzero(np.diff(which) > 1) + 1):
+        for start in range(0, len(run), together):
+            yield slice(int(run[start]), int(run[min(start + together, len(run)) - 1]) + 1)
 
 
 def _query(unit: NDArray | None, shape: tuple[int, int]) -> NDArray | None:

@@ -282,6 +282,19 @@ class TestInvariance:
             alone, _, _ = maps_of(patch, [targets[k]], ("phase", "bands"))
             np.testing.assert_array_equal(together[k], alone[0])
 
+    @pytest.mark.parametrize("which", [[], [0], [3, 4, 5], [0, 2, 3, 10], list(range(11))])
+    def test_some_targets_are_asked_for(self, which):
+        """What is said of them is what is said of them among all."""
+        made = [channels(texture(24, 26, seed=k), FOUR, ("phase", "bands")) for k in range(11)]
+        patch = templates(texture(13, 13, seed=20), FOUR, ("phase", "bands"), RESPONSES)
+        spectra = target_spectra(made, (13, 13))
+        every, some = (
+            patch_peaks(patch, spectra),
+            patch_peaks(patch, spectra, which=np.array(which, np.int64)),
+        )
+        for whole, part in zip(every, some, strict=True):
+            np.testing.assert_array_equal(part, whole[which])
+
     def test_stacks_count_alike(self):
         """A channel's map is the mean of its stacks' maps, whatever their energy."""
         rng = np.random.default_rng(0)

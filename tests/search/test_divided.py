@@ -14,7 +14,7 @@ from matcher.matching.run import match_rows
 from matcher.search.pyramid import cascade
 from matcher.search.pyramid.divided import Divided
 from matcher.search.pyramid.index import code_patches
-from matcher.search.pyramid.levels import AFTER_EXACT, EVERYWHERE, LEVELS, Sweep
+from matcher.search.pyramid.levels import AFTER_EXACT, EVERYWHERE, LEVELS, LIKEST_FEW, Sweep
 from matcher.search.pyramid.parts import Part, cut_evenly
 from matcher.search.pyramid.proposals import propose_coarse, propose_middle
 from matcher.search.pyramid.quotas import distances, quotas
@@ -79,7 +79,8 @@ def answers(job, index):
 )
 def test_any_number_of_parts_gives_the_same_bytes(side, effort, parts, monkeypatch):
     many = replace(EVERYWHERE, pixels=0, small_pixels=0)  # as where targets are many, which a sweep is for
-    monkeypatch.setattr(cascade, "LEVELS", (*LEVELS[:-2], Sweep(AFTER_EXACT, unless=many)))
+    ends = Sweep(AFTER_EXACT, unless=many), replace(LIKEST_FEW, unless=many, pixels=2e5, share=1.0)
+    monkeypatch.setattr(cascade, "LEVELS", (*LEVELS[:4], *ends))
     images, patches = world(side)
     job = prepare(images, patches, effort=effort, threads=1)
     index = job.index((side, side))

@@ -470,17 +470,17 @@ class TestPromise:
 
 
 class TestReach:
-    def test_a_rich_patch_reaches_24_and_64_and_160_million_pixels(self):
+    def test_a_rich_patch_reaches_24_and_64_and_240_million_pixels(self):
         """Of targets whose maps count for half a million pixels; an eighth of it for a calm one, and one at least."""
-        order, extents = np.arange(400)[::-1], np.full(400, 500_000)
+        order, extents = np.arange(600)[::-1], np.full(600, 500_000)
         own = np.ones((8, 4, 4), np.float32)
         ends = [_Query.of(0, own, order, extents, share).ends for share in (1, 2, sweeping.LEAST, 1e-9)]
-        assert ends == [(48, 128, 320), (96, 256, 400), (6, 16, 40), (1, 1, 1)]
+        assert ends == [(48, 128, 480), (96, 256, 600), (6, 16, 60), (1, 1, 1)]
         assert _Query.of(0, 0 * own, order, extents, 1.0).ends == (0, 0, 0)
         query = _Query.of(0, own, order, extents, 1.0)
         wanted = [query.wanted(step) for step in range(3)]
-        assert [len(part) for part in wanted] == [48, 80, 192]
-        assert np.concatenate(wanted).tolist() == order[:320].tolist()
+        assert [len(part) for part in wanted] == [48, 80, 352]
+        assert np.concatenate(wanted).tolist() == order[:480].tolist()
 
 
 class TestThresholds:

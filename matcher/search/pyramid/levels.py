@@ -5,19 +5,18 @@ sums of squared deviations above noise, so that one rule says what is in doubt a
 """
 
 import math
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.search.candidates import Candidates, best_by_target
-from matcher.search.exhaustive import search_everywhere
+from matcher.search.candidates import Candidates
+from matcher.search.pyramid.every_pixel import Everywhere, Likest, Sweep
 from matcher.search.pyramid.exact_tiles import CONVINCING, LEAD, in_doubt, judge_exactly, tile_bytes
 from matcher.search.pyramid.hunt import Hunt, Patches
-from matcher.search.pyramid.maps import spectra_bytes
+from matcher.search.pyramid.level import DOUBTFUL_BLOCK, Doubt, Level, merged
 from matcher.search.pyramid.proposals import propose_coarse, propose_middle
-from matcher.search.pyramid.sweep import LEAST, SMALL, SMALL_TOP, SPECTRA_SHARE, TOP, sweep, worth
+from matcher.search.pyramid.sweep import LEAST, SMALL, SMALL_TOP, TOP, worth
 from matcher.search.task import Task
 
 WIDE_DEPTH = 2048  # chunks of every second coarse place beside whose best the others are tried
@@ -25,54 +24,13 @@ DEPTH = 128  # coarse places that are refined
 MIDDLE_DEPTH = 1024  # columns of middle places whose best is refined
 FINAL = 6  # targets kept a patch, which the exact engine judges where it is in doubt
 BLOCK = 1024  # patches coded and searched together
-DOUBTFUL_BLOCK = 512  # patches in doubt searched together
-
-
-@dataclass(frozen=True)
-class Doubt:
-    """When a patch is in doubt: its best place scores less, or leads the best of another target by less."""
-
-    convincing: float
-    lead: float
-
-    def rows(self, found: Candidates) -> NDArray[np.int64]:
-        """The patches in doubt."""
-        best, second = found.score[:, 0], found.score[:, 1]
-        return np.flatnonzero((best < self.convincing) | (best < self.lead * second))
-
 
 # Hardly any wrong place scores 60, and hardly any leads the best other target by 2.5 after the coarse level: chance
 # goes far with many places. After the middle level 1.6 will do, since the true place is seldom missing among its best.
 AFTER_COARSE = Doubt(60.0, 2.5)
 AFTER_MIDDLE = Doubt(60.0, 1.6)
 AFTER_EXACT = Doubt(CONVINCING, LEAD)
-
-
-class Level(ABC):
-    """A level of the cascade."""
-
-    name: str
-
-    @abstractmethod
-    def rows(self, hunt: Hunt) -> NDArray[np.int64]:
-        """The patches that it sees."""
-
-    @abstractmethod
-    def together(self, hunt: Hunt) -> int:
-        """How many of them it takes at a time."""
-
-    @abstractmethod
-    def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:
-        """What is known of some patches after it.
-
-        Parameters
-        ----------
-        hunt : Hunt
-        rows : ndarray of int64, (k,)
-            Their rows in `hunt.found`.
-        patches : sequence of ndarray (height, width, bands), float32
-            Their DN.
-        """
+AFTER_SWEEP = Doubt(60.0, 0.0)  # what chance reaches, whatever its lead
 
 
 @dataclass(frozen=True)
@@ -150,71 +108,10 @@ class Exact(Level):
         return judge_exactly(patches, hunt.found.take(rows), hunt.task)
 
 
-@dataclass(frozen=True)
-class Everywhere(Level):
-    """Every pixel of every target by the exact engine, where targets are few.
-
-    The sweep adds kinds of evidence before it takes a map's maximum, where the exact engine adds squares of what each
-    kind finds above noise. At 64 px the sweep loses a place in four hundred by that, most of them under cloud, and one
-    in a hundred at 32 px, a quarter of the pixels. It takes a quarter of the time.
-    """
-
-    doubt: Doubt
-    pixels: float  # of all targets together, in which patches of any size are sought …
-    small_pixels: float  # … and in which those of at most `SMALL` px a side are
-    name: str = "everywhere"
-
-    def sees(self, side: tuple[int, int], pixels: float, effort: float) -> bool:
-        """Whether so many pixels of targets are few for patches of `side` (height, width)."""
-        return pixels <= (self.small_pixels if max(side) <= SMALL else self.pixels) * effort
-
-    def sees_in(self, hunt: Hunt) -> bool:
-        """Whether it sees the patches of a search."""
-        pixels = float(hunt.index.shapes.prod(1).sum())
-        return self.sees(hunt.index.plan.whole, pixels, hunt.task.effort)
-
-    def rows(self, hunt: Hunt) -> NDArray[np.int64]:
-        """Those in doubt, among few targets."""
-        return self.doubt.rows(hunt.found) if self.sees_in(hunt) else np.arange(0)
-
-    def together(self, hunt: Hunt) -> int:
-        """A block."""
-        return hunt.block(DOUBTFUL_BLOCK)
-
-    def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:  # noqa: ARG002
-        """The best places anywhere."""
-        task = replace(hunt.task, keep=hunt.found.target.shape[1])
-        which = [hunt.which[k] for k in rows.tolist()]
-        return search_everywhere(task, which, lambda _pairs: None)
-
-
-@dataclass(frozen=True)
-class Sweep(Level):
-    """Every pixel of the most promising targets, by one transform a pair; the best places by the exact engine."""
-
-    doubt: Doubt
-    unless: Everywhere  # sees them: it finds whatever a sweep does
-    name: str = "sweep"
-
-    def rows(self, hunt: Hunt) -> NDArray[np.int64]:
-        """Those in doubt."""
-        return np.arange(0) if self.unless.sees_in(hunt) else self.doubt.rows(hunt.found)
-
-    def together(self, hunt: Hunt) -> int:
-        """As many as their spectra allow."""
-        index = hunt.index
-        each = spectra_bytes(index.shapes.tolist(), index.plan.side, len(index.channel))
-        return max(1, min(hunt.block(DOUBTFUL_BLOCK), int(hunt.task.memory * SPECTRA_SHARE) // each))
-
-    def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:
-        """The best of what is seen and of what was known."""
-        which = [hunt.which[k] for k in rows.tolist()]
-        distances = hunt.distances(rows, patches)
-        seen = hunt.placed(sweep(hunt.task, hunt.index, distances, which, patches))
-        return merged(hunt.found.take(rows), judge_exactly(patches, seen, hunt.task))
-
-
 EVERYWHERE = Everywhere(AFTER_EXACT, pixels=8e6, small_pixels=48e6)
+# The true image is the likest of 600, or as like, for a third of the real patches that the sweep leaves in doubt, and
+# for none of the simulated ones, whose colours all images share.
+LIKEST_FEW = Likest(AFTER_SWEEP, unless=EVERYWHERE, pixels=6e5, apart=3.0, share=0.05)
 # Targets whose colour and texture are like a patch's are looked at before the others, which are spared where these hold
 # the answer: four in five do on real ground, two in three of the simulated.
 LIKEST, OTHERS = (0.0, 0.25), (0.25, 1.0)
@@ -225,12 +122,8 @@ LEVELS: tuple[Level, ...] = (
     Exact(),
     EVERYWHERE,
     Sweep(AFTER_EXACT, unless=EVERYWHERE),
+    LIKEST_FEW,
 )
-
-
-def merged(one: Candidates, other: Candidates) -> Candidates:
-    """The best of both, as many as the first has."""
-    return best_by_target(one.beside(other), one.target.shape[1])
 
 
 def held_bytes(
