@@ -8,7 +8,6 @@ from matcher.search.exhaustive import fits, held_bytes
 from matcher.search.pyramid import levels, sweep
 from matcher.search.pyramid.cascade import INDEX_SHARE, key_bytes
 from matcher.search.pyramid.codes import LARGEST, Plan, coding_bytes, plane_kinds
-from matcher.search.pyramid.every_pixel import likest_task
 from matcher.search.pyramid.index import index_bytes
 from matcher.search.pyramid.maps import extents_of
 from matcher.settings import LEAST_MEMORY
@@ -27,7 +26,7 @@ _SWEPT = 0.5e-9  # s a patch in doubt and pixel of the sweep's maps
 _WITHOUT = 2.2  # times as long without AVX-512, which compares the codes
 _UNSEEN = 0.6  # share of these that patches in doubt need and are worth
 _SWEPT_EXACT = 1.1e-3  # s a place that the exact engine judges after it
-_ALIKE = 0.1  # share of these that are sought in the likest images; the others' are theirs too, or few
+_ALIKE = 0.1  # share of the patches in doubt that the likest images are made ready for
 _DOUBT = 0.065  # share of patches that are in doubt to the end
 _SMALL_DOUBT = 0.18  # … where they are small
 _START = 2.0  # s until the kernels are there
@@ -122,16 +121,16 @@ def estimate(job: Job, patches: int | None = None, workers: int | None = None) -
             others = held_bytes(task, side, together, threads)
             seconds += doubtful * pixels * _EVERYWHERE
         else:
-            likest = levels.LIKEST_FEW.pixels * job.settings.effort
             others = max(
                 sweep.held_bytes(taken, plan, planes, task.memory, together, threads),
-                held_bytes(likest_task(task), side, together, threads, likest),
+                levels.LIKEST_FEW.held_bytes(task, side, together, threads),
             )
             extent = float(extents_of(taken, plan.side).sum())
             reach = min(extent, sweep.REACHES[-1] * job.settings.effort)
             seconds += doubtful * _UNSEEN * reach * _SWEPT
             seconds += doubtful * min(len(taken), sweep.TOP) * _SWEPT_EXACT
-            seconds += doubtful * _ALIKE * min(pixels, likest) * (_READY + _EVERYWHERE)
+            likest = min(pixels, levels.LIKEST_FEW.pixels * job.settings.effort)
+            seconds += doubtful * _ALIKE * likest * (_READY + _EVERYWHERE)
         keys = key_bytes(taken, plan, task.memory)
         whole, left = math.ceil(many_here), math.ceil(doubtful)
         held = max(held, levels.held_bytes(task, side, whole, left, keys, others, threads))

@@ -162,6 +162,13 @@ class TestLikest:
                 assert best.place[n, here].tolist() == every.place[n, there].tolist()
         assert (best.target[:, 0].tolist(), best.place[:, 0].tolist()) == ([5, 2], [[40, 20], [9, 33]])
 
+    def test_among_very_many_targets_few_patches_are_held_at_once(self):
+        """Distances and order of a million targets take 24 MB a patch."""
+        hunt = SimpleNamespace(block=lambda most: most, keys=lambda columns: 600_000_000 // columns)
+        for count, together in ((600, 512), (1_000_000, 100)):
+            hunt.index = range(count)
+            assert LIKEST_FEW.together(hunt) == together
+
     def test_not_where_all_is_sought_everywhere(self):
         job = prepare([smooth(120, 130, 1)], [smooth(64, 64, 2)], value_range="dn")
         hunt = Hunt(job.task(1), range(1), job.index((64, 64)), Candidates.empty(1, 6))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.search.candidates import Candidates
-from matcher.search.exhaustive import search_everywhere
+from matcher.search.exhaustive import held_bytes, search_everywhere
 from matcher.search.pyramid.exact_tiles import judge_exactly
 from matcher.search.pyramid.hunt import Hunt, Patches
 from matcher.search.pyramid.level import DOUBTFUL_BLOCK, Doubt, Level, merged
@@ -15,6 +15,7 @@ from matcher.search.pyramid.sweep import LEAST, SMALL, SPECTRA_SHARE, sweep, wor
 from matcher.search.task import Task
 
 _LIKEST_SHARE = 1 / 4  # of the memory, for the likest targets' fields and spectra
+_TARGET_KEYS = 6  # keys that take as much as a patch and target here: distance, order, share before it, marks
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,22 @@ class Everywhere(Level):
 
 
 @dataclass(frozen=True)
-class Sweep(Level):
-    """Every pixel of the most promising targets, by one transform a pair; the best places by the exact engine."""
+class AmongMany(Level):
+    """A level of those in doubt where targets are too many to be looked at everywhere."""
 
     doubt: Doubt
-    unless: Everywhere  # sees them: it finds whatever a sweep does
-    name: str = "sweep"
+    unless: Everywhere  # sees them: it finds whatever this level does
 
     def rows(self, hunt: Hunt) -> NDArray[np.int64]:
-        """Those in doubt."""
+        """Those in doubt, among many targets."""
         return np.arange(0) if self.unless.sees_in(hunt) else self.doubt.rows(hunt.found)
+
+
+@dataclass(frozen=True)
+class Sweep(AmongMany):
+    """Every pixel of the most promising targets, by one transform a pair; the best places by the exact engine."""
+
+    name: str = "sweep"
 
     def together(self, hunt: Hunt) -> int:
         """As many as their spectra allow."""
@@ -82,33 +89,27 @@ class Sweep(Level):
 
 
 @dataclass(frozen=True)
-class Likest(Level):
+class Likest(AmongMany):
     """Every pixel of the few targets that colour and texture level make likeliest by far, by the exact engine.
 
     What shows between clouds may say a little by every kind of evidence and stand out by none, or by none of the signs
     that the sweep adds up. Where colour tells few targets from all others, these are worth the exact engine's time.
     """
 
-    doubt: Doubt
-    unless: Everywhere  # sees them
     pixels: float  # of a patch's targets together, at most: none of larger ones
     apart: float  # a target is as like as the likest where its squared distance is greater by less …
     share: float  # … and colour says little where more of all targets' pixels than this lie in such targets
     name: str = "likest"
 
-    def rows(self, hunt: Hunt) -> NDArray[np.int64]:
-        """Those in doubt."""
-        return np.arange(0) if self.unless.sees_in(hunt) else self.doubt.rows(hunt.found)
-
     def together(self, hunt: Hunt) -> int:
-        """A block."""
-        return hunt.block(DOUBTFUL_BLOCK)
+        """As many as what is known of all targets allows: with many, it takes more than the patches."""
+        return min(hunt.block(DOUBTFUL_BLOCK), hunt.keys(_TARGET_KEYS * len(hunt.index)))
 
     def look(self, hunt: Hunt, rows: NDArray[np.int64], patches: Patches) -> Candidates:
         """The best places there and of what was known."""
         wanted = np.zeros((len(rows), len(hunt.task.targets)), bool)
         wanted[:, hunt.numbers] = self.wanted(hunt, rows, patches)
-        task = replace(likest_task(hunt.task), keep=hunt.found.target.shape[1])
+        task = replace(self._part(hunt.task), keep=hunt.found.target.shape[1])
         which = [hunt.which[k] for k in rows.tolist()]
         return merged(hunt.found.take(rows), search_everywhere(task, which, lambda _pairs: None, wanted))
 
@@ -122,7 +123,10 @@ class Likest(Level):
         wanted[[worth(dn, hunt.task.roles) <= LEAST for dn in patches]] = False
         return wanted
 
+    def held_bytes(self, task: Task, side: tuple[int, int], count: int, threads: int) -> int:
+        """The most that it holds for `count` patches of `side` (height, width), bytes."""
+        return held_bytes(self._part(task), side, count, threads, self.pixels * task.effort)
 
-def likest_task(task: Task) -> Task:
-    """A task with the memory that a look at the likest targets takes: the codes of all are held beside them."""
-    return replace(task, memory=int(task.memory * _LIKEST_SHARE))
+    def _part(self, task: Task) -> Task:
+        """A task with its share of the memory: the codes of all targets are held beside what it makes."""
+        return replace(task, memory=int(task.memory * _LIKEST_SHARE))
