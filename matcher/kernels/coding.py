@@ -173,7 +173,7 @@ def code_picture(
     middle: NDArray,
     coarse: NDArray,
 ) -> None:
-    """All codes of a picture (H, W, B), as `pack_signs` and `pooled_codes` lay them out; fine (words, H, P).
+    """All codes of a picture (H, W, B), as `pack_signs` and `pooled_codes` lay them out.
 
     work (P, H, W), float32, is written over: pages of memory that are new cost as much as the fields that they take.
     evidence as `plane_fields` takes it; pooling (cell, stride, factor, cells, grid). Threads take pictures, not a
@@ -182,7 +182,7 @@ def code_picture(
     cell, stride, factor, cells, grid = pooling
     height, width = picture.shape[:2]
     plane_fields(picture, valid, evidence, work)
-    pack_signs(work, lot, fine.transpose(2, 0, 1))
+    pack_signs(work, lot, fine)
     reduced = np.empty((len(work), height // factor, width // factor), np.float32)
     block_sums(work, factor, reduced)
     pack_signs(reduced, lot, middle)

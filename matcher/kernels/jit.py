@@ -14,6 +14,7 @@ from typing import Any
 
 import numba
 import platformdirs
+from numba.core.cpu_options import ParallelOptions
 
 from matcher.kernels.sources import digest
 
@@ -23,9 +24,15 @@ log = logging.getLogger("matcher")
 # would make the checks for it vanish.
 REORDER = {"reassoc", "contract", "nsz"}
 
+# In a parallel kernel the loops that say so run in threads, and no others: what `parallel=True` else looks for, to make
+# loops of and to join, is not there, and takes numba a fifth of the time in which all kernels are compiled.
+_OTHER_LOOPS = ("comprehension", "fusion", "inplace_binop", "numpy", "reduction", "setitem", "stencil")
+
 
 def kernel(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """`numba.njit` with a cache on disk where there is one, without it otherwise."""
+    """`numba.njit` with a cache on disk where there is one, without it otherwise; `parallel` is of `prange` alone."""
+    if options.get("parallel"):
+        options["parallel"] = ParallelOptions(dict.fromkeys(_OTHER_LOOPS, False))
 
     def compile_lazily(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
@@ -80,7 +87,7 @@ def _cache_folder() -> Iterator[None]:
 @functools.cache
 def _tell_compiling() -> None:
     """Say, once a process, why nothing seems to happen for a while."""
-    log.info("compiling for this processor, which is kept for later runs: a first one takes some 20 s more")
+    log.info("compiling for this processor, which is kept for later runs: a first one takes up to a minute more")
 
 
 class _Forgiving:

@@ -62,7 +62,8 @@ def best_targets(found: Arrays, apart: int, out: Arrays) -> None:
             ):
                 out_target[n, slot] = out_target[n, slot - 1]
                 out_score[n, slot] = out_score[n, slot - 1]
-                out_place[n, slot] = out_place[n, slot - 1]
+                for k in range(2):  # to assign both at once takes seconds to compile
+                    out_place[n, slot, k] = out_place[n, slot - 1, k]
                 slot -= 1
             out_target[n, slot], out_score[n, slot] = t, s
             out_place[n, slot, 0], out_place[n, slot, 1] = y, x

@@ -37,7 +37,8 @@ def _distances(codes: NDArray, patch: NDArray, out: NDArray) -> None:
                     word, theirs = patch[w], codes[first + w * step : first + (w + 1) * step]
                     for k in range(step):
                         flat[k] += np.int32(popcount(theirs[k] ^ word))
-            own[:] = flat.reshape(own.shape)
+            for k in range(len(flat)):
+                own[k // own.shape[1], k % own.shape[1]] = flat[k]
 
 
 @kernel(nogil=True)

@@ -96,4 +96,5 @@ def column_minima(windows: NDArray, patches: NDArray, which: NDArray, out: NDArr
                 minima[q, x] = least_key(distance, ROW_SHIFT)
         for q in range(4):
             if four[q] <= last:
-                out[four[q]] = minima[q]
+                for x in range(columns):  # to assign the row at once takes seconds to compile
+                    out[four[q], x] = minima[q, x]

@@ -71,6 +71,7 @@ class TestAlign:
         assert aligned.accuracy()["rmse"].value < 0.1
         assert aligned.accuracy(after=False)["rmse"].value == pytest.approx(np.hypot(4.2, 2.3), abs=0.05)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "given",
         [
@@ -494,6 +495,7 @@ class TestManyInAFolder:
     def run(self, *arguments):
         return CliRunner().invoke(main, ["align", *map(str, arguments), "--count", "16", "-q"])
 
+    @pytest.mark.slow
     def test_a_scene_that_is_called_as_anothers_field(self, tmp_path, shifted, land):
         """The moved scene and the other's displacement field are two files."""
         for name in ("z-field.tif", "z.tif"):
@@ -511,6 +513,7 @@ class TestManyInAFolder:
         assert sorted(bands.values()) == [2, 2, 4, 4]
         assert bands["z-field.tif"] == 4
 
+    @pytest.mark.slow
     def test_what_is_gone_is_made_again_and_other_outputs_are_another_run(self, tmp_path, shifted):
         common = (shifted / "moving.tif", "in", shifted / "reference.tif", "--folder", tmp_path / "o")
         assert self.run(*common).exit_code == 0
@@ -533,6 +536,7 @@ class TestManyInAFolder:
         np.save(tmp_path / "b.npy", other_date(land, 5)[None])
         assert "run with other files" in self.run(*common).output
 
+    @pytest.mark.slow
     def test_arrays_of_several_files_have_the_names_of_their_files(self, tmp_path, land):
         dates = np.stack([land, other_date(land)])
         np.save(tmp_path / "a.npy", dates[:1])

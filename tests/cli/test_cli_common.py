@@ -228,5 +228,5 @@ class TestTerminal:
             for _ in range(2):
                 assert jit._Forgiving(Empty()).load_overload((), None) is None
         assert [message for message in caplog.messages if "compiling for this processor" in message] == [
-            "compiling for this processor, which is kept for later runs: a first one takes some 20 s more"
+            "compiling for this processor, which is kept for later runs: a first one takes up to a minute more"
         ]

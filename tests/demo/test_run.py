@@ -5,6 +5,7 @@ import pytest
 from matcher.demo import run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stopped", ["write_patches", "write_submission", "match", "score", "_draw"])
 def test_what_an_interrupted_demo_wrote_is_its_own(tmp_path, monkeypatch, stopped):
     def stop(*_arguments, **_options):

@@ -373,6 +373,7 @@ class TestFit:
         with pytest.raises(MatcherError, match="a fit needs two places"):
             fit_model([*series[:count], lone], FitOptions(sides=(64, 32), rounds=0))
 
+    @pytest.mark.slow
     def test_one_series_twice(self, series, tmp_path):
         copy, link = tmp_path / "copy.npz", tmp_path / "link.npz"
         shutil.copy(series[0], copy)

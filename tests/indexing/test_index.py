@@ -101,6 +101,7 @@ def test_sizes_that_it_has_no_codes_for_are_answered_too(tmp_path, made, files, 
     assert "holds codes" not in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_images_come_and_go_in_any_order(tmp_path, made, files, index, seed, monkeypatch):
     """Each state answers as images in its order do; a reader of an earlier one is not disturbed."""

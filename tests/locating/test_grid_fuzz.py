@@ -65,6 +65,7 @@ def cases(draw):
     )
 
 
+@pytest.mark.slow
 @given(cases())
 @settings(max_examples=COUNT, derandomize=COUNT < 50)
 def test_the_place_is_right_or_refused(tmp_path_factory, case):

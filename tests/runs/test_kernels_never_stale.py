@@ -57,6 +57,7 @@ def python(folder, code):
     return done.stdout.split()
 
 
+@pytest.mark.slow
 def test_a_kernel_knows_those_that_it_calls(package, tmp_path):
     """The cache of other packages' kernels stays where it was."""
     cache = tmp_path / "cache"

@@ -369,6 +369,7 @@ class TestRealGround:
     The exhaustive search puts 0.775 of these patches within 4 px.
     """
 
+    @pytest.mark.slow
     def test_every_level_finds_more(self, levels):
         shares, _, _ = levels
         floors = [0.62, 0.67, 0.68, 0.71, 0.76, 0.78, 0.77]

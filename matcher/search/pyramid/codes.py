@@ -196,7 +196,7 @@ def code(
 
     def of_part(part: int) -> None:  # each works in memory of its own, on one picture after another
         for n in range(part, len(stack), len(work)):
-            codes = (out.fine[n], out.middle[n], out.coarse[n])
+            codes = (out.fine[n].transpose(2, 0, 1), out.middle[n], out.coarse[n])
             code_picture(stack[n], valid[n], evidence, pooling, lot, work[part], *codes)
 
     spread(of_part, range(len(work)))
