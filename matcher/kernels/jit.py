@@ -87,7 +87,9 @@ def _cache_folder() -> Iterator[None]:
 @functools.cache
 def _tell_compiling() -> None:
     """Say, once a process, why nothing seems to happen for a while."""
-    log.info("compiling for this processor, which is kept for later runs: a first one takes up to a minute more")
+    log.info(
+        "compiling for this processor, which is kept for later runs: a first one takes up to a minute more"
+    )
 
 
 class _Forgiving:
