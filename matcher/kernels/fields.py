@@ -84,7 +84,7 @@ def prominent_gradients(
     gain = np.empty(width, np.float32)
     for n in range(len(dn)):
         for y in range(height):
-            for x in range(width):  # to assign the row at once takes seconds to compile
+            for x in range(width):
                 there[ABOUT + y, ABOUT + x] = seen[n, y, x]
         nine_sums(there, part)
         for y in range(height):

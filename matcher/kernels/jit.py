@@ -2,6 +2,9 @@
 
 numba compiles a kernel anew where its own file was changed, and not where one that it calls was. So compiled kernels
 lie in a folder by the digest of all their sources: an edited kernel never runs from the cache of another.
+
+Kernels copy arrays to parts of others by loops. An assignment is compiled with the words of the error that says that
+shapes differ, which takes seconds more.
 """
 
 import contextlib
@@ -25,14 +28,16 @@ log = logging.getLogger("matcher")
 REORDER = {"reassoc", "contract", "nsz"}
 
 # In a parallel kernel the loops that say so run in threads, and no others: what `parallel=True` else looks for, to make
-# loops of and to join, is not there, and takes numba a fifth of the time in which all kernels are compiled.
-_OTHER_LOOPS = ("comprehension", "fusion", "inplace_binop", "numpy", "reduction", "setitem", "stencil")
+# loops of and to join, is not there, and takes numba a fifth of the time in which all kernels are compiled. Not as a
+# dict, as numba documents it: it takes out what it reads, and has nothing left for a kernel's second signature.
+_LOOPS = ParallelOptions(False)
+_LOOPS.enabled = _LOOPS.prange = True
 
 
 def kernel(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """`numba.njit` with a cache on disk where there is one, without it otherwise; `parallel` is of `prange` alone."""
     if options.get("parallel"):
-        options["parallel"] = ParallelOptions(dict.fromkeys(_OTHER_LOOPS, False))
+        options["parallel"] = _LOOPS
 
     def compile_lazily(function: Callable[..., Any]) -> Callable[..., Any]:
         try:

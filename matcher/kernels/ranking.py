@@ -62,7 +62,7 @@ def best_targets(found: Arrays, apart: int, out: Arrays) -> None:
             ):
                 out_target[n, slot] = out_target[n, slot - 1]
                 out_score[n, slot] = out_score[n, slot - 1]
-                for k in range(2):  # to assign both at once takes seconds to compile
+                for k in range(2):
                     out_place[n, slot, k] = out_place[n, slot - 1, k]
                 slot -= 1
             out_target[n, slot], out_score[n, slot] = t, s

@@ -37,8 +37,10 @@ def _distances(codes: NDArray, patch: NDArray, out: NDArray) -> None:
                     word, theirs = patch[w], codes[first + w * step : first + (w + 1) * step]
                     for k in range(step):
                         flat[k] += np.int32(popcount(theirs[k] ^ word))
-            for k in range(len(flat)):
-                own[k // own.shape[1], k % own.shape[1]] = flat[k]
+            high, wide = own.shape
+            for r in range(high):
+                for c in range(wide):
+                    own[r, c] = flat[r * wide + c]
 
 
 @kernel(nogil=True)

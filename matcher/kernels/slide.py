@@ -96,5 +96,5 @@ def column_minima(windows: NDArray, patches: NDArray, which: NDArray, out: NDArr
                 minima[q, x] = least_key(distance, ROW_SHIFT)
         for q in range(4):
             if four[q] <= last:
-                for x in range(columns):  # to assign the row at once takes seconds to compile
+                for x in range(columns):
                     out[four[q], x] = minima[q, x]
