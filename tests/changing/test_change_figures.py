@@ -18,7 +18,7 @@ def test_change_on_places_left_out():
     tool = importlib.util.module_from_spec(spec)
     sys.modules["measure_change"] = tool
     spec.loader.exec_module(tool)
-    samples = tool.painted(DATA, 2, 64, 0)
+    samples = tool.painted(DATA, 4, 64, 0)
     scored = list(zip(samples, left_out(samples, tool.ROLES), strict=True))
     unseen = [pair for pair in scored if pair[0].place not in tool.DEVELOPED]
     for part in (scored, unseen):

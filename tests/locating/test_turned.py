@@ -16,7 +16,7 @@ from rasterio.transform import from_origin  # noqa: E402
 
 from tests.formats.test_rasters import write  # noqa: E402
 
-PLACES = ("milano", "chongqing", "norcia")
+PLACES = ("bordeaux", "milano", "aguasclaras", "chongqing", "norcia", "rennes")
 
 
 def lie(degrees, growth):

@@ -19,7 +19,7 @@ def places():
 
 
 def test_verification_on_places_left_out():
-    pairs = cut_pairs(places(), 20, seed=0)
+    pairs = cut_pairs(places(), 40, seed=0)
     judged = account(pairs, verify(pairs), rivals(pairs))
     own = judged["matcher"]
     assert min(own[group].auc for group in ("cities", "seasons", "farmland")) >= 0.99
